@@ -1,0 +1,64 @@
+/*
+ * app.h - what every program does before and after its own work: arguments, configuration,
+ * log, loop, signals, readiness.
+ */
+#ifndef AP_IO_APP_H
+#define AP_IO_APP_H
+
+#include <ev.h>
+
+#include "../core/conf.h"
+#include "log.h"
+
+enum { AP_EX_OK = 0, AP_EX_MISTAKE = 100, AP_EX_AGAIN = 111 };
+
+struct ap_app;
+
+/* A program's own long options, besides -c -o -n -V -h. */
+struct ap_flag {
+	const char *name;       /* "replay" */
+	const char *arg;        /* "FILE", or NULL: it takes none */
+	const char *help;
+};
+
+struct ap_app_spec {
+	const char *name;       /* "ap-candle" */
+	const char *summary;    /* one line for --help */
+	const struct ap_flag *flags;    /* ends with name == NULL; may be NULL */
+	const char *sections;   /* sections of the configuration that concern it: "redis runtime candle" */
+};
+
+struct ap_app {
+	const struct ap_app_spec *spec;
+	struct ap_log log;
+	struct ap_conf conf;
+	struct ev_loop *loop;           /* the default loop; made by ap_app_init */
+	const char *flag_val[32];       /* by place in spec->flags: NULL not given, "" given, else its value */
+	int argc_rest;                  /* arguments that are not options */
+	char **argv_rest;
+	ev_signal sig_term, sig_int, sig_hup;
+	void (*on_stop)(struct ap_app *app);    /* SIGTERM, SIGINT: drain, then ev_break; default: ev_break at once */
+	void (*on_hup)(struct ap_app *app);
+	void *ctx;                      /* the program's own */
+	int exit_code;
+};
+
+/*
+ * Reads arguments, the file (-c, default etc/alphapulse.conf; a missing default file means defaults), environment
+ * AP_SECTION__KEY and -o section.key=value, in rising order of weight. Handles -h, -V and -n.
+ * Returns -1: go on; otherwise the exit code to leave with (messages are written).
+ */
+int ap_app_init(struct ap_app *app, const struct ap_app_spec *spec, int argc, char **argv);
+/* The value of a flag by name, NULL when not given. */
+const char *ap_app_flag(const struct ap_app *app, const char *name);
+/* Runs the loop until ev_break; returns app->exit_code. */
+int ap_app_run(struct ap_app *app);
+void ap_app_done(struct ap_app *app);
+/* sd_notify: "READY=1", "WATCHDOG=1", "STOPPING=1", "STATUS=..."; nothing when NOTIFY_SOCKET is not set.
+ * READY starts sending WATCHDOG=1 at half of WATCHDOG_USEC by itself. */
+void ap_app_notify(struct ap_app *app, const char *state);
+/* Wall clock, and a clock that never goes back (CLOCK_BOOTTIME), in ns. */
+ap_ts ap_now(void);
+int64_t ap_mono_ns(void);
+
+#endif

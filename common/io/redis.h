@@ -1,0 +1,51 @@
+/*
+ * redis.h - one Redis connection that keeps itself up, on the loop.
+ *
+ * Numeric address or unix socket (a name is resolved once, before the loop runs). TCP_USER_TIMEOUT, keepalive, deadlines on connect and on
+ * every command, jittered back-off, SIGPIPE never. After each connect: AUTH, ROLE must be master, data set
+ * identity as expected, functions of the right version. Any time-out closes the connection: every
+ * outstanding command is answered with NULL, once, and `down` is called after them.
+ */
+#ifndef AP_IO_REDIS_H
+#define AP_IO_REDIS_H
+
+#include <ev.h>
+#include <hiredis/hiredis.h>
+
+#include "../core/conf.h"
+#include "log.h"
+
+struct ap_redis;
+
+struct ap_redis_events {
+	void (*up)(void *ctx);                          /* connected and checked: commands may be sent */
+	void (*down)(void *ctx, const char *why);       /* it will come back by itself */
+};
+
+/* reply: NULL when the connection was lost or the deadline passed (outcome unknown). Owned by the connection. */
+typedef void ap_reply_fn(void *ctx, const redisReply *reply);
+
+enum ap_redis_check {
+	AP_REDIS_BARE,          /* connect and AUTH only (supervisor, migrate, doctor) */
+	AP_REDIS_PRIMARY,       /* + ROLE master */
+	AP_REDIS_DATASET,       /* + data set identity + functions */
+};
+
+/* Starts connecting. conf must outlive it. NULL: the URL is unusable, reason in err. */
+struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
+void ap_redis_free(struct ap_redis *r);
+bool ap_redis_is_up(const struct ap_redis *r);
+/*
+ * Queues a command; commands queued in one turn of the loop leave in one write. `extra_ms` is added to the
+ * command deadline (for BLOCK). fn may be NULL. False: not up (fn is not called).
+ */
+bool ap_redis_send(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms, int argc, const char *const *argv, const size_t *len);
+/* The same from a format as in hiredis (%s, %b). */
+bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *fmt, ...);
+/* Drops the connection now and connects again after the back-off ("recovery path"). */
+void ap_redis_reset(struct ap_redis *r, const char *why);
+/* Commands sent and not answered. */
+size_t ap_redis_pending(const struct ap_redis *r);
+
+#endif
