@@ -1,0 +1,103 @@
+# AlphaPulse. `make` builds, `make run` runs it all, `make test` tests it all; see README.md.
+# Sources are found by place: common/core and stages/*/[^m]*.c are pure, main.c files tie them to common/io.
+
+CC       ?= gcc
+BUILD    ?= build$(if $(SAN),-san)$(if $(filter clang%,$(notdir $(CC))),-clang)
+BIN      := $(if $(SAN),$(BUILD)/bin,bin)
+WERROR   ?= $(if $(CI),-Werror)
+PKGS     := libev hiredis libpq msgpack libconfig libmicrohttpd libwslay yajl libxxhash libzstd zlib
+PKGDEB   := tools/packages
+VERSION  := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
+	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wvla -Wformat=2 -Wundef -Wdouble-promotion -Wnull-dereference
+ifeq ($(filter clang%,$(notdir $(CC))),)
+WARN += -Wlogical-op -Wduplicated-cond -Wjump-misses-init
+endif
+HARD := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
+ifdef SAN
+HARD := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefined
+endif
+CPPFLAGS += -D_GNU_SOURCE -DAP_VERSION='"$(VERSION)"' -I. -isystem /usr/include/postgresql
+CFLAGS   ?= -O2 -g
+CFLAGS   += -std=c11 -fPIE -ffp-contract=off -fno-strict-aliasing -fno-common $(WARN) $(WERROR) $(HARD)
+LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN))
+PURELIBS := -lmsgpackc -lxxhash -lyajl -lm
+IOLIBS   := -lev -lhiredis -lpq -lconfig -lpthread
+LIBS_ap-ingest  := -lz -lzstd
+LIBS_ap-api     := -lmicrohttpd -lwslay -lz
+LIBS_ap-metrics := -lmicrohttpd
+
+CORE    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/core/*.c))
+IO      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/io/*.c))
+STAGES  := $(notdir $(wildcard stages/ap-*))
+# main*.c of a stage is its shell (may do I/O); everything else is its pure core.
+shell_of = $(patsubst %.c,$(BUILD)/%.o,$(wildcard stages/$(1)/main*.c))
+core_of  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out stages/$(1)/main%,$(wildcard stages/$(1)/*.c)))
+STAGECORE := $(foreach s,$(STAGES),$(call core_of,$(s)))
+SUPCORE := $(patsubst %.c,$(BUILD)/%.o,$(filter-out supervisor/main%,$(wildcard supervisor/*.c)))
+
+PROGS := $(foreach s,$(STAGES),$(if $(wildcard stages/$(s)/main.c),$(BIN)/$(s))) \
+	 $(if $(wildcard supervisor/main.c),$(BIN)/ap-supervisor) $(if $(wildcard tools/apctl/main.c),$(BIN)/apctl)
+
+.PHONY: all clean
+all: $(PROGS)
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/libap-core.a: $(CORE)
+	rm -f $@ && ar rcsD $@ $^
+$(BUILD)/libap-io.a: $(IO)
+	rm -f $@ && ar rcsD $@ $^
+# All pure stage cores in one archive, for tests and tools; programs link only their own.
+$(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE)
+	rm -f $@ && ar rcsD $@ $^
+CORELIB := $(BUILD)/libap-core.a
+IOLIB   := $(BUILD)/libap-io.a
+
+.SECONDEXPANSION:
+$(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(IOLIB) $(CORELIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+$(BIN)/apctl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/apctl/*.c)) $(IOLIB) $(CORELIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+$(BIN)/ap-%: $$(call shell_of,ap-$$*) $$(call core_of,ap-$$*) $(IOLIB) $(CORELIB)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ap-$*) $(IOLIBS) $(PURELIBS)
+
+# --- tests -----------------------------------------------------------------
+# Each test/unit/test_*.c, test/laws/test_*.c, test/golden/test_*.c is one program, linked with everything pure.
+PURETESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c test/laws/test_*.c test/golden/test_*.c))
+# test/iounit/test_*.c: programs that also link common/io, still without servers.
+IOTESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/iounit/test_*.c))
+TESTLIB   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))
+
+$(PURETESTS): $(BUILD)/%: $(BUILD)/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
+$(IOTESTS): $(BUILD)/%: $(BUILD)/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(IOLIB) $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(IOLIBS) $(PURELIBS)
+
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard test/bench/bench_*.c))
+$(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ -lz $(PURELIBS)
+
+# Tools that print documents from tables: tools/gen-*.c
+GENS := $(patsubst tools/%.c,$(BUILD)/tools/%,$(wildcard tools/gen-*.c))
+$(GENS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(PURELIBS)
+
+.PHONY: unit test-golden gens benches
+gens: $(GENS)
+benches: $(BENCHES)
+unit: $(PURETESTS) $(IOTESTS)
+	test/run-unit $(PURETESTS) $(IOTESTS)
+test-golden: $(filter $(BUILD)/test/golden/%,$(PURETESTS))
+	test/run-unit $^
+
+clean:
+	rm -rf build build-san build-clang build-san-clang bin
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
