@@ -1,0 +1,58 @@
+/*
+ * conf.h - every option of every program, from one table.
+ *
+ * options.def has one row an option; from it come the struct below, parsing, bounds, --help,
+ * the sample file etc/alphapulse.conf and the manual pages. Pure: the libconfig file is read by
+ * common/io/conf_file.c, which hands texts to ap_conf_set.
+ */
+#ifndef AP_CONF_H
+#define AP_CONF_H
+
+#include "base.h"
+
+enum ap_opt_type {
+	AP_OPT_U64,     /* bounds are numbers */
+	AP_OPT_BOOL,    /* true/false, on/off, yes/no, 1/0 */
+	AP_OPT_STR,     /* bounds are lengths */
+	AP_OPT_ENUM,    /* one word of a list: the unit column has them, separated by '|' */
+	AP_OPT_LIST     /* a libconfig list or group, kept as JSON text; objects carry "@" : their line in the file */
+};
+
+/* Which C type a row's member has. */
+#define AP_OPT_CTYPE_U64 uint64_t
+#define AP_OPT_CTYPE_BOOL bool
+#define AP_OPT_CTYPE_STR char *
+#define AP_OPT_CTYPE_ENUM unsigned
+#define AP_OPT_CTYPE_LIST char *
+
+/* One member an option: conf->SECTION_KEY. Texts are owned by the struct. */
+struct ap_conf {
+#define OPT(section, key, type, dflt, lo, hi, unit, help) AP_OPT_CTYPE_##type section##_##key;
+#include "options.def"
+#undef OPT
+};
+
+struct ap_opt {
+	const char *section, *key;
+	enum ap_opt_type type;
+	size_t offset;          /* of its member in struct ap_conf */
+	const char *dflt;
+	uint64_t lo, hi;
+	const char *unit;       /* "ms", "bytes"; AP_OPT_ENUM: "a|b|c" */
+	const char *help;       /* a phrase */
+};
+
+extern const struct ap_opt ap_opts[];
+extern const size_t ap_opts_n;
+
+/* Fills every member with its default. Pair with ap_conf_done. */
+void ap_conf_init(struct ap_conf *c);
+void ap_conf_done(struct ap_conf *c);
+/* Finds "section.key". NULL: there is none. */
+const struct ap_opt *ap_opt_find(ap_str dotted);
+/* Sets one option from text. False with a sentence in err that names the option, the value and the allowed range. */
+bool ap_conf_set(struct ap_conf *c, const struct ap_opt *o, ap_str text, char *err, size_t errlen);
+/* The option's present value as text, as ap_conf_set would read it. Returns the length (cut at cap - 1, NUL-terminated). */
+size_t ap_conf_get(const struct ap_conf *c, const struct ap_opt *o, char *out, size_t cap);
+
+#endif
