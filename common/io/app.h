@@ -33,6 +33,9 @@ struct ap_app {
 	struct ap_log log;
 	struct ap_conf conf;
 	struct ev_loop *loop;           /* the default loop; made by ap_app_init */
+	const char *conf_path;          /* the file that was read, as given or the default */
+	const char *over[64];           /* the -o arguments as given, for handing on; over_n of them */
+	size_t over_n;
 	const char *flag_val[32];       /* by place in spec->flags: NULL not given, "" given, else its value */
 	int argc_rest;                  /* arguments that are not options */
 	char **argv_rest;
