@@ -28,6 +28,16 @@ static inline void csv_shared_path(char *out, size_t size, const char *rest)
 	(void)snprintf(out, size, "%s/golden/%s", dir != NULL && *dir != '\0' ? dir : "../shared", rest);
 }
 
+/* Whether there is no such file, so that a test can say so and be skipped. */
+static inline bool csv_absent(const char *path)
+{
+	FILE *f = fopen(path, "rb");
+
+	if (f != NULL)
+		(void)fclose(f);
+	return f == NULL;
+}
+
 static inline char *csv_slurp(const char *path)
 {
 	FILE *f = fopen(path, "rb");
@@ -73,7 +83,7 @@ static inline char *csv_row(char *p, double *cell, size_t cols)
 		char *end = p;
 		const char want = i + 1 < cols ? ',' : '\n';
 
-		cell[i] = *p == ',' || *p == '\n' || *p == '\r' ? NAN : strtod(p, &end);
+		cell[i] = *p == ',' || *p == '\n' || *p == '\r' ? (double)NAN : strtod(p, &end);
 		if (*end == '\r')
 			end++;
 		if (*end != want && !(want == '\n' && *end == '\0'))

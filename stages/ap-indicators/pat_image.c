@@ -1,0 +1,148 @@
+/*
+ * pat_image.c - the pattern state as portable bytes, and back.
+ *
+ * Keeps what later values depend on, not the whole rings: pat.h has the
+ * drawing. Refuses to guess: an image that is not exactly right is not loaded.
+ */
+#include <assert.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "stages/ap-indicators/pat.h"
+
+enum { KEPT_CELLS = 4 };     /* with the next candle they make the five a pattern sees */
+
+static const char magic[4] = { 'A', 'P', 'P', '1' };
+
+static uint8_t *put(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	for (unsigned i = 0; i < bytes; i++)
+		*p++ = (uint8_t)(v >> (8 * i));
+	return p;
+}
+
+static const uint8_t *get(const uint8_t *p, uint64_t *v, unsigned bytes)
+{
+	*v = 0;
+	for (unsigned i = 0; i < bytes; i++)
+		*v |= (uint64_t)*p++ << (8 * i);
+	return p;
+}
+
+static uint8_t *put_doubles(uint8_t *p, const double *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t bits;
+
+		memcpy(&bits, &v[i], sizeof bits);
+		p = put(p, bits, 8);
+	}
+	return p;
+}
+
+static const uint8_t *get_doubles(const uint8_t *p, double *v, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		uint64_t bits;
+
+		p = get(p, &bits, 8);
+		memcpy(&v[i], &bits, sizeof bits);
+	}
+	return p;
+}
+
+static uint8_t *put_trap(uint8_t *p, const struct pat_trap *t)
+{
+	p = put_doubles(p, &t->level, 1);
+	p = put(p, (uint32_t)t->value, 4);
+	return put(p, (uint32_t)t->left, 4);
+}
+
+static const uint8_t *get_trap(const uint8_t *p, struct pat_trap *t)
+{
+	uint64_t value, left;
+
+	p = get_doubles(p, &t->level, 1);
+	p = get(p, &value, 4);
+	p = get(p, &left, 4);
+	t->value = value == 100 ? 100 : (uint32_t)value == (uint32_t)-100 ? -100 : 0;
+	t->left = (int32_t)(left & 3);
+	return p;
+}
+
+static size_t slot_back(const struct pat_state *s, unsigned age)
+{
+	return (size_t)((s->n + PAT_CELLS - age) % PAT_CELLS);
+}
+
+void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE])
+{
+	uint8_t *p = image;
+
+	memcpy(p, magic, sizeof magic);
+	p = put(p + sizeof magic, PAT_IMAGE_VERSION, 4);
+	p = put(p, s->n, 8);
+	p = put_doubles(p, s->body, PAT_BODY_SUMS);
+	p = put_doubles(p, s->range, PAT_RANGE_SUMS);
+	p = put_doubles(p, s->shadows, PAT_SHADOW_SUMS);
+	p = put_doubles(p, s->near, PAT_NEAR_SUMS);
+	for (unsigned i = 0; i < PAT_SPAN; i++)
+		p = put_doubles(p, (const double[]){ s->span[i].body, s->span[i].range, s->span[i].shadows }, 3);
+	for (unsigned i = 1; i <= KEPT_CELLS; i++) {
+		const struct pat_cell *c = &s->cell[slot_back(s, i)];
+
+		p = put_doubles(p, (const double[]){ c->o, c->h, c->l, c->c }, 4);
+		p = put_doubles(p, c->near, PAT_NEAR_SUMS);
+		p = put_doubles(p, &c->doji, 1);
+		p = put(p, c->marks, 8);
+	}
+	p = put_trap(p, &s->hikkake);
+	p = put_trap(p, &s->hikkakemod);
+	p = put(p, XXH64(image, (size_t)(p - image), 0), 8);
+	assert(p == image + PAT_IMAGE_SIZE);
+}
+
+static const uint8_t *get_cell(const uint8_t *p, struct pat_cell *c)
+{
+	double price[4];
+
+	p = get_doubles(p, price, 4);
+	c->o = price[0];
+	c->h = price[1];
+	c->l = price[2];
+	c->c = price[3];
+	p = get_doubles(p, c->near, PAT_NEAR_SUMS);
+	p = get_doubles(p, &c->doji, 1);
+	return get(p, &c->marks, 8);
+}
+
+bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
+{
+	const uint8_t *p = image + sizeof magic;
+	uint64_t version, hash;
+
+	if (size != PAT_IMAGE_SIZE || memcmp(image, magic, sizeof magic) != 0)
+		return false;
+	p = get(p, &version, 4);
+	(void)get(image + PAT_IMAGE_SIZE - 8, &hash, 8);
+	if (version != PAT_IMAGE_VERSION || hash != XXH64(image, PAT_IMAGE_SIZE - 8, 0))
+		return false;
+	pat_init(s);
+	p = get(p, &s->n, 8);
+	p = get_doubles(p, s->body, PAT_BODY_SUMS);
+	p = get_doubles(p, s->range, PAT_RANGE_SUMS);
+	p = get_doubles(p, s->shadows, PAT_SHADOW_SUMS);
+	p = get_doubles(p, s->near, PAT_NEAR_SUMS);
+	for (unsigned i = 0; i < PAT_SPAN; i++) {
+		double v[3];
+
+		p = get_doubles(p, v, 3);
+		s->span[i] = (struct pat_span){ v[0], v[1], v[2] };
+	}
+	for (unsigned i = 1; i <= KEPT_CELLS; i++)
+		p = get_cell(p, &s->cell[slot_back(s, i)]);
+	p = get_trap(p, &s->hikkake);
+	p = get_trap(p, &s->hikkakemod);
+	assert(p == image + PAT_IMAGE_SIZE - 8);
+	return true;
+}
