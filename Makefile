@@ -47,6 +47,15 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The schema travels inside the programs that apply it.
+SCHEMA := $(sort $(wildcard schema/[0-9]*.sql))
+IO     += $(BUILD)/gen/schema_sql.o
+$(BUILD)/gen/schema_sql.c: tools/embed-schema $(SCHEMA)
+	@mkdir -p $(@D)
+	tools/embed-schema $(SCHEMA) >$@.tmp && mv $@.tmp $@
+$(BUILD)/gen/%.o: $(BUILD)/gen/%.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
 $(BUILD)/libap-core.a: $(CORE)
 	rm -f $@ && ar rcsD $@ $^
 $(BUILD)/libap-io.a: $(IO)
