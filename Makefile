@@ -55,6 +55,13 @@ $(BUILD)/gen/schema_sql.c: tools/embed-schema $(SCHEMA)
 	tools/embed-schema $(SCHEMA) >$@.tmp && mv $@.tmp $@
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+# So do the Redis functions.
+IO     += $(BUILD)/gen/fn_alphapulse_v1.o
+$(BUILD)/gen/fn_%.c: schema/functions/%.lua
+	@mkdir -p $(@D)
+	{ echo "#include <stddef.h>"; echo "extern const unsigned char ap_fn_$*[]; extern const size_t ap_fn_$*_len;"; \
+	  echo "const unsigned char ap_fn_$*[] = {"; od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/0x\1,/g"; echo "0 };"; \
+	  echo "const size_t ap_fn_$*_len = sizeof ap_fn_$* - 1;"; } >$@
 
 $(BUILD)/libap-core.a: $(CORE)
 	rm -f $@ && ar rcsD $@ $^

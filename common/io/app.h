@@ -11,6 +11,7 @@
 #include "log.h"
 
 enum { AP_EX_OK = 0, AP_EX_MISTAKE = 100, AP_EX_AGAIN = 111 };
+enum { AP_FLAGS_MAX = 32, AP_OVER_MAX = 64 };
 
 struct ap_app;
 
@@ -24,8 +25,11 @@ struct ap_flag {
 struct ap_app_spec {
 	const char *name;       /* "ap-candle" */
 	const char *summary;    /* one line for --help */
-	const struct ap_flag *flags;    /* ends with name == NULL; may be NULL */
+	const struct ap_flag *flags;    /* ends with name == NULL, at most AP_FLAGS_MAX; may be NULL */
 	const char *sections;   /* sections of the configuration that concern it: "redis runtime candle" */
+	const char *operands;   /* how operands are called in --help ("VERB [ARG...]"); NULL: none are allowed */
+	/* What only the program can judge about its options. False with a sentence in err. May be NULL. */
+	bool (*check)(const struct ap_conf *conf, char *err, size_t errlen);
 };
 
 struct ap_app {
@@ -33,13 +37,14 @@ struct ap_app {
 	struct ap_log log;
 	struct ap_conf conf;
 	struct ev_loop *loop;           /* the default loop; made by ap_app_init */
-	const char *conf_path;          /* the file that was read, as given or the default */
-	const char *over[64];           /* the -o arguments as given, for handing on; over_n of them */
+	const char *conf_path;          /* the file that was read, as given or the default; NULL: none */
+	const char *over[AP_OVER_MAX];           /* the -o arguments as given, for handing on; over_n of them */
 	size_t over_n;
-	const char *flag_val[32];       /* by place in spec->flags: NULL not given, "" given, else its value */
+	const char *flag_val[AP_FLAGS_MAX];     /* by place in spec->flags: NULL not given, "" given, else its value */
 	int argc_rest;                  /* arguments that are not options */
 	char **argv_rest;
 	ev_signal sig_term, sig_int, sig_hup;
+	ev_timer watchdog;
 	void (*on_stop)(struct ap_app *app);    /* SIGTERM, SIGINT: drain, then ev_break; default: ev_break at once */
 	void (*on_hup)(struct ap_app *app);
 	void *ctx;                      /* the program's own */
@@ -49,7 +54,7 @@ struct ap_app {
 /*
  * Reads arguments, the file (-c, default etc/alphapulse.conf; a missing default file means defaults), environment
  * AP_SECTION__KEY and -o section.key=value, in rising order of weight. Handles -h, -V and -n.
- * Returns -1: go on; otherwise the exit code to leave with (messages are written).
+ * Returns -1: go on; otherwise the exit code to leave with (messages are written, nothing is left to free).
  */
 int ap_app_init(struct ap_app *app, const struct ap_app_spec *spec, int argc, char **argv);
 /* The value of a flag by name, NULL when not given. */
@@ -63,5 +68,9 @@ void ap_app_notify(struct ap_app *app, const char *state);
 /* Wall clock, and a clock that never goes back (CLOCK_BOOTTIME), in ns. */
 ap_ts ap_now(void);
 int64_t ap_mono_ns(void);
+/* Bytes nobody can guess (getrandom); never fails: a kernel without them is no place to work in. */
+void ap_random(void *p, size_t n);
+/* A pause before try number `attempt` (from 0), in s: runtime.backoff_min_ms doubled each time up to runtime.backoff_max_ms, half of it random. */
+double ap_backoff_s(const struct ap_conf *conf, unsigned attempt);
 
 #endif

@@ -12,6 +12,8 @@ struct ap_log {
 	uint64_t dropped;       /* lines that could not be written */
 };
 
+/* Puts a file (made when absent, appended to) in the place of fd 2; again to open it anew. "": leaves fd 2 alone. */
+bool ap_log_open(const char *path);
 void ap_log_kv(struct ap_log *log, enum ap_lvl lvl, const char *ev, const struct ap_kv *kv, size_t n);
 /* ap_log(log, AP_WARN, "commit_refused", KV_U("part", p), KV_S("why", "lease_lost"), KV_S("next", "reacquire")) */
 #define ap_log(log_, lvl_, ev_, ...)                                                                   \

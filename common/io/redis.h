@@ -1,9 +1,9 @@
 /*
  * redis.h - one Redis connection that keeps itself up, on the loop.
  *
- * Numeric address or unix socket (a name is resolved once, before the loop runs). TCP_USER_TIMEOUT, keepalive, deadlines on connect and on
- * every command, jittered back-off, SIGPIPE never. After each connect: AUTH, ROLE must be master, data set
- * identity as expected, functions of the right version. Any time-out closes the connection: every
+ * Numeric address or unix socket (a name is resolved once, before the loop runs). TCP_USER_TIMEOUT, keepalive,
+ * deadlines on connect and on every command, jittered back-off, SIGPIPE never. After each connect: AUTH, ROLE must be
+ * master, data set identity as expected, functions of the right version. Any time-out closes the connection: every
  * outstanding command is answered with NULL, once, and `down` is called after them.
  */
 #ifndef AP_IO_REDIS_H
@@ -15,11 +15,17 @@
 #include "../core/conf.h"
 #include "log.h"
 
+enum {
+	AP_REDIS_REPLY_MAX = 64 * 1024 * 1024,  /* bytes of replies waiting to be read */
+	AP_REDIS_ARRAY_MAX = 1024 * 1024,       /* elements of one array */
+	AP_REDIS_OUT_MAX = 64 * 1024 * 1024,    /* bytes of commands waiting to be written */
+};
+
 struct ap_redis;
 
 struct ap_redis_events {
 	void (*up)(void *ctx);                          /* connected and checked: commands may be sent */
-	void (*down)(void *ctx, const char *why);       /* it will come back by itself */
+	void (*down)(void *ctx, const char *why);       /* it will come back by itself; also called for failed attempts */
 };
 
 /* reply: NULL when the connection was lost or the deadline passed (outcome unknown). Owned by the connection. */
@@ -34,6 +40,7 @@ enum ap_redis_check {
 /* Starts connecting. conf must outlive it. NULL: the URL is unusable, reason in err. */
 struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
+/* Closes it. Outstanding commands are not answered. May be called from any of its callbacks. */
 void ap_redis_free(struct ap_redis *r);
 bool ap_redis_is_up(const struct ap_redis *r);
 /*
@@ -43,9 +50,23 @@ bool ap_redis_is_up(const struct ap_redis *r);
 bool ap_redis_send(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms, int argc, const char *const *argv, const size_t *len);
 /* The same from a format as in hiredis (%s, %b). */
 bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *fmt, ...);
-/* Drops the connection now and connects again after the back-off ("recovery path"). */
+/*
+ * Drops the connection and connects again after the back-off ("recovery path"). It is down at once;
+ * outstanding commands are answered with NULL, and `down` is called, in the next turn of the loop.
+ */
 void ap_redis_reset(struct ap_redis *r, const char *why);
 /* Commands sent and not answered. */
 size_t ap_redis_pending(const struct ap_redis *r);
+/* The id of the data set seen at the last connect (AP_REDIS_DATASET); "" before that. */
+const char *ap_redis_dataset(const struct ap_redis *r);
+/* Connections lost and attempts failed since it was made; for metrics. */
+uint64_t ap_redis_downs(const struct ap_redis *r);
+
+/* First element of an array reply as a word ("OK", "FENCED" ...), or "" when the reply is something else. */
+const char *ap_reply_word(const redisReply *reply);
+/* Element i of an array reply as text; empty when there is none. */
+ap_str ap_reply_text(const redisReply *reply, size_t i);
+/* Element i of an array reply as a number (integer or digits); dflt when it is not one. */
+uint64_t ap_reply_u64(const redisReply *reply, size_t i, uint64_t dflt);
 
 #endif

@@ -1,0 +1,146 @@
+/*
+ * fn_load.c - the function library and the identity of the data set, put where they are missing.
+ */
+#include "fn_load.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "../core/timefmt.h"
+#include "app.h"
+
+/* Generated from the .lua file by the Makefile. */
+extern const unsigned char ap_fn_alphapulse_v1[];
+extern const size_t ap_fn_alphapulse_v1_len;
+
+/* One question on its way. */
+struct ensure {
+	struct ap_redis *r;
+	ap_ensure_fn *done;
+	void *ctx;
+	unsigned parts;
+	unsigned open;          /* replies that have not come */
+	const char *why;        /* the first thing that was wrong */
+	bool any;               /* a partition has streams */
+};
+
+ap_str ap_fn_text(void)
+{
+	return ap_str_n((const char *)ap_fn_alphapulse_v1, ap_fn_alphapulse_v1_len);
+}
+
+static void ensure_done(struct ensure *e, const char *why)
+{
+	e->done(e->ctx, why);
+	free(e);
+}
+
+static struct ensure *ensure_new(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, void *ctx)
+{
+	struct ensure *e = calloc(1, sizeof *e);
+
+	assert(e != NULL);
+	*e = (struct ensure){ .r = r, .done = done, .ctx = ctx, .parts = parts };
+	return e;
+}
+
+static void loaded_cb(void *ctx, const redisReply *reply)
+{
+	ensure_done(ctx, reply == NULL ? "connection_lost" : reply->type == REDIS_REPLY_ERROR ? "functions_refused" : NULL);
+}
+
+bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx)
+{
+	ap_str text = ap_fn_text();
+
+	if (!ap_redis_is_up(r))
+		return false;
+	struct ensure *e = ensure_new(r, 0, done, ctx);
+	if (!ap_redis_sendf(r, loaded_cb, e, "FUNCTION LOAD REPLACE %b", text.p, text.len)) {
+		free(e);
+		return false;
+	}
+	return true;
+}
+
+static void made_cb(void *ctx, const redisReply *reply)
+{
+	struct ensure *e = ctx;
+
+	if (reply == NULL)
+		ensure_done(e, "connection_lost");
+	else if (strcmp(ap_reply_word(reply), "OK") != 0)
+		ensure_done(e, "dataset_refused");
+	else
+		ensure_done(e, ap_reply_u64(reply, 2, 0) == e->parts ? NULL : "other_partitions");
+}
+
+static void uuid_make(char out[37])
+{
+	uint8_t b[16];
+
+	ap_random(b, sizeof b);
+	b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);         /* RFC 9562: version 4, variant 10 */
+	b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
+	snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3],
+		 b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+}
+
+static void dataset_make(struct ensure *e)
+{
+	char id[37], now[AP_TS_TEXT];
+
+	uuid_make(id);
+	ap_ts_format(ap_now(), 0, now);
+	if (!ap_redis_sendf(e->r, made_cb, e, "FCALL ap_dataset_v1 1 ap:dataset %s %u %s", id, e->parts, now))
+		ensure_done(e, "connection_lost");
+}
+
+/* One answer to EXISTS ap:{p}:raw ap:{p}:seq. */
+static void exists_cb(void *ctx, const redisReply *reply)
+{
+	struct ensure *e = ctx;
+
+	if (reply == NULL || reply->type != REDIS_REPLY_INTEGER)
+		e->why = reply == NULL ? "connection_lost" : "exists_refused";
+	else if (reply->integer > 0)
+		e->any = true;
+	if (--e->open > 0)
+		return;
+	if (e->why != NULL || e->any)
+		ensure_done(e, e->why != NULL ? e->why : "dataset_missing");
+	else
+		dataset_make(e);
+}
+
+static void seen_cb(void *ctx, const redisReply *reply)
+{
+	struct ensure *e = ctx;
+
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY) {
+		ensure_done(e, reply == NULL ? "connection_lost" : "dataset_refused");
+		return;
+	}
+	if (ap_reply_text(reply, 0).len > 0) {
+		ensure_done(e, ap_reply_u64(reply, 1, 0) == e->parts ? NULL : "other_partitions");
+		return;
+	}
+	for (unsigned p = 0; p < e->parts; p++)
+		if (ap_redis_sendf(e->r, exists_cb, e, "EXISTS ap:{%u}:raw ap:{%u}:seq", p, p))
+			e->open++;
+	if (e->open == 0)
+		ensure_done(e, "connection_lost");
+}
+
+bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, void *ctx)
+{
+	if (!ap_redis_is_up(r))
+		return false;
+	struct ensure *e = ensure_new(r, parts, done, ctx);
+	if (!ap_redis_sendf(r, seen_cb, e, "HMGET ap:dataset id parts")) {
+		free(e);
+		return false;
+	}
+	return true;
+}
