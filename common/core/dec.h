@@ -76,4 +76,14 @@ bool ap_sum_div(const ap_sum *num, ap_dec den, unsigned digits, ap_dec *out);
 /* Nearest double, ties to even. */
 double ap_sum_to_double(const ap_sum *s);
 
+/*
+ * Lowest terms, as they stand on the wire: value = m x 10^-s with the least s (dec: 0..18, sum: 0..36), so
+ * that m has no trailing decimal zero unless s == 0. Returns s.
+ */
+unsigned ap_dec_lowest(ap_dec d, ap_i128 *m);
+unsigned ap_sum_lowest(const ap_sum *v, ap_sum *m);
+/* The way back; false when m x 10^-s is out of range (or s is). Any m is taken, in lowest terms or not. */
+bool ap_dec_scaled(ap_i128 m, unsigned s, ap_dec *out);
+bool ap_sum_scaled(const ap_sum *m, unsigned s, ap_sum *out);
+
 #endif

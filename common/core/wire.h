@@ -2,7 +2,7 @@
  * wire.h - records as bytes: frames of msgpack.
  *
  * A frame's body is records back to back, each a flat msgpack array [kind, fields...]:
- * depth 1, element counts fixed per kind (indicators: 9 + 3n). The decoder checks every
+ * depth 1, element counts fixed per kind (indicators: 8 + 3n). The decoder checks every
  * count against the bytes left before it looks at an element; it allocates nothing.
  * Decimals are two elements: integer m (or big-endian two's complement bytes when m needs more than
  * 64 bits) and scale s, value m x 10^-s, in lowest terms, so that equal values have equal bytes.
