@@ -105,15 +105,77 @@ GENS := $(patsubst tools/%.c,$(BUILD)/tools/%,$(wildcard tools/gen-*.c))
 $(GENS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(CORELIB)
 	$(CC) $(LDFLAGS) -o $@ $^ $(PURELIBS)
 
-.PHONY: unit test-golden gens benches
+# Small programs that tests of whole processes use: test/tools/*.c
+TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard test/tools/*.c))
+$(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(IOLIB) $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+
+# Every fuzz target is also an ordinary program that runs its corpus and a fixed number of seeded inputs.
+FUZZ     := $(patsubst %.c,%,$(notdir $(wildcard test/fuzz/fuzz_*.c)))
+FUZZONCE := $(addprefix $(BUILD)/test/fuzz/,$(FUZZ))
+$(FUZZONCE): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/test/fuzz/once.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
+	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
+
+# Tests of whole processes, against real servers: scripts that print TAP. They find the programs in AP_BIN
+# and the small tools in AP_TOOLS.
+SCRIPTS := $(sort $(wildcard test/integration/test_*.sh test/e2e/test_*.sh))
+export AP_BIN = $(abspath $(BIN))
+export AP_TOOLS = $(abspath $(BUILD))/test/tools
+export AP_BUILD = $(abspath $(BUILD))
+
+.PHONY: unit test-golden test test-programs gens benches
 gens: $(GENS)
 benches: $(BENCHES)
 unit: $(PURETESTS) $(IOTESTS)
-	test/run-unit $(PURETESTS) $(IOTESTS)
+	test/run $(PURETESTS) $(IOTESTS)
 test-golden: $(filter $(BUILD)/test/golden/%,$(PURETESTS))
-	test/run-unit $^
+	test/run $^
+test-programs: all $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(TOOLS) $(GENS)
+test:
+	tools/deps build run test
+	$(MAKE) test-programs
+	test/run $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(SCRIPTS)
+
+# --- fuzzing: make fuzz [FUZZ_S=seconds for each target] [FUZZ=fuzz_wire] ----
+FUZZ_S ?= 60
+.PHONY: fuzz fuzz-programs
+fuzz:
+	tools/deps build fuzz test
+	$(MAKE) CC=clang SAN=fuzzer-no-link,address,undefined BUILD=build-fuzz fuzz-programs
+	for t in $(FUZZ); do mkdir -p build-fuzz/corpus/$$t test/fuzz/corpus/$$t; \
+		build-fuzz/$$t -max_total_time=$(FUZZ_S) -max_len=8192 -timeout=10 -print_final_stats=1 \
+			build-fuzz/corpus/$$t test/fuzz/corpus/$$t || exit 1; done
+fuzz-programs: $(addprefix $(BUILD)/,$(FUZZ))
+$(addprefix build-fuzz/,$(FUZZ)): build-fuzz/%: build-fuzz/test/fuzz/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
+	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka -lz $(PURELIBS)
+
+# --- running, installing, checking ------------------------------------------
+.PHONY: run bench lint install
+run:
+	tools/deps build run
+	$(MAKE) all
+	$(BIN)/ap-supervisor -c etc/demo.conf
+
+bench:
+	tools/deps build run
+	$(MAKE) all benches $(TOOLS)
+	test/bench/run
+
+lint:
+	tools/deps build test lint
+	tools/lint
+
+PREFIX ?= /usr/local
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/alphapulse $(DESTDIR)$(PREFIX)/share/man/man1 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/alphapulse
+	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
+	cp -R schema etc $(DESTDIR)$(PREFIX)/share/alphapulse
+	for p in $(wildcard stages/*/*.1 supervisor/*.1 tools/apctl/*.1); do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man1; done
+	for u in etc/systemd/*.service; do sed 's|/usr/bin/|$(PREFIX)/bin/|' $$u > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
+	[ -e $(DESTDIR)/etc/alphapulse/alphapulse.conf ] || install -m 640 etc/alphapulse.conf $(DESTDIR)/etc/alphapulse
 
 clean:
-	rm -rf build build-san build-clang build-san-clang bin
+	rm -rf build build-san build-clang build-san-clang build-fuzz bin
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
