@@ -13,10 +13,12 @@
 #include <string.h>
 
 #include "stages/ap-indicators/pat_impl.h"
+#include "stages/ap-indicators/pat_needs.h"
 
 enum { NEAR_SPAN = 5, WARM_ALL = 15 };
 
 _Static_assert(PAT_N == 61, "TA-Lib has 61");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "scan gathers bytes in memory order");
 
 /* Which candle each running sum begins at. */
 static const uint8_t near_first[PAT_NEAR_SUMS] = { 0, 1, 5, 6 };
@@ -83,30 +85,40 @@ static void sums_take(struct pat_state *s, const struct pat_span *in)
 #define SET(name, cond) ((uint64_t)(cond) << PAT_BIT_##name)
 
 /* Against the running means, which end with the candle before this one. */
-static uint64_t marks_of_sums(const struct pat_state *s, bool white, double body, double up, double down)
+static uint64_t marks_of_body(const struct pat_state *s, double body)
 {
-	double mean[PAT_BODY_SUMS], none[PAT_RANGE_SUMS], half[PAT_SHADOW_SUMS];
+	double mean[PAT_BODY_SUMS];
 
 	for (unsigned i = 0; i < PAT_BODY_SUMS; i++)
 		mean[i] = s->body[i] / PAT_SPAN;
-	for (unsigned i = 0; i < PAT_RANGE_SUMS; i++)
-		none[i] = 0.1 * (s->range[i] / PAT_SPAN);
-	for (unsigned i = 0; i < PAT_SHADOW_SUMS; i++)
-		half[i] = s->shadows[i] / PAT_SPAN / 2.0;
 	return SET(LONG_0, body > mean[0]) | SET(LONG_1, body > mean[1]) |
 		SET(LONG_2, body > mean[2]) | SET(LONG_4, body > mean[4]) |
 		SET(SHORT_0, body < mean[0]) | SET(SHORT_1, body < mean[1]) |
 		SET(SHORT_2, body < mean[2]) | SET(SHORT_3, body < mean[3]) |
-		SET(SMALL_1, body <= mean[1]) |
-		SET(DOJI_0, body <= none[0]) | SET(DOJI_1, body <= none[1]) |
-		SET(UP_NONE_0, up < none[0]) | SET(UP_NONE_1, up < none[1]) | SET(UP_NONE_2, up < none[2]) |
-		SET(DOWN_NONE_0, down < none[0]) | SET(DOWN_NONE_1, down < none[1]) |
+		SET(SMALL_1, body <= mean[1]);
+}
+
+static uint64_t marks_of_shadows(const struct pat_state *s, bool white, double body, double up, double down)
+{
+	double none[PAT_RANGE_SUMS], half[PAT_SHADOW_SUMS];
+
+	for (unsigned i = 0; i < PAT_RANGE_SUMS; i++)
+		none[i] = 0.1 * (s->range[i] / PAT_SPAN);
+	for (unsigned i = 0; i < PAT_SHADOW_SUMS; i++)
+		half[i] = s->shadows[i] / PAT_SPAN / 2.0;
+
+	const bool up_0 = up < none[0], up_1 = up < none[1];
+	const bool down_0 = down < none[0], down_1 = down < none[1];
+
+	return SET(DOJI_0, body <= none[0]) | SET(DOJI_1, body <= none[1]) |
+		SET(UP_NONE_0, up_0) | SET(UP_NONE_1, up_1) | SET(UP_NONE_2, up < none[2]) |
+		SET(DOWN_NONE_0, down_0) | SET(DOWN_NONE_1, down_1) |
 		SET(DOWN_NONE_2, down < none[2]) | SET(DOWN_NONE_3, down < none[3]) |
 		SET(UP_SEEN_0, up > none[0]) | SET(UP_SEEN_2, up > none[2]) | SET(UP_SEEN_3, up > none[3]) |
 		SET(DOWN_SEEN_0, down > none[0]) | SET(DOWN_SEEN_1, down > none[1]) |
-		SET(OPEN_NONE_0, (white ? down : up) < none[0]) |
-		SET(OPEN_NONE_1, (white ? down : up) < none[1]) |
-		SET(CLOSE_NONE_0, (white ? up : down) < none[0]) |
+		SET(OPEN_NONE_0, (white & down_0) | (!white & up_0)) |
+		SET(OPEN_NONE_1, (white & down_1) | (!white & up_1)) |
+		SET(CLOSE_NONE_0, (white & up_0) | (!white & down_0)) |
 		SET(UP_SHORT_0, up < half[0]) | SET(DOWN_SHORT_0, down < half[0]) |
 		SET(UP_MORE_1, up > half[1]) | SET(UP_MORE_2, up > half[2]);
 }
@@ -127,17 +139,21 @@ static uint64_t marks_of_pair(const struct pat_cell *z, const struct pat_cell *y
 	const double ytop = pat_top(y), ybottom = pat_bottom(y);
 	const bool zwhite = z->c >= z->o, ywhite = y->c >= y->o;
 	const bool gap_up = zbottom > ytop, gap_down = ztop < ybottom;
-	const bool higher = z->h > y->h, lower = z->l < y->l;
 	const bool high_less = z->h < y->h, low_more = z->l > y->l;
+	const bool close_up = z->c > y->c, close_down = z->c < y->c;
 
 	return SET(SAME, zwhite == ywhite) | SET(FLIP, zwhite != ywhite) |
 		SET(BODY_GAP_UP, gap_up) | SET(BODY_GAP_DOWN, gap_down) | SET(BODY_GAP, gap_up | gap_down) |
-		SET(GAP_ON, ywhite ? gap_up : gap_down) |
-		SET(LEAP, ywhite ? z->h < y->l : z->l > y->h) |
+		SET(GAP_ON, (ywhite & gap_up) | (!ywhite & gap_down)) |
+		SET(LEAP, (ywhite & (z->h < y->l)) | (!ywhite & (z->l > y->h))) |
 		SET(BODY_INSIDE, (ztop < ytop) & (zbottom > ybottom)) |
-		SET(INSIDE, high_less & low_more) | SET(ABOVE, higher & low_more) |
-		SET(BELOW, high_less & lower) |
-		SET(CLOSE_UP, z->c > y->c) | SET(CLOSE_DOWN, z->c < y->c) |
+		SET(COVERS, (ztop > ytop) & (zbottom < ybottom)) |
+		SET(BODY_IN, (ztop <= ytop) & (zbottom >= ybottom)) |
+		SET(BODY_OUT, (ztop >= ytop) & (zbottom <= ybottom)) |
+		SET(INSIDE, high_less & low_more) | SET(ABOVE, (z->h > y->h) & low_more) |
+		SET(BELOW, high_less & (z->l < y->l)) |
+		SET(CLOSE_UP, close_up) | SET(CLOSE_DOWN, close_down) |
+		SET(CLOSE_ON, (ywhite & close_up) | (!ywhite & close_down)) |
 		SET(OPEN_UNDER, z->o < y->l) | SET(OPEN_OVER, z->o > y->h);
 }
 
@@ -151,40 +167,81 @@ static void cell_take(struct pat_state *s, const struct ind_bar *bar, struct pat
 {
 	struct pat_cell *z = &s->cell[s->n % PAT_CELLS];
 	const bool white = bar->c >= bar->o;
-	const double body = white ? bar->c - bar->o : bar->o - bar->c;
-	const double up = bar->h - (white ? bar->c : bar->o);
-	const double down = (white ? bar->o : bar->c) - bar->l;
+	double body, up, down;
 
-	*span = (struct pat_span){ body, bar->h - bar->l, up + down };
 	z->o = bar->o;
 	z->h = bar->h;
 	z->l = bar->l;
 	z->c = bar->c;
+	body = pat_body(z);
+	up = z->h - pat_top(z);
+	down = pat_bottom(z) - z->l;
+	*span = (struct pat_span){ body, z->h - z->l, up + down };
 	for (unsigned i = 0; i < PAT_NEAR_SUMS; i++)
 		z->near[i] = s->near[i] / NEAR_SPAN;
 	z->doji = 0.1 * (s->range[0] / PAT_SPAN);
-	z->marks = marks_of_sums(s, white, body, up, down) | marks_alone(white, body, up, down) |
-		marks_of_pair(z, cell_back(s, 1));
+	z->marks = marks_of_body(s, body) | marks_of_shadows(s, white, body, up, down) |
+		marks_alone(white, body, up, down) | marks_of_pair(z, cell_back(s, 1));
 }
 
 /* --- the search ----------------------------------------------------------------------------------- */
 
-/* Bit i: row i lacks none of its marks. `ages` is a constant wherever this is called. */
-static inline uint64_t scan(unsigned from, unsigned to, unsigned ages, const uint64_t lack[PAT_AGES])
+enum {
+	ROWS = 64,               /* PAT_N, rounded up so that rows are compared in whole vectors */
+	FIVE = 48                /* from this row on, patterns of four and five candles */
+};
+
+/*
+ * The needs turned over: per age one array over all patterns, 32 bits each (the newest candle has
+ * two), so that the compiler compares four patterns at a time. Rows without a pattern need what no
+ * candle has.
+ */
+#define LOW(need) ((uint32_t)((uint64_t)(need) & UINT32_MAX))
+#define HIGH(need) ((uint32_t)((uint64_t)(need) >> 32))
+#define NEED_0(id, z, ...) [PAT_##id] = LOW(z),
+#define NEED_HIGH(id, z, ...) [PAT_##id] = HIGH(z),
+#define NEED_1(id, z, y, ...) [PAT_##id] = LOW(y),
+#define NEED_2_OF_3(id, z, y, x) [PAT_##id] = LOW(x),
+#define NEED_2(id, z, y, x, w, v) [PAT_##id] = LOW(x),
+#define NEED_3(id, z, y, x, w, v) [PAT_##id - FIVE] = LOW(w),
+#define NEED_4(id, z, y, x, w, v) [PAT_##id - FIVE] = LOW(v),
+#define FITS_OF_3(id, z, y, x) \
+	_Static_assert(HIGH((y) | (x)) == 0 && PAT_##id < PAT_3BLACKCROWS, "32 classes of older candles");
+#define FITS(id, z, y, x, w, v) \
+	_Static_assert(HIGH((y) | (x) | (w) | (v)) == 0 && (int)PAT_##id >= FIVE, "32 classes of older candles");
+#define NEVER LOW(M(WHITE) | M(BLACK))
+
+PAT_NEEDS(FITS_OF_3)
+PAT_NEEDS_OF_FIVE(FITS)
+
+static const uint32_t need_0[ROWS] = {
+	PAT_NEEDS(NEED_0) PAT_NEEDS_OF_FIVE(NEED_0)
+	[PAT_HIKKAKE] = NEVER, [PAT_HIKKAKEMOD] = NEVER, NEVER, NEVER, NEVER
+};
+static const uint32_t need_high[ROWS] = { PAT_NEEDS(NEED_HIGH) PAT_NEEDS_OF_FIVE(NEED_HIGH) };
+static const uint32_t need_1[ROWS] = { PAT_NEEDS(NEED_1) PAT_NEEDS_OF_FIVE(NEED_1) };
+static const uint32_t need_2[ROWS] = { PAT_NEEDS(NEED_2_OF_3) PAT_NEEDS_OF_FIVE(NEED_2) };
+static const uint32_t need_3[ROWS - FIVE] = { PAT_NEEDS_OF_FIVE(NEED_3) };
+static const uint32_t need_4[ROWS - FIVE] = { PAT_NEEDS_OF_FIVE(NEED_4) };
+
+/* Bit i: pattern i lacks none of its classes. */
+static uint64_t scan(const struct pat_look *k)
 {
+	const uint32_t z = LOW(~k->z->marks), high = HIGH(~k->z->marks), y = LOW(~k->y->marks);
+	const uint32_t x = LOW(~k->x->marks), w = LOW(~k->w->marks), v = LOW(~k->v->marks);
+	uint8_t fits[ROWS];
 	uint64_t found = 0;
 
-	for (unsigned i = from; i < to; i++) {
-		const uint64_t *need = pat_rules[i].need;
-		uint64_t miss = need[0] & lack[0];
+	for (unsigned i = 0; i < ROWS; i++)
+		fits[i] = ((need_0[i] & z) | (need_high[i] & high) | (need_1[i] & y) | (need_2[i] & x)) == 0;
+	for (unsigned i = 0; i < ROWS - FIVE; i++)
+		fits[FIVE + i] &= ((need_3[i] & w) | (need_4[i] & v)) == 0;
+	for (unsigned i = 0; i < ROWS / 8; i++) {
+		uint64_t eight;
 
-		if (ages > 1)
-			miss |= need[1] & lack[1];
-		if (ages > 2)
-			miss |= need[2] & lack[2];
-		if (ages > 3)
-			miss |= (need[3] & lack[3]) | (need[4] & lack[4]);
-		found |= (uint64_t)(miss == 0) << i;
+		memcpy(&eight, fits + 8 * i, sizeof eight);
+		/* eight bytes of 0 or 1 become the bits of one byte, the first the lowest */
+		found |= eight * UINT64_C(0x0102040810204080) >> 56 << 8 * i;
 	}
 	return found;
 }
@@ -198,37 +255,21 @@ static uint64_t warm_rows(uint64_t n)
 	return rows;
 }
 
-static int value_by_sign(const struct pat_rule *r, const struct pat_look *look)
+static void search(const struct pat_state *s, const struct pat_look *k, int16_t out[PAT_N])
 {
-	switch ((enum pat_sign)r->sign) {
-	case SIGN_UP:
-		return 100;
-	case SIGN_DOWN:
-		return -100;
-	case SIGN_COLOUR:
-		return 100 * pat_colour(look->z);
-	case SIGN_AGAINST:
-		return -100 * pat_colour(look->y);
-	}
-	return 0;
-}
-
-static void search(const struct pat_state *s, const struct pat_look *look, int16_t out[PAT_N])
-{
-	const uint64_t lack[PAT_AGES] = {
-		~look->z->marks, ~look->y->marks, ~look->x->marks, ~look->w->marks, ~look->v->marks
+	const int z = 100 * pat_colour(k->z), y = 100 * pat_colour(k->y);
+	const int by_sign[SIGN_N] = {
+		[SIGN_UP] = 100, [SIGN_DOWN] = -100, [SIGN_COLOUR] = z, [SIGN_FOLLOW] = y, [SIGN_AGAINST] = -y
 	};
-	uint64_t found;
+	uint64_t found = scan(k);
 
-	found = scan(PAT_DOJI, PAT_HAMMER, 1, lack) | scan(PAT_HAMMER, PAT_2CROWS, 2, lack) |
-		scan(PAT_2CROWS, PAT_3BLACKCROWS, 3, lack) | scan(PAT_3BLACKCROWS, PAT_HIKKAKE, 5, lack);
 	if (s->n < WARM_ALL)
 		found &= warm_rows(s->n);
 	for (; found != 0; found &= found - 1) {
 		const unsigned id = (unsigned)__builtin_ctzll(found);
 		const struct pat_rule *r = &pat_rules[id];
 
-		out[id] = (int16_t)(r->more != NULL ? r->more(look) : value_by_sign(r, look));
+		out[id] = (int16_t)(r->more != NULL ? r->more(k) : by_sign[r->sign]);
 	}
 }
 
@@ -295,6 +336,9 @@ static void traps(struct pat_state *s, const struct pat_look *k, int16_t out[PAT
 	out[PAT_HIKKAKEMOD] = (int16_t)(s->n >= first_mod ? value : 0);
 }
 
+/* Copied, because compilers clear an array of this size with an instruction slow to start. */
+static const int16_t nothing[PAT_N];
+
 void pat_update(struct pat_state *s, const struct ind_bar *bar, int16_t out[PAT_N])
 {
 	const struct pat_look look = {
@@ -302,7 +346,7 @@ void pat_update(struct pat_state *s, const struct ind_bar *bar, int16_t out[PAT_
 	};
 	struct pat_span span;
 
-	memset(out, 0, PAT_N * sizeof *out);
+	memcpy(out, nothing, sizeof nothing);
 	cell_take(s, bar, &span);
 	search(s, &look, out);
 	traps(s, &look, out);

@@ -9,34 +9,48 @@
 #ifndef AP_INDICATORS_PAT_IMPL_H
 #define AP_INDICATORS_PAT_IMPL_H
 
+#include <math.h>
+
 #include "stages/ap-indicators/pat.h"
 
-/* X(name): one bit each. "Up" and "down" shadows are the upper and the lower one. */
+/*
+ * X(name): one bit each. "Up" and "down" shadows are the upper and the lower one. Those that are
+ * asked of older candles come first: the search keeps 32 bits of them.
+ */
 #define PAT_MARKS(X) \
 	X(WHITE) X(BLACK)                       /* close >= open, close < open */ \
-	X(LONG_0) X(LONG_1) X(LONG_2) X(LONG_4) /* body > mean body of 10 */ \
-	X(SHORT_0) X(SHORT_1) X(SHORT_2) X(SHORT_3) /* body < the same mean */ \
+	X(LONG_0) X(LONG_1)                     /* body > mean body of 10 */ \
+	X(SHORT_1) X(SHORT_2) X(SHORT_3)        /* body < the same mean */ \
 	X(SMALL_1)                              /* body <= it */ \
 	X(DOJI_0) X(DOJI_1)                     /* body <= 0.1 mean range of 10 */ \
-	X(UP_NONE_0) X(UP_NONE_1) X(UP_NONE_2)  /* upper shadow < 0.1 mean range */ \
-	X(DOWN_NONE_0) X(DOWN_NONE_1) X(DOWN_NONE_2) X(DOWN_NONE_3) \
-	X(UP_SEEN_0) X(UP_SEEN_2) X(UP_SEEN_3)  /* upper shadow > 0.1 mean range */ \
-	X(DOWN_SEEN_0) X(DOWN_SEEN_1) \
-	X(OPEN_NONE_0) X(OPEN_NONE_1)           /* the shadow at the open's side is none */ \
-	X(CLOSE_NONE_0)                         /* the shadow at the close's side is none */ \
-	X(UP_SHORT_0) X(DOWN_SHORT_0)           /* shadow < half the mean sum of both shadows */ \
-	X(UP_MORE_1) X(UP_MORE_2)               /* upper shadow > that */ \
-	X(UP_LONG) X(DOWN_LONG) X(LEGS)         /* shadow > body; LEGS: either */ \
-	X(UP_VERY_LONG) X(DOWN_VERY_LONG)       /* shadow > 2 bodies */ \
+	X(UP_NONE_0) X(UP_NONE_1)               /* upper shadow < 0.1 mean range */ \
+	X(DOWN_NONE_0) X(DOWN_NONE_1) X(DOWN_NONE_2) \
+	X(UP_SEEN_2) X(UP_SEEN_3)               /* upper shadow > 0.1 mean range */ \
+	X(DOWN_SEEN_1) \
+	X(UP_SHORT_0)                           /* shadow < half the mean sum of both shadows */ \
+	X(DOWN_LONG)                            /* shadow > body */ \
 	/* against the candle before */ \
 	X(SAME) X(FLIP)                         /* colour: same, other */ \
 	X(BODY_GAP_UP) X(BODY_GAP_DOWN) X(BODY_GAP) /* between bodies; BODY_GAP: either */ \
 	X(GAP_ON)                               /* body gap in the direction of the one before */ \
-	X(LEAP)                                 /* whole-candle gap against its direction */ \
-	X(BODY_INSIDE)                          /* body strictly inside the other's */ \
+	X(BODY_INSIDE) X(COVERS)                /* body strictly inside the other's; covers it so */ \
+	X(CLOSE_UP) X(CLOSE_DOWN)               /* higher close, lower close */ \
+	X(CLOSE_ON)                             /* a close further in the other's direction */ \
+	PAT_MARKS_OF_NEWEST(X)
+
+#define PAT_MARKS_OF_NEWEST(X) \
+	X(LONG_2) X(LONG_4) X(SHORT_0) \
+	X(UP_NONE_2) X(DOWN_NONE_3) X(UP_SEEN_0) X(DOWN_SEEN_0) \
+	X(OPEN_NONE_0) X(OPEN_NONE_1)           /* the shadow at the open's side is none */ \
+	X(CLOSE_NONE_0)                         /* the shadow at the close's side is none */ \
+	X(DOWN_SHORT_0) \
+	X(UP_MORE_1) X(UP_MORE_2)               /* upper shadow > half the mean sum */ \
+	X(UP_LONG) X(LEGS)                      /* LEGS: either shadow > body */ \
+	X(UP_VERY_LONG) X(DOWN_VERY_LONG)       /* shadow > 2 bodies */ \
+	X(LEAP)                                 /* whole-candle gap against the one before */ \
+	X(BODY_IN) X(BODY_OUT)                  /* as BODY_INSIDE, COVERS; edges may be shared */ \
 	X(INSIDE)                               /* lower high and higher low */ \
 	X(ABOVE) X(BELOW)                       /* both higher, both lower */ \
-	X(CLOSE_UP) X(CLOSE_DOWN)               /* higher close, lower close */ \
 	X(OPEN_UNDER) X(OPEN_OVER)              /* open under its low, over its high */
 
 #define PAT_MARK_BIT(name) PAT_BIT_##name,
@@ -54,19 +68,20 @@ struct pat_look {
 	const struct pat_cell *z, *y, *x, *w, *v;
 };
 
+/* Written so that they compile to min, max and abs: a colour is a coin that no branch predicts. */
 static inline double pat_top(const struct pat_cell *k)
 {
-	return k->c >= k->o ? k->c : k->o;
+	return k->c > k->o ? k->c : k->o;
 }
 
 static inline double pat_bottom(const struct pat_cell *k)
 {
-	return k->c >= k->o ? k->o : k->c;
+	return k->c < k->o ? k->c : k->o;
 }
 
 static inline double pat_body(const struct pat_cell *k)
 {
-	return k->c >= k->o ? k->c - k->o : k->o - k->c;
+	return fabs(k->c - k->o);
 }
 
 /* +1 white, -1 black. */
@@ -75,22 +90,21 @@ static inline int pat_colour(const struct pat_cell *k)
 	return k->c >= k->o ? 1 : -1;
 }
 
-enum { PAT_AGES = 5 };
-
-enum pat_sign { SIGN_UP, SIGN_DOWN, SIGN_COLOUR, SIGN_AGAINST };
-
-/*
- * A pattern: the classes its candles must have (need[age]), then what the classes cannot say.
- * more == NULL: the sign is +, -, the newest candle's colour or against the one before it.
- */
-struct pat_rule {
-	struct pat_info info;
-	uint64_t need[PAT_AGES];
-	uint8_t sign;
-	int (*more)(const struct pat_look *);   /* the value; 0: not the pattern after all */
+/* The value when the classes say it all, and when more() does not. */
+enum pat_sign {
+	SIGN_UP, SIGN_DOWN,      /* +100, -100 */
+	SIGN_COLOUR,             /* the newest candle's colour */
+	SIGN_FOLLOW, SIGN_AGAINST, /* the colour of the one before; the other */
+	SIGN_N
 };
 
-/* Indexed by enum pat_id; the two with a memory have no need and no test here. */
+struct pat_rule {
+	struct pat_info info;
+	uint8_t sign;
+	int (*more)(const struct pat_look *);   /* the value, 0: not the pattern after all; or NULL */
+};
+
+/* Indexed by enum pat_id. */
 extern const struct pat_rule pat_rules[PAT_N];
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * pat_rules.c - the table of patterns: for each, what classes its candles must
- * have, and the comparison of prices that the classes cannot express.
+ * pat_rules.c - the table of patterns: what each is called and looks like, and
+ * the comparison of prices that the classes of pat_needs.h cannot express.
  *
  * In a test z is the newest candle, then, backwards, y, x, w, v. Knows
  * nothing of how classes and means are kept. Definitions: those of TA-Lib 0.6.4
@@ -64,23 +64,16 @@ static int more_darkcloudcover(const struct pat_look *k)
 /* Both edges beyond: 100. One beyond and one shared: 80. */
 static int more_engulfing(const struct pat_look *k)
 {
-	const double top = pat_top(k->z) - pat_top(k->y), bottom = pat_bottom(k->y) - pat_bottom(k->z);
+	const bool open_shared = k->z->o == k->y->c, close_shared = k->z->c == k->y->o;
 
-	if (top < 0 || bottom < 0 || (k->z->c == k->y->o && k->z->o == k->y->c))
+	if (open_shared && close_shared)
 		return 0;
-	return pat_colour(k->z) * (k->z->c != k->y->o && k->z->o != k->y->c ? 100 : 80);
+	return pat_colour(k->z) * (open_shared || close_shared ? 80 : 100);
 }
 
 static int more_harami(const struct pat_look *k)
 {
-	if (has(k->z, M(BODY_INSIDE)))
-		return -100 * pat_colour(k->y);
-	return pat_top(k->z) <= pat_top(k->y) && pat_bottom(k->z) >= pat_bottom(k->y) ? -80 * pat_colour(k->y) : 0;
-}
-
-static int more_homingpigeon(const struct pat_look *k)
-{
-	return k->z->o < k->y->o && k->z->c > k->y->c ? 100 : 0;
+	return (has(k->z, M(BODY_INSIDE)) ? -100 : -80) * pat_colour(k->y);
 }
 
 static int more_inneck(const struct pat_look *k)
@@ -130,13 +123,6 @@ static int more_3inside(const struct pat_look *k)
 	if (pat_colour(k->x) > 0)
 		return pat_colour(k->z) < 0 && k->z->c < k->x->o ? -100 : 0;
 	return pat_colour(k->z) > 0 && k->z->c > k->x->o ? 100 : 0;
-}
-
-static int more_3outside(const struct pat_look *k)
-{
-	if (pat_colour(k->y) > 0)
-		return k->y->c > k->x->o && k->y->o < k->x->c && k->z->c > k->y->c ? 100 : 0;
-	return k->y->o > k->x->c && k->y->c < k->x->o && k->z->c < k->y->c ? -100 : 0;
 }
 
 static int more_3starsinsouth(const struct pat_look *k)
@@ -281,8 +267,8 @@ static int more_3linestrike(const struct pat_look *k)
 	if (!opens_near(k->x, k->w, NEAR_0) || !opens_near(k->y, k->x, NEAR_1))
 		return 0;
 	if (pat_colour(k->y) > 0)
-		return k->y->c > k->x->c && k->x->c > k->w->c && k->z->o > k->y->c && k->z->c < k->w->o ? 100 : 0;
-	return k->y->c < k->x->c && k->x->c < k->w->c && k->z->o < k->y->c && k->z->c > k->w->o ? -100 : 0;
+		return k->z->o > k->y->c && k->z->c < k->w->o ? 100 : 0;
+	return k->z->o < k->y->c && k->z->c > k->w->o ? -100 : 0;
 }
 
 static int more_concealbabyswall(const struct pat_look *k)
@@ -335,219 +321,198 @@ static int more_risefall3methods(const struct pat_look *k)
 		k->z->c * sign > k->v->c * sign ? 100 * pat_colour(k->v) : 0;
 }
 
-/* --- the table ----------------------------------------------------------------------------------- */
+/* --- the table --------------------------------------------------------------------------------- */
 
 #define ROW(id, name_, lookback_, candles_, sense_, text_) \
 	.info = { "CDL" #id, name_, lookback_, candles_, sense_, text_ }
-#define NEED(...) .need = { __VA_ARGS__ }
 
 const struct pat_rule pat_rules[PAT_N] = {
 	[PAT_DOJI] = { ROW(DOJI, "doji", 10, 1, PAT_BULL,
 		"Open and close nearly equal (the sign says nothing)"),
-		NEED(M(DOJI_0)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_DRAGONFLYDOJI] = { ROW(DRAGONFLYDOJI, "dragonfly_doji", 10, 1, PAT_BULL,
 		"Doji at the top of its range: a lower shadow, no upper one"),
-		NEED(M(DOJI_0) | M(UP_NONE_0) | M(DOWN_SEEN_0)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_GRAVESTONEDOJI] = { ROW(GRAVESTONEDOJI, "gravestone_doji", 10, 1, PAT_BULL,
 		"Doji at the bottom of its range: an upper shadow, no lower one (the sign says nothing)"),
-		NEED(M(DOJI_0) | M(DOWN_NONE_0) | M(UP_SEEN_0)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_LONGLEGGEDDOJI] = { ROW(LONGLEGGEDDOJI, "long_legged_doji", 10, 1, PAT_BULL,
 		"Doji with a long shadow on at least one side (the sign says nothing)"),
-		NEED(M(DOJI_0) | M(LEGS)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_RICKSHAWMAN] = { ROW(RICKSHAWMAN, "rickshaw_man", 10, 1, PAT_BULL,
 		"Doji with two long shadows and the body near the middle (the sign says nothing)"),
-		NEED(M(DOJI_0) | M(UP_LONG) | M(DOWN_LONG)), SIGN_UP, more_rickshawman },
+		SIGN_UP, more_rickshawman },
 	[PAT_TAKURI] = { ROW(TAKURI, "takuri", 10, 1, PAT_BULL,
 		"Dragonfly doji with a very long lower shadow"),
-		NEED(M(DOJI_0) | M(UP_NONE_0) | M(DOWN_VERY_LONG)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_HIGHWAVE] = { ROW(HIGHWAVE, "high_wave", 10, 1, PAT_BOTH,
 		"Short body with two very long shadows; the sign is the candle's colour"),
-		NEED(M(SHORT_0) | M(UP_VERY_LONG) | M(DOWN_VERY_LONG)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_SPINNINGTOP] = { ROW(SPINNINGTOP, "spinning_top", 10, 1, PAT_BOTH,
 		"Short body with two shadows longer than it; the sign is the candle's colour"),
-		NEED(M(SHORT_0) | M(UP_LONG) | M(DOWN_LONG)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_SHORTLINE] = { ROW(SHORTLINE, "short_line", 10, 1, PAT_BOTH,
 		"Short body with short shadows; the sign is the candle's colour"),
-		NEED(M(SHORT_0) | M(UP_SHORT_0) | M(DOWN_SHORT_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_LONGLINE] = { ROW(LONGLINE, "long_line", 10, 1, PAT_BOTH,
 		"Long body with short shadows; the sign is the candle's colour"),
-		NEED(M(LONG_0) | M(UP_SHORT_0) | M(DOWN_SHORT_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_MARUBOZU] = { ROW(MARUBOZU, "marubozu", 10, 1, PAT_BOTH,
 		"Long body without shadows; the sign is the candle's colour"),
-		NEED(M(LONG_0) | M(UP_NONE_0) | M(DOWN_NONE_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_CLOSINGMARUBOZU] = { ROW(CLOSINGMARUBOZU, "closing_marubozu", 10, 1, PAT_BOTH,
 		"Long body that closes at its extreme; the sign is the candle's colour"),
-		NEED(M(LONG_0) | M(CLOSE_NONE_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_BELTHOLD] = { ROW(BELTHOLD, "belt_hold", 10, 1, PAT_BOTH,
 		"Long body that opens at its extreme; the sign is the candle's colour"),
-		NEED(M(LONG_0) | M(OPEN_NONE_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 
 	[PAT_HAMMER] = { ROW(HAMMER, "hammer", 11, 2, PAT_BULL,
 		"Short body, long lower shadow, no upper one, at or under the last low"),
-		NEED(M(SHORT_1) | M(DOWN_LONG) | M(UP_NONE_1)), SIGN_UP, more_hammer },
+		SIGN_UP, more_hammer },
 	[PAT_HANGINGMAN] = { ROW(HANGINGMAN, "hanging_man", 11, 2, PAT_BEAR,
 		"Short body, long lower shadow, no upper one, at or over the last high"),
-		NEED(M(SHORT_1) | M(DOWN_LONG) | M(UP_NONE_1)), SIGN_DOWN, more_hangingman },
+		SIGN_DOWN, more_hangingman },
 	[PAT_INVERTEDHAMMER] = { ROW(INVERTEDHAMMER, "inverted_hammer", 11, 2, PAT_BULL,
 		"Short body, long upper shadow, no lower one, under a body gap"),
-		NEED(M(SHORT_1) | M(UP_LONG) | M(DOWN_NONE_1) | M(BODY_GAP_DOWN)), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_SHOOTINGSTAR] = { ROW(SHOOTINGSTAR, "shooting_star", 11, 2, PAT_BEAR,
 		"Short body, long upper shadow, no lower one, over a body gap"),
-		NEED(M(SHORT_1) | M(UP_LONG) | M(DOWN_NONE_1) | M(BODY_GAP_UP)), SIGN_DOWN, NULL },
+		SIGN_DOWN, NULL },
 	[PAT_COUNTERATTACK] = { ROW(COUNTERATTACK, "counterattack", 11, 2, PAT_BOTH,
 		"Two long bodies of opposite colour that close at the same price"),
-		NEED(M(FLIP) | M(LONG_1), M(LONG_0)), SIGN_COLOUR, more_counterattack },
+		SIGN_COLOUR, more_counterattack },
 	[PAT_DARKCLOUDCOVER] = { ROW(DARKCLOUDCOVER, "dark_cloud_cover", 11, 2, PAT_BEAR,
 		"Long white, then a black that opens over its high and closes below half its body"),
-		NEED(M(BLACK) | M(OPEN_OVER), M(WHITE) | M(LONG_0)), SIGN_DOWN, more_darkcloudcover },
+		SIGN_DOWN, more_darkcloudcover },
 	[PAT_DOJISTAR] = { ROW(DOJISTAR, "doji_star", 11, 2, PAT_BOTH,
 		"Long body, then a doji beyond a body gap in its direction"),
-		NEED(M(DOJI_1) | M(GAP_ON), M(LONG_0)), SIGN_AGAINST, NULL },
+		SIGN_AGAINST, NULL },
 	[PAT_ENGULFING] = { ROW(ENGULFING, "engulfing", 2, 2, PAT_BOTH,
 		"A body that covers the last one of opposite colour; 80 if one edge is shared"),
-		NEED(M(FLIP)), SIGN_COLOUR, more_engulfing },
+		SIGN_COLOUR, more_engulfing },
 	[PAT_HARAMI] = { ROW(HARAMI, "harami", 11, 2, PAT_BOTH,
 		"Long body, then a short one inside it; 80 if one edge is shared"),
-		NEED(M(SMALL_1), M(LONG_0)), SIGN_AGAINST, more_harami },
+		SIGN_AGAINST, more_harami },
 	[PAT_HARAMICROSS] = { ROW(HARAMICROSS, "harami_cross", 11, 2, PAT_BOTH,
 		"Long body, then a doji inside it; 80 if one edge is shared"),
-		NEED(M(DOJI_1), M(LONG_0)), SIGN_AGAINST, more_harami },
+		SIGN_AGAINST, more_harami },
 	[PAT_HOMINGPIGEON] = { ROW(HOMINGPIGEON, "homing_pigeon", 11, 2, PAT_BULL,
 		"Long black, then a short black inside its body"),
-		NEED(M(BLACK) | M(SMALL_1), M(BLACK) | M(LONG_0)), SIGN_UP, more_homingpigeon },
+		SIGN_UP, NULL },
 	[PAT_INNECK] = { ROW(INNECK, "in_neck", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes just at its close"),
-		NEED(M(WHITE) | M(OPEN_UNDER), M(BLACK) | M(LONG_0)), SIGN_DOWN, more_inneck },
+		SIGN_DOWN, more_inneck },
 	[PAT_ONNECK] = { ROW(ONNECK, "on_neck", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes at its low"),
-		NEED(M(WHITE) | M(OPEN_UNDER), M(BLACK) | M(LONG_0)), SIGN_DOWN, more_onneck },
+		SIGN_DOWN, more_onneck },
 	[PAT_THRUSTING] = { ROW(THRUSTING, "thrusting", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes in its lower half"),
-		NEED(M(WHITE) | M(OPEN_UNDER), M(BLACK) | M(LONG_0)), SIGN_DOWN, more_thrusting },
+		SIGN_DOWN, more_thrusting },
 	[PAT_PIERCING] = { ROW(PIERCING, "piercing", 11, 2, PAT_BULL,
 		"Long black, then a long white from under its low that closes in its upper half"),
-		NEED(M(WHITE) | M(LONG_1) | M(OPEN_UNDER), M(BLACK) | M(LONG_0)), SIGN_UP, more_piercing },
+		SIGN_UP, more_piercing },
 	[PAT_KICKING] = { ROW(KICKING, "kicking", 11, 2, PAT_BOTH,
 		"Two marubozus of opposite colour with a gap against the first"),
-		NEED(M(FLIP) | M(LEAP) | M(LONG_1) | M(UP_NONE_1) | M(DOWN_NONE_1),
-			M(LONG_0) | M(UP_NONE_0) | M(DOWN_NONE_0)), SIGN_COLOUR, NULL },
+		SIGN_COLOUR, NULL },
 	[PAT_KICKINGBYLENGTH] = { ROW(KICKINGBYLENGTH, "kicking_by_length", 11, 2, PAT_BOTH,
 		"Kicking; the sign is the colour of the longer candle"),
-		NEED(M(FLIP) | M(LEAP) | M(LONG_1) | M(UP_NONE_1) | M(DOWN_NONE_1),
-			M(LONG_0) | M(UP_NONE_0) | M(DOWN_NONE_0)), SIGN_COLOUR, more_kickingbylength },
+		SIGN_COLOUR, more_kickingbylength },
 	[PAT_MATCHINGLOW] = { ROW(MATCHINGLOW, "matching_low", 6, 2, PAT_BULL,
 		"Two blacks that close at the same price"),
-		NEED(M(BLACK), M(BLACK)), SIGN_UP, more_matchinglow },
+		SIGN_UP, more_matchinglow },
 	[PAT_SEPARATINGLINES] = { ROW(SEPARATINGLINES, "separating_lines", 11, 2, PAT_BOTH,
 		"Opposite colours with the same open, the second a long belt hold"),
-		NEED(M(FLIP) | M(LONG_1) | M(OPEN_NONE_1)), SIGN_COLOUR, more_separatinglines },
+		SIGN_COLOUR, more_separatinglines },
 
 	[PAT_2CROWS] = { ROW(2CROWS, "two_crows", 12, 3, PAT_BEAR,
 		"Long white, a black over a body gap, a black from its body into the first one's"),
-		NEED(M(BLACK), M(BLACK) | M(BODY_GAP_UP), M(WHITE) | M(LONG_0)), SIGN_DOWN, more_2crows },
+		SIGN_DOWN, more_2crows },
 	[PAT_3INSIDE] = { ROW(3INSIDE, "three_inside", 12, 3, PAT_BOTH,
 		"Harami, then a candle of the other colour that closes beyond the first open"),
-		NEED(0, M(SMALL_1) | M(BODY_INSIDE), M(LONG_0)), SIGN_AGAINST, more_3inside },
+		SIGN_AGAINST, more_3inside },
 	[PAT_3OUTSIDE] = { ROW(3OUTSIDE, "three_outside", 3, 3, PAT_BOTH,
 		"Engulfing, then a close further in its direction"),
-		NEED(0, M(FLIP)), SIGN_AGAINST, more_3outside },
+		SIGN_FOLLOW, NULL },
 	[PAT_3STARSINSOUTH] = { ROW(3STARSINSOUTH, "three_stars_in_south", 12, 3, PAT_BULL,
 		"Three ever smaller blacks with ever higher lows, the last one a small marubozu"),
-		NEED(M(BLACK) | M(SHORT_2) | M(UP_NONE_2) | M(DOWN_NONE_2) | M(INSIDE),
-			M(BLACK) | M(DOWN_SEEN_1), M(BLACK) | M(LONG_0) | M(DOWN_LONG)),
 		SIGN_UP, more_3starsinsouth },
 	[PAT_3WHITESOLDIERS] = { ROW(3WHITESOLDIERS, "three_white_soldiers", 12, 3, PAT_BULL,
 		"Three whites without upper shadows, each from the last body to a higher close"),
-		NEED(M(WHITE) | M(UP_NONE_2) | M(LONG_2) | M(CLOSE_UP),
-			M(WHITE) | M(UP_NONE_1) | M(CLOSE_UP), M(WHITE) | M(UP_NONE_0)),
 		SIGN_UP, more_3whitesoldiers },
 	[PAT_ABANDONEDBABY] = { ROW(ABANDONEDBABY, "abandoned_baby", 12, 3, PAT_BOTH,
 		"Long body, a doji gapped away on both sides, a candle back into the first body"),
-		NEED(M(LONG_2), M(DOJI_1), M(LONG_0)), SIGN_AGAINST, more_abandonedbaby },
+		SIGN_AGAINST, more_abandonedbaby },
 	[PAT_ADVANCEBLOCK] = { ROW(ADVANCEBLOCK, "advance_block", 12, 3, PAT_BEAR,
 		"Three whites with higher closes that lose strength"),
-		NEED(M(WHITE) | M(CLOSE_UP), M(WHITE) | M(CLOSE_UP), M(WHITE) | M(LONG_0) | M(UP_SHORT_0)),
 		SIGN_DOWN, more_advanceblock },
 	[PAT_EVENINGDOJISTAR] = { ROW(EVENINGDOJISTAR, "evening_doji_star", 12, 3, PAT_BEAR,
 		"Long white, a doji over a body gap, a black well into the white's body"),
-		NEED(M(BLACK) | M(LONG_2), M(DOJI_1) | M(BODY_GAP_UP), M(WHITE) | M(LONG_0)),
 		SIGN_DOWN, more_evening },
 	[PAT_EVENINGSTAR] = { ROW(EVENINGSTAR, "evening_star", 12, 3, PAT_BEAR,
 		"Long white, a short body over a body gap, a black well into the white's body"),
-		NEED(M(BLACK) | M(LONG_2), M(SMALL_1) | M(BODY_GAP_UP), M(WHITE) | M(LONG_0)),
 		SIGN_DOWN, more_evening },
 	[PAT_GAPSIDESIDEWHITE] = { ROW(GAPSIDESIDEWHITE, "gap_side_by_side_white", 7, 3, PAT_BOTH,
 		"Two like whites side by side beyond a body gap"),
-		NEED(M(WHITE), M(WHITE) | M(BODY_GAP)), SIGN_UP, more_gapsidesidewhite },
+		SIGN_UP, more_gapsidesidewhite },
 	[PAT_IDENTICAL3CROWS] = { ROW(IDENTICAL3CROWS, "identical_three_crows", 12, 3, PAT_BEAR,
 		"Three blacks without lower shadows, each opening at the last close"),
-		NEED(M(BLACK) | M(DOWN_NONE_2) | M(CLOSE_DOWN), M(BLACK) | M(DOWN_NONE_1) | M(CLOSE_DOWN),
-			M(BLACK) | M(DOWN_NONE_0)), SIGN_DOWN, more_identical3crows },
+		SIGN_DOWN, more_identical3crows },
 	[PAT_MORNINGDOJISTAR] = { ROW(MORNINGDOJISTAR, "morning_doji_star", 12, 3, PAT_BULL,
 		"Long black, a doji under a body gap, a white well into the black's body"),
-		NEED(M(WHITE) | M(LONG_2), M(DOJI_1) | M(BODY_GAP_DOWN), M(BLACK) | M(LONG_0)),
 		SIGN_UP, more_morning },
 	[PAT_MORNINGSTAR] = { ROW(MORNINGSTAR, "morning_star", 12, 3, PAT_BULL,
 		"Long black, a short body under a body gap, a white well into the black's body"),
-		NEED(M(WHITE) | M(LONG_2), M(SMALL_1) | M(BODY_GAP_DOWN), M(BLACK) | M(LONG_0)),
 		SIGN_UP, more_morning },
 	[PAT_STALLEDPATTERN] = { ROW(STALLEDPATTERN, "stalled_pattern", 12, 3, PAT_BEAR,
 		"Two long whites with higher closes, then a small white on their shoulder"),
-		NEED(M(WHITE) | M(SHORT_2) | M(CLOSE_UP), M(WHITE) | M(LONG_1) | M(UP_NONE_1) | M(CLOSE_UP),
-			M(WHITE) | M(LONG_0)), SIGN_DOWN, more_stalledpattern },
+		SIGN_DOWN, more_stalledpattern },
 	[PAT_STICKSANDWICH] = { ROW(STICKSANDWICH, "stick_sandwich", 7, 3, PAT_BULL,
 		"A white that trades over the close of the black before it, between blacks of equal close"),
-		NEED(M(BLACK), M(WHITE), M(BLACK)), SIGN_UP, more_sticksandwich },
+		SIGN_UP, more_sticksandwich },
 	[PAT_TASUKIGAP] = { ROW(TASUKIGAP, "tasuki_gap", 7, 3, PAT_BOTH,
 		"A body gap, then a candle of the other colour, alike in size, into the gap"),
-		NEED(M(FLIP), M(BODY_GAP)), SIGN_AGAINST, more_tasukigap },
+		SIGN_AGAINST, more_tasukigap },
 	[PAT_TRISTAR] = { ROW(TRISTAR, "tristar", 12, 3, PAT_BOTH,
 		"Three dojis, the middle one beyond a body gap"),
-		NEED(0, M(BODY_GAP), M(DOJI_0)), SIGN_UP, more_tristar },
+		SIGN_UP, more_tristar },
 	[PAT_UNIQUE3RIVER] = { ROW(UNIQUE3RIVER, "unique_three_river", 12, 3, PAT_BULL,
 		"Long black, a black harami with a new low, a small white above that low"),
-		NEED(M(WHITE) | M(SHORT_2), M(BLACK), M(BLACK) | M(LONG_0)), SIGN_UP, more_unique3river },
+		SIGN_UP, more_unique3river },
 	[PAT_UPSIDEGAP2CROWS] = { ROW(UPSIDEGAP2CROWS, "upside_gap_two_crows", 12, 3, PAT_BEAR,
 		"Long white, a small black over a body gap, a black engulfing it above the white's close"),
-		NEED(M(BLACK), M(BLACK) | M(SMALL_1) | M(BODY_GAP_UP), M(WHITE) | M(LONG_0)),
 		SIGN_DOWN, more_upsidegap2crows },
 	[PAT_XSIDEGAP3METHODS] = { ROW(XSIDEGAP3METHODS, "gap_three_methods", 2, 3, PAT_BOTH,
 		"Two of a colour with a body gap in their direction, then the other colour closing it"),
-		NEED(M(FLIP), M(SAME) | M(GAP_ON)), SIGN_AGAINST, more_xsidegap3methods },
+		SIGN_AGAINST, more_xsidegap3methods },
 
 	[PAT_3BLACKCROWS] = { ROW(3BLACKCROWS, "three_black_crows", 13, 4, PAT_BEAR,
 		"After a white, three blacks without lower shadows, each from the last body to a lower close"),
-		NEED(M(BLACK) | M(DOWN_NONE_3) | M(CLOSE_DOWN), M(BLACK) | M(DOWN_NONE_2) | M(CLOSE_DOWN),
-			M(BLACK) | M(DOWN_NONE_1), M(WHITE)), SIGN_DOWN, more_3blackcrows },
+		SIGN_DOWN, more_3blackcrows },
 	[PAT_3LINESTRIKE] = { ROW(3LINESTRIKE, "three_line_strike", 8, 4, PAT_BOTH,
 		"Three of a colour with ever further closes, then one that takes them all back"),
-		NEED(M(FLIP), M(SAME), M(SAME)), SIGN_AGAINST, more_3linestrike },
+		SIGN_AGAINST, more_3linestrike },
 	[PAT_CONCEALBABYSWALL] = { ROW(CONCEALBABYSWALL, "concealing_baby_swallow", 13, 4, PAT_BULL,
 		"Two black marubozus, a black under a gap that trades up into them, a black that engulfs it"),
-		NEED(M(BLACK), M(BLACK) | M(BODY_GAP_DOWN) | M(UP_SEEN_2),
-			M(BLACK) | M(UP_NONE_1) | M(DOWN_NONE_1), M(BLACK) | M(UP_NONE_0) | M(DOWN_NONE_0)),
 		SIGN_UP, more_concealbabyswall },
 
 	[PAT_BREAKAWAY] = { ROW(BREAKAWAY, "breakaway", 14, 5, PAT_BOTH,
 		"Long body, a gap and two more candles in its direction, then one back into the gap"),
-		NEED(M(FLIP), 0, 0, M(SAME) | M(GAP_ON), M(LONG_0)), SIGN_COLOUR, more_breakaway },
+		SIGN_COLOUR, more_breakaway },
 	[PAT_LADDERBOTTOM] = { ROW(LADDERBOTTOM, "ladder_bottom", 14, 5, PAT_BULL,
 		"Three falling blacks, a black with an upper shadow, a white that closes over its high"),
-		NEED(M(WHITE), M(BLACK) | M(UP_SEEN_3), M(BLACK) | M(CLOSE_DOWN),
-			M(BLACK) | M(CLOSE_DOWN), M(BLACK)), SIGN_UP, more_ladderbottom },
+		SIGN_UP, more_ladderbottom },
 	[PAT_MATHOLD] = { ROW(MATHOLD, "mat_hold", 14, 5, PAT_BULL,
 		"Long white, a gap up, three small candles that hold its upper half, a white to a new high"),
-		NEED(M(WHITE), M(SHORT_3), M(SHORT_2), M(BLACK) | M(SHORT_1) | M(BODY_GAP_UP),
-			M(WHITE) | M(LONG_0)), SIGN_UP, more_mathold },
+		SIGN_UP, more_mathold },
 	[PAT_RISEFALL3METHODS] = { ROW(RISEFALL3METHODS, "rising_falling_three_methods", 14, 5, PAT_BOTH,
 		"Long body, three small ones against it inside its range, a long one that goes on"),
-		NEED(M(FLIP) | M(LONG_4), M(SHORT_3) | M(SAME), M(SHORT_2) | M(SAME),
-			M(SHORT_1) | M(FLIP), M(LONG_0)), SIGN_COLOUR, more_risefall3methods },
+		SIGN_COLOUR, more_risefall3methods },
 
 	[PAT_HIKKAKE] = { ROW(HIKKAKE, "hikkake", 5, 3, PAT_BOTH,
 		"Inside bar, then a false break of it; 200 when the close turns back through within 3 candles"),
-		NEED(0), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 	[PAT_HIKKAKEMOD] = { ROW(HIKKAKEMOD, "modified_hikkake", 10, 4, PAT_BOTH,
 		"Hikkake after two inside bars, the first closing near the extreme that breaks"),
-		NEED(0), SIGN_UP, NULL },
+		SIGN_UP, NULL },
 };

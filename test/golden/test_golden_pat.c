@@ -115,9 +115,57 @@ static void every_pattern_equals_the_reference_on_every_bar(void **unused)
 		      sum.values, sum.hits, sum.bars);
 }
 
+/* test/data/mined_candles.hits.csv: row,pattern,value; what is not in it is 0. */
+static int16_t *read_hits(const char *path, size_t rows, size_t *hits)
+{
+	int16_t *want = calloc(rows * PAT_N, sizeof *want);
+	FILE *f = fopen(path, "r");
+	char name[64];
+	unsigned row;
+	int value;
+
+	if (f == NULL || want == NULL)
+		fail_msg("cannot read %s", path);
+	assert_int_equal(fscanf(f, "row,pattern,%63s", name), 1);
+	for (*hits = 0; fscanf(f, "%u,%63[^,],%d", &row, name, &value) == 3; ++*hits) {
+		assert_true(row < rows && pat_find(name) != PAT_N);
+		want[row * PAT_N + pat_find(name)] = (int16_t)value;
+	}
+	(void)fclose(f);
+	return want;
+}
+
+static void the_own_series_of_rare_patterns_needs_no_shared_files(void **unused)
+{
+	struct pat_state s;
+	struct csv in;
+	size_t hits;
+	int16_t *want;
+
+	(void)unused;
+	if (!csv_read(&in, "test/data/mined_candles.csv"))
+		fail_msg("cannot read test/data/mined_candles.csv");
+	want = read_hits("test/data/mined_candles.hits.csv", in.rows, &hits);
+	pat_init(&s);
+	for (size_t row = 0; row < in.rows; row++) {
+		const struct ind_bar bar = bar_at(&in, row);
+		int16_t out[PAT_N];
+
+		pat_update(&s, &bar, out);
+		for (unsigned id = 0; id < PAT_N; id++)
+			if (out[id] != want[row * PAT_N + id])
+				fail_msg("%s row %zu: %d, reference %d", pat_get((enum pat_id)id)->ta_name, row,
+					 out[id], want[row * PAT_N + id]);
+	}
+	assert_true(hits > 4000);
+	free(want);
+	csv_free(&in);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_own_series_of_rare_patterns_needs_no_shared_files),
 		cmocka_unit_test(every_pattern_equals_the_reference_on_every_bar),
 	};
 
