@@ -21,6 +21,8 @@ enum {
  * Returns the length, 0 when the text is empty, too long or has bytes no symbol has.
  */
 size_t ap_symbol_canon(ap_str source, ap_str venue, char out[AP_SYMBOL_MAX]);
+/* Does the source have rules of its own, or is it read by the general ones? (Source in canonical spelling.) */
+bool ap_symbol_has_rules(ap_str source);
 /* Source names are lower case [a-z0-9_.-], 1..AP_SOURCE_MAX; upper case is folded into out. Returns length or 0. */
 size_t ap_source_canon(ap_str source, char out[AP_SOURCE_MAX]);
 
