@@ -150,7 +150,12 @@ $(addprefix build-fuzz/,$(FUZZ)): build-fuzz/%: build-fuzz/test/fuzz/%.o $(TESTL
 	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka -lz $(PURELIBS)
 
 # --- running, installing, checking ------------------------------------------
-.PHONY: run bench lint install
+.PHONY: run bench lint install docs
+# Documents that are made from tables; a test fails when they are not up to date.
+docs: $(GENS)
+	$(BUILD)/tools/gen-conf > etc/alphapulse.conf
+	$(BUILD)/tools/gen-conf man > etc/alphapulse.conf.5
+	if [ -x $(BUILD)/tools/gen-indicators-doc ]; then $(BUILD)/tools/gen-indicators-doc > docs/indicators.md; fi
 run:
 	tools/deps build run
 	$(MAKE) all

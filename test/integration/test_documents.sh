@@ -1,0 +1,31 @@
+#!/bin/sh
+# What is made from tables is up to date: the sample configuration, its manual page, docs/indicators.md.
+# Prints TAP.
+cd "$(dirname "$0")/../.." || exit 111
+build=${AP_BUILD:-build}
+n=0 bad=0
+same() { # file, command...
+	file=$1
+	shift
+	n=$((n + 1))
+	if diff=$("$@" | diff -u "$file" - | head -20) && [ -z "$diff" ]; then
+		echo "ok $n - $file is what its table says"
+	else
+		echo "not ok $n - $file is what its table says (make docs)"
+		echo "$diff" | sed 's/^/#   /'
+		bad=1
+	fi
+}
+same etc/alphapulse.conf "$build/tools/gen-conf"
+same etc/alphapulse.conf.5 "$build/tools/gen-conf" man
+[ ! -x "$build/tools/gen-indicators-doc" ] || same docs/indicators.md "$build/tools/gen-indicators-doc"
+
+n=$((n + 1))
+if "${AP_BIN:-bin}/ap-supervisor" -n -c etc/alphapulse.conf >/dev/null && "${AP_BIN:-bin}/ap-supervisor" -n -c etc/demo.conf >/dev/null; then
+	echo "ok $n - the shipped configurations are accepted"
+else
+	echo "not ok $n - the shipped configurations are accepted"
+	bad=1
+fi
+echo "1..$n"
+exit $bad
