@@ -161,7 +161,7 @@ static int args_read(struct ap_app *app, struct args *a, int argc, char **argv)
 	longs_fill(app->spec, longs);
 	optind = 1;
 	opterr = 0;
-	while ((c = getopt_long(argc, argv, app->spec->operands != NULL ? "+:c:o:nVh" : ":c:o:nVh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, ":c:o:nVh", longs, NULL)) != -1) {
 		if (c >= FLAG_BASE) {
 			app->flag_val[c - FLAG_BASE] = optarg == NULL ? "" : optarg;
 		} else if (c == 'c') {

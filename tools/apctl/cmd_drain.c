@@ -1,0 +1,126 @@
+/*
+ * cmd_drain.c - waits until all that was sent has been stored.
+ *
+ * First ap-ingest is asked on its acknowledging socket to append everything it has received; then every stage, in the
+ * order of the flow, must have taken what its input held. What is sent meanwhile is not waited for.
+ */
+#include "ctl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+static int64_t now_ms(void)
+{
+	return ap_mono_ns() / 1000000;
+}
+
+static int connect_to(const char *host_port)
+{
+	char host[200];
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
+	snprintf(host, sizeof host, "%s", host_port);
+	char *colon = strrchr(host, ':');
+	if (colon == NULL)
+		return -1;
+	*colon = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &a) != 0)
+		return -1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(a);
+	return fd;
+}
+
+/* Asks ap-ingest to append what it holds. 1: done, 0: time is up, -1: it is not there. */
+static int sync_ingest(const struct ctl *c, int64_t until_ms)
+{
+	static const char ask[] = "{\"ap\":\"sync\"}\n";
+	char answer[512];
+	size_t len = 0;
+	int rc = -1, fd = connect_to(c->app.conf.ingest_ack);
+	if (fd == -1)
+		return -1;
+	if (send(fd, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)sizeof ask - 1)
+		goto out;
+	while (len < sizeof answer && memchr(answer, '\n', len) == NULL) {
+		int64_t left = until_ms - now_ms();
+		struct pollfd p = { fd, POLLIN, 0 };
+		if (left <= 0 || poll(&p, 1, (int)(left < 1000 ? left : 1000)) == -1) {
+			rc = 0;
+			goto out;
+		}
+		ssize_t n = p.revents != 0 ? recv(fd, answer + len, sizeof answer - len, 0) : 0;
+		if (p.revents != 0 && n <= 0)
+			goto out;
+		len += (size_t)n;
+	}
+	rc = memmem(answer, len, "\"ok\":true", 9) != NULL ? 1 : -1;
+out:
+	close(fd);
+	return rc;
+}
+
+static bool is_stage(const struct ctl_pos *p, const char *stage)
+{
+	return strncmp(p->stage, stage, strlen(stage)) == 0;
+}
+
+/* The stage has taken everything that was there when it was asked. False: time is up or a server is away. */
+static bool wait_stage(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, int64_t until_ms, uint64_t *behind)
+{
+	static struct ctl_pos goal[AP_PARTS_MAX * 9], pos[AP_PARTS_MAX * 9];
+	const struct timespec nap = { 0, 20000000 };
+	int n = ctl_positions(c, r, pg, goal, sizeof goal / sizeof goal[0]);
+	while (n >= 0) {
+		*behind = 0;
+		if (ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) != n)
+			return false;
+		for (int i = 0; i < n; i++)
+			if (is_stage(&pos[i], stage) && pos[i].q < goal[i].q_end)
+				*behind += goal[i].q_end - pos[i].q;
+		if (*behind == 0)
+			return true;
+		if (now_ms() >= until_ms)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return false;
+}
+
+int cmd_drain(struct ctl *c)
+{
+	static const char *const order[] = { "normalize", "candle", "indicators", "persist" };
+	uint64_t timeout_s, behind = 0;
+	if (!ctl_flag_u64(c, "timeout", 60, 1, 86400, &timeout_s))
+		return AP_EX_MISTAKE;
+	int64_t until = now_ms() + (int64_t)timeout_s * 1000;
+	int rc = 0, synced = sync_ingest(c, until);
+	if (synced < 0)
+		fprintf(stderr, "apctl: ap-ingest does not answer at %s; waiting for what is in the streams\n", c->app.conf.ingest_ack);
+	redisContext *r = ctl_redis(c);
+	PGconn *pg = r != NULL ? ctl_pg(c) : NULL;
+	if (pg == NULL)
+		rc = AP_EX_AGAIN;
+	else if (synced == 0)
+		rc = ctl_fail(CTL_EX_TIMEOUT, "ap-ingest has not appended all it holds after %" PRIu64 " s", timeout_s);
+	for (size_t i = 0; rc == 0 && i < sizeof order / sizeof order[0]; i++)
+		if (!wait_stage(c, r, pg, order[i], until, &behind))
+			rc = now_ms() >= until
+				? ctl_fail(CTL_EX_TIMEOUT, "%s is still %" PRIu64 " entries behind after %" PRIu64 " s", order[i], behind, timeout_s)
+				: AP_EX_AGAIN;
+	PQfinish(pg);
+	if (r != NULL)
+		redisFree(r);
+	return rc;
+}

@@ -1,0 +1,115 @@
+/*
+ * cmd_status.c - the supervisor's processes, and where every stage stands.
+ */
+#include "ctl.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../common/core/json.h"
+#include "../../common/core/timefmt.h"
+
+/* Reads DIR/run/supervisor.json whole. */
+static char *read_status(const struct ctl *c, size_t *len)
+{
+	enum { MOST = 256 * 1024 };
+	char path[4200];
+	snprintf(path, sizeof path, "%s/run/supervisor.json", c->app.conf.data_dir);
+	FILE *f = fopen(path, "re");
+	char *text = f != NULL ? malloc(MOST) : NULL;
+	*len = text != NULL ? fread(text, 1, MOST, f) : 0;
+	if (f != NULL)
+		fclose(f);
+	return text;
+}
+
+static void cell(char *out, size_t cap, const struct ap_json *j, uint32_t obj, const char *key)
+{
+	uint32_t t = ap_json_get(j, obj, key);
+	ap_str s = t != 0 ? ap_json_text(j, t) : ap_str_c("-");
+	snprintf(out, cap, "%.*s", (int)s.len, s.p);
+}
+
+static void print_processes(const struct ctl *c, const struct ap_json *j)
+{
+	struct ctl_table t;
+	char name[64], state[32], pid[32], restarts[32], since[32];
+	uint32_t kids = ap_json_get(j, 0, "children");
+	ctl_table_begin(&t);
+	ctl_table_row(&t, "process\tstate\tpid\trestarts\tfor_s");
+	for (uint32_t i = 0, k; kids != 0 && (k = ap_json_at(j, kids, i)) != 0; i++) {
+		cell(name, sizeof name, j, k, "name");
+		cell(state, sizeof state, j, k, "state");
+		cell(pid, sizeof pid, j, k, "pid");
+		cell(restarts, sizeof restarts, j, k, "restarts");
+		cell(since, sizeof since, j, k, "since_ms");
+		ctl_table_row(&t, "%s\t%s\t%s\t%s\t%lld", name, state, pid, restarts,
+			      (long long)((ap_ts_ms(ap_now()) - strtoll(since, NULL, 10)) / 1000));
+	}
+	ctl_table_end(c, &t);
+}
+
+/* One line a stage: who owns how many partitions, and how far behind they are together. */
+static void print_stages(const struct ctl *c, const struct ctl_pos *pos, int n)
+{
+	struct ctl_table t;
+	ctl_table_begin(&t);
+	ctl_table_row(&t, "stage\tpartitions_owned\tentries\trecords_behind\towners");
+	for (int i = 0; i < n; i++) {
+		bool seen = false;
+		for (int k = 0; k < i; k++)
+			seen = seen || strcmp(pos[k].stage, pos[i].stage) == 0;
+		if (seen)
+			continue;
+		unsigned owned = 0, parts = 0;
+		uint64_t entries = 0, behind = 0;
+		char owners[200] = "";
+		for (int k = i; k < n; k++) {
+			if (strcmp(pos[k].stage, pos[i].stage) != 0)
+				continue;
+			parts++;
+			owned += pos[k].owned;
+			entries += pos[k].q;
+			behind += pos[k].n_end - pos[k].n;
+			size_t at = strlen(owners);
+			if (pos[k].owned && strstr(owners, pos[k].owner) == NULL)
+				snprintf(owners + at, sizeof owners - at, "%s%s", at > 0 ? " " : "", pos[k].owner);
+		}
+		ctl_table_row(&t, "%s\t%u/%u\t%" PRIu64 "\t%" PRIu64 "\t%s", pos[i].stage, owned, parts, entries, behind, owners);
+	}
+	ctl_table_end(c, &t);
+}
+
+int cmd_status(struct ctl *c)
+{
+	static struct ctl_pos pos[AP_PARTS_MAX * 9];
+	static struct ap_jtok toks[4096];
+	struct ap_json j;
+	size_t len;
+	char *text = read_status(c, &len);
+	bool have = text != NULL && ap_json_parse(&j, ap_str_n(text, len), toks, sizeof toks / sizeof toks[0]);
+
+	if (c->json) {
+		printf("%.*s", have ? (int)len : 2, have ? text : "{}");
+		free(text);
+		return have ? 0 : AP_EX_AGAIN;
+	}
+	if (have) {
+		print_processes(c, &j);
+		putchar('\n');
+	} else {
+		printf("no supervisor has run in %s\n\n", c->app.conf.data_dir);
+	}
+	free(text);
+	redisContext *r = ctl_redis(c);
+	PGconn *pg = r != NULL ? ctl_pg(c) : NULL;
+	int n = r != NULL ? ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) : -1;
+	if (n >= 0)
+		print_stages(c, pos, n);
+	PQfinish(pg);
+	if (r != NULL)
+		redisFree(r);
+	return n >= 0 ? 0 : AP_EX_AGAIN;
+}

@@ -1,0 +1,82 @@
+/*
+ * ctl.h - what apctl's verbs share. A command-line tool: it may wait, but never longer than a deadline.
+ */
+#ifndef AP_CTL_H
+#define AP_CTL_H
+
+#include <hiredis/hiredis.h>
+#include <libpq-fe.h>
+
+#include "../../common/core/stage.h"
+#include "../../common/io/app.h"
+
+/* Exit codes beside 0, 100 and 111. */
+enum { CTL_EX_TIMEOUT = 124, CTL_EX_DIFFERENT = 1 };
+
+struct ctl {
+	struct ap_app app;
+	const char *dir;        /* --dir, or NULL */
+	int argc;               /* arguments after the verb */
+	char **argv;
+	bool json;              /* --json, --format json */
+	bool csv;               /* --format csv */
+};
+
+struct ctl_verb {
+	const char *name, *args, *help;
+	int (*run)(struct ctl *c);
+};
+
+extern const struct ctl_verb ctl_verbs[];
+extern const size_t ctl_verbs_n;
+
+/* "apctl: WHAT: WHY" on stderr; returns code. */
+int ctl_fail(int code, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* The value of a flag, or dflt. */
+const char *ctl_flag(const struct ctl *c, const char *name, const char *dflt);
+/* The same as a number of seconds, ms and so on within lo..hi; false after saying what is wrong. */
+bool ctl_flag_u64(const struct ctl *c, const char *name, uint64_t dflt, uint64_t lo, uint64_t hi, uint64_t *out);
+
+/* Connects, authenticates, selects. NULL after saying why. */
+redisContext *ctl_redis(const struct ctl *c);
+/* The same, in silence: for "is it there yet". */
+redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen);
+/* Connects with a 5 s deadline and the password file. NULL after saying why. */
+PGconn *ctl_pg(const struct ctl *c);
+
+/* Text fields of a hash reply (field, value, ...): the value, or NULL. */
+const char *ctl_hash(const redisReply *r, const char *field);
+uint64_t ctl_hash_u64(const redisReply *r, const char *field);
+
+/* A table on stdout: columns by tabs in, aligned out; or CSV; first row is the heading. Pair with ctl_table_end. */
+struct ctl_table {
+	struct ap_buf text;     /* cells ended by \t, rows by \n */
+};
+void ctl_table_begin(struct ctl_table *t);
+void ctl_table_row(struct ctl_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void ctl_table_end(const struct ctl *c, struct ctl_table *t);
+
+/* --- where every stage stands (cmd_lag.c) --- */
+enum { CTL_STAGES = 4 };
+struct ctl_pos {
+	const char *stage;      /* "normalize", ..., "persist:candle" */
+	unsigned part;
+	uint64_t q, q_end;      /* entries: taken, there */
+	uint64_t n, n_end;      /* records */
+	bool owned;
+	char owner[80];
+};
+/* Fills up to cap rows from Redis (and PostgreSQL's cursors where pg != NULL). Returns how many, or -1 after saying why. */
+int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_pos *out, size_t cap);
+
+int cmd_up(struct ctl *c);
+int cmd_down(struct ctl *c);
+int cmd_env(struct ctl *c);
+int cmd_status(struct ctl *c);
+int cmd_lag(struct ctl *c);
+int cmd_tail(struct ctl *c);
+int cmd_drain(struct ctl *c);
+int cmd_migrate(struct ctl *c);
+int cmd_doctor(struct ctl *c);
+
+#endif
