@@ -71,9 +71,10 @@ static void spawn(struct child *c)
 static void back_off(struct child *c)
 {
 	struct sup *s = c->sup;
-	int64_t up_ms = ap_ts_ms(ap_now()) - c->since_ms;
-	if (c->tries > 1 && up_ms > 60000)
-		c->tries = 1;   /* it had worked for a minute: a fresh trouble, not a loop */
+	/* What had been up for a second has fresh trouble; what ends at once is in a loop and waits longer each time. */
+	if (c->up_mono_ms != 0 && mono_ms() - c->up_mono_ms >= 1000)
+		c->tries = 1;
+	c->up_mono_ms = 0;
 	uint64_t ms = ap_policy_backoff_ms(c->tries, s->app.conf.supervisor_backoff_min_ms, s->app.conf.supervisor_backoff_max_ms);
 	bool loop = ap_crash_note(&c->crash, mono_ms());
 	c->restarts++;
@@ -117,6 +118,7 @@ static void act(struct child *c, enum ap_child_action a)
 		break;
 	case AP_A_READY:
 		ev_timer_stop(s->app.loop, &c->timer);
+		c->up_mono_ms = mono_ms();
 		ap_log(&s->app.log, AP_INFO, "ready", KV_S("child", c->row->name));
 		break;
 	case AP_A_END:

@@ -17,7 +17,8 @@ struct child {
 	const struct ap_plan_row *row;
 	enum ap_child_state state;
 	pid_t pid;              /* 0: not running */
-	unsigned tries;         /* starts since it was last up for a while */
+	unsigned tries;         /* starts since it was last up for a second */
+	int64_t up_mono_ms;     /* when it became ready; 0: it is not */
 	uint64_t restarts;      /* unasked ends since the supervisor began */
 	int last_status;        /* of waitpid, of its last end */
 	int64_t since_ms;       /* wall clock of the last change of state */
