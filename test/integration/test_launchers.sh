@@ -37,9 +37,10 @@ supervisord -c "$AP_P_DIR/supervisord.conf" >"$AP_P_DIR/supervisord.out" 2>&1 &
 sv=$!
 svctl() { supervisorctl -c "$AP_P_DIR/supervisord.conf" "$@"; }
 
+# shellcheck disable=SC2317 # called through check
 all_running() {
 	i=0
-	while [ $i -lt 150 ]; do
+	while [ "$i" -lt 150 ]; do
 		[ "$(svctl status 2>/dev/null | grep -c RUNNING)" -eq 7 ] && return 0
 		sleep 0.2
 		i=$((i + 1))
