@@ -1,0 +1,182 @@
+/*
+ * venue.c - the table of formats, and what all readers share. Knows no venue; those are in venue_*.c.
+ */
+#include "venue_read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "timefmt.h"
+
+static const struct ap_format formats[] = {
+	{ "trade", ap_vread_trade, true },
+	{ "binance", ap_vread_binance, false },
+	{ "binance_futures", ap_vread_binance, false },
+	{ "coinbase", ap_vread_coinbase, false },
+	{ "kraken", ap_vread_kraken, false },
+	{ "bybit", ap_vread_bybit, false },
+	{ "okx", ap_vread_okx, false },
+};
+enum { FORMATS = sizeof formats / sizeof formats[0] };
+
+struct ap_venue *ap_venue_new(void)
+{
+	return calloc(1, sizeof(struct ap_venue));
+}
+
+void ap_venue_free(struct ap_venue *v)
+{
+	free(v);
+}
+
+const struct ap_format *ap_format_find(ap_str name)
+{
+	for (size_t i = 0; i < FORMATS; i++)
+		if (ap_str_is(name, formats[i].name))
+			return &formats[i];
+	return NULL;
+}
+
+const char *ap_format_name(size_t i)
+{
+	return i < FORMATS ? formats[i].name : NULL;
+}
+
+/* ---- what readers use ---------------------------------------------------- */
+
+ap_str ap_vtext(struct ap_venue *v, uint32_t tok)
+{
+	size_t room = sizeof v->scratch - v->scratch_len, len;
+	char *to = v->scratch + v->scratch_len;
+	if (tok == 0 || v->j.tok[tok].type == AP_J_NULL)
+		return ap_str_n(NULL, 0);
+	/* What does not fit unescaped is too long for any field; as sent it will be refused as well. */
+	if (!v->j.tok[tok].escaped || !ap_json_unescape(&v->j, tok, to, room, &len))
+		return ap_json_text(&v->j, tok);
+	v->scratch_len += len;
+	return ap_str_n(to, len);
+}
+
+ap_str ap_vmember(struct ap_venue *v, uint32_t obj, const char *key)
+{
+	return ap_vtext(v, ap_json_get(&v->j, obj, key));
+}
+
+bool ap_vsays(const struct ap_venue *v, uint32_t obj, const char *key, const char *word)
+{
+	uint32_t t = ap_json_get(&v->j, obj, key);
+	return t != 0 && v->j.tok[t].type == AP_J_STR && ap_str_is(ap_json_text(&v->j, t), word);
+}
+
+bool ap_vemit(struct ap_venue *v, uint32_t tok, struct ap_vtrade *t)
+{
+	if (v->trades == AP_VENUE_TRADES_MAX) {
+		snprintf(v->detail, sizeof v->detail, "more than %d trades in one message", AP_VENUE_TRADES_MAX);
+		v->why = "too_many";
+		return false;
+	}
+	t->text = ap_str_n(v->j.text + v->j.tok[tok].off, v->j.tok[tok].len);
+	v->trades++;
+	v->stopped = !v->on(v->ctx, t);
+	v->scratch_len = 0;
+	return !v->stopped;
+}
+
+enum ap_venue_what ap_vdone(const struct ap_venue *v)
+{
+	if (v->why != NULL)
+		return AP_VENUE_BAD;
+	return v->trades > 0 ? AP_VENUE_TRADES : AP_VENUE_OTHER;
+}
+
+enum ap_venue_what ap_vbad(struct ap_venue *v, const char *why, const char *sentence)
+{
+	v->why = why;
+	snprintf(v->detail, sizeof v->detail, "%s", sentence);
+	return AP_VENUE_BAD;
+}
+
+enum ap_side ap_vside(ap_str word)
+{
+	static const struct {
+		const char *word;
+		enum ap_side side;
+	} sides[] = {
+		{ "buy", AP_SIDE_BUY }, { "sell", AP_SIDE_SELL }, { "b", AP_SIDE_BUY }, { "s", AP_SIDE_SELL },
+		{ "bid", AP_SIDE_BUY }, { "ask", AP_SIDE_SELL },
+	};
+	char low[4];
+	if (word.len == 0 || word.len > sizeof low)
+		return AP_SIDE_UNKNOWN;
+	for (size_t i = 0; i < word.len; i++)
+		low[i] = (char)(word.p[i] >= 'A' && word.p[i] <= 'Z' ? word.p[i] | 0x20 : word.p[i]);
+	for (size_t i = 0; i < sizeof sides / sizeof sides[0]; i++)
+		if (ap_str_is(ap_str_n(low, word.len), sides[i].word))
+			return sides[i].side;
+	return AP_SIDE_UNKNOWN;
+}
+
+/* ---- reading and routing ------------------------------------------------- */
+
+static bool is_keepalive(ap_str payload)
+{
+	return ap_str_is(payload, "pong") || ap_str_is(payload, "ping");
+}
+
+enum ap_venue_what ap_venue_parse(struct ap_venue *v, const struct ap_format *f, ap_str payload,
+				  bool (*on)(void *ctx, const struct ap_vtrade *t), void *ctx)
+{
+	v->on = on;
+	v->ctx = ctx;
+	v->trades = 0;
+	v->stopped = false;
+	v->why = NULL;
+	v->scratch_len = 0;
+	if (f == NULL)
+		return ap_vbad(v, "unknown_format", "no parser has this name");
+	if (!f->own && is_keepalive(payload))
+		return AP_VENUE_OTHER;
+	if (!ap_json_parse(&v->j, payload, v->toks, AP_JSON_TOKS))
+		return ap_vbad(v, "bad_json", v->j.err);
+	return f->read(v);
+}
+
+const char *ap_venue_why(const struct ap_venue *v, const char **detail)
+{
+	*detail = v->detail;
+	return v->why;
+}
+
+void ap_venue_series(const struct ap_format *f, ap_str source, const struct ap_vtrade *t, struct ap_series *out)
+{
+	ap_str named = t->source.p != NULL ? t->source : source, who;
+	out->source_len = (uint8_t)ap_source_canon(named, out->source);
+	who = ap_series_source(out);
+	if (!f->own && !ap_symbol_has_rules(who))
+		who = ap_str_c(f->name);
+	out->symbol_len = (uint8_t)ap_symbol_canon(who, t->symbol, out->symbol);
+}
+
+struct routing {
+	const struct ap_format *f;
+	ap_str source;
+	struct ap_route *out;
+};
+
+static bool take_first(void *ctx, const struct ap_vtrade *t)
+{
+	struct routing *r = ctx;
+	ap_venue_series(r->f, r->source, t, &r->out->to);
+	if (t->ts.p == NULL || !ap_ts_parse(t->ts, &r->out->ts))
+		r->out->ts = (ap_ts){ 0 };
+	return false;
+}
+
+void ap_venue_route(struct ap_venue *v, const struct ap_format *f, ap_str source, ap_str payload, struct ap_route *out)
+{
+	struct routing r = { f, source, out };
+	out->ts = (ap_ts){ 0 };
+	out->to.symbol_len = 0;
+	out->to.source_len = (uint8_t)ap_source_canon(source, out->to.source);
+	out->what = ap_venue_parse(v, f, payload, take_first, &r);
+}

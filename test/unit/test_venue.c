@@ -1,0 +1,261 @@
+/*
+ * test_venue.c - formats: which messages are trades, and what their fields say.
+ */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/core/venue.h"
+
+/* The trades of the last message, a line each: source|symbol|price|qty|ts|id|side */
+static char seen[1024];
+
+static void note_text(ap_str s)
+{
+	size_t at = strlen(seen);
+	if (s.p == NULL)
+		s = ap_str_c("-");
+	snprintf(seen + at, sizeof seen - at, "%.*s|", (int)s.len, s.p);
+}
+
+static bool note(void *ctx, const struct ap_vtrade *t)
+{
+	static const char *const sides[] = { "unknown", "buy", "sell" };
+	size_t *left = ctx;
+	const ap_str texts[] = { t->source, t->symbol, t->price, t->qty, t->ts, t->id };
+	for (size_t i = 0; i < 6; i++)
+		note_text(texts[i]);
+	strcat(seen, sides[t->side]);
+	strcat(seen, "\n");
+	return left == NULL || --*left > 0;
+}
+
+static struct ap_venue *v;
+
+static enum ap_venue_what parse(const char *format, const char *payload)
+{
+	seen[0] = '\0';
+	return ap_venue_parse(v, ap_format_find(ap_str_c(format)), ap_str_c(payload), note, NULL);
+}
+
+static void our_trade_is_read_under_every_name_of_its_fields(void **unused)
+{
+	static const struct {
+		const char *json, *want;
+	} cases[] = {
+		{ "{\"source\":\"binance\",\"symbol\":\"BTC-USDT\",\"price\":\"1.5\",\"quantity\":\"2\",\"timestamp\":1723161255342,"
+		  "\"trade_id\":\"7\",\"side\":\"buy\"}", "binance|BTC-USDT|1.5|2|1723161255342|7|buy\n" },
+		{ "{\"symbol\":\"X\",\"price\":1e-8,\"qty\":0.10,\"ts\":1,\"id\":9007199254740993}",
+		  "-|X|1e-8|0.10|1|9007199254740993|unknown\n" },
+		{ "{\"symbol\":\"X\",\"price\":1,\"size\":2,\"time\":\"2026-01-02T03:04:05Z\"}", "-|X|1|2|2026-01-02T03:04:05Z|-|unknown\n" },
+		{ "{\"symbol\":\"X\",\"price\":1,\"volume\":2,\"ts\":3,\"side\":\"SELL\"}", "-|X|1|2|3|-|sell\n" },
+		/* cryptofeed's trade callback */
+		{ "{\"exchange\":\"COINBASE\",\"symbol\":\"BTC-USD\",\"side\":\"sell\",\"amount\":\"0.5\",\"price\":\"100\",\"id\":\"1\","
+		  "\"type\":null,\"timestamp\":1618677817.079762,\"receipt_timestamp\":1618677818.1}",
+		  "COINBASE|BTC-USD|100|0.5|1618677817.079762|1|sell\n" },
+		/* what the HTTP API takes */
+		{ "{\"symbol\":\"BTCUSDT\",\"data_type\":\"trade\",\"source\":\"binance\",\"data\":{\"price\":1,\"volume\":2,\"timestamp\":3,"
+		  "\"trade_id\":\"a\"}}", "binance|BTCUSDT|1|2|3|a|unknown\n" },
+		{ "{\"symbol\":\"X\",\"timestamp\":1,\"data\":{\"price\":1,\"quantity\":2,\"timestamp\":3}}", "-|X|1|2|3|-|unknown\n" },
+		/* the field's own name counts before its other names, wherever it stands */
+		{ "{\"volume\":9,\"symbol\":\"X\",\"price\":1,\"quantity\":2,\"ts\":8,\"timestamp\":3}", "-|X|1|2|3|-|unknown\n" },
+		{ "{\"symbol\":\"XBT\\/USD\",\"price\":null,\"quantity\":true}", "-|XBT/USD|-|true|-|-|unknown\n" },
+		{ "{\"trade_id\":null,\"side\":\"?\",\"symbol\":\"\"}", "-||-|-|-|-|unknown\n" },
+		{ "{}", "-|-|-|-|-|-|unknown\n" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(parse("trade", cases[i].json), AP_VENUE_TRADES);
+		assert_string_equal(seen, cases[i].want);
+	}
+}
+
+static void venues_trades_are_read_in_order(void **unused)
+{
+	static const struct {
+		const char *format, *json, *want;
+	} cases[] = {
+		{ "binance", "{\"e\":\"trade\",\"E\":9,\"s\":\"BTCUSDT\",\"t\":5,\"p\":\"1.0\",\"q\":\"2\",\"T\":8,\"m\":true}",
+		  "-|BTCUSDT|1.0|2|8|5|sell\n" },
+		{ "binance_futures", "{\"stream\":\"x\",\"data\":{\"e\":\"aggTrade\",\"s\":\"A\",\"a\":5,\"p\":\"1\",\"q\":\"2\",\"T\":8,\"m\":false}}",
+		  "-|A|1|2|8|5|buy\n" },
+		{ "coinbase", "{\"type\":\"last_match\",\"trade_id\":1,\"side\":\"buy\",\"size\":\"2\",\"price\":\"3\",\"product_id\":\"A-B\",\"time\":\"t\"}",
+		  "-|A-B|3|2|t|1|sell\n" },
+		{ "kraken", "[1,[[\"3\",\"2\",\"9.5\",\"b\",\"m\",\"\"],[\"4\",\"1\",\"9.6\",\"s\",\"l\",\"\"]],\"trade\",\"XBT/USD\"]",
+		  "-|XBT/USD|3|2|9.5|-|buy\n-|XBT/USD|4|1|9.6|-|sell\n" },
+		{ "bybit", "{\"topic\":\"trade.BTCUSD\",\"data\":[{\"symbol\":\"BTCUSD\",\"price\":3,\"size\":2,\"side\":\"Sell\",\"trade_id\":\"u\","
+		  "\"timestamp\":\"t\"},{\"symbol\":\"BTCUSD\",\"price\":4,\"size\":1,\"side\":\"Buy\",\"trade_id\":\"w\",\"trade_time_ms\":7}]}",
+		  "-|BTCUSD|3|2|t|u|sell\n-|BTCUSD|4|1|7|w|buy\n" },
+		{ "bybit", "{\"topic\":\"publicTrade.BTCUSDT\",\"data\":[{\"T\":7,\"s\":\"BTCUSDT\",\"S\":\"Buy\",\"v\":\"2\",\"p\":\"3\",\"i\":\"u\"}]}",
+		  "-|BTCUSDT|3|2|7|u|buy\n" },
+		{ "okx", "{\"arg\":{\"channel\":\"trades\"},\"data\":[{\"instId\":\"A-B\",\"tradeId\":\"1\",\"px\":\"3\",\"sz\":\"2\",\"side\":\"buy\",\"ts\":\"7\"}]}",
+		  "-|A-B|3|2|7|1|buy\n" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(parse(cases[i].format, cases[i].json), AP_VENUE_TRADES);
+		assert_string_equal(seen, cases[i].want);
+	}
+}
+
+static void books_acknowledgements_and_heartbeats_are_passed_by(void **unused)
+{
+	static const char *const cases[][2] = {
+		{ "binance", "{\"result\":null,\"id\":1}" },
+		{ "binance", "{\"stream\":\"x\",\"data\":{\"e\":\"depthUpdate\",\"s\":\"A\",\"b\":[]}}" },
+		{ "binance", "{\"u\":1,\"s\":\"A\",\"b\":\"1\",\"B\":\"2\"}" },
+		{ "binance", "[]" },
+		{ "coinbase", "{\"type\":\"heartbeat\"}" },
+		{ "coinbase", "{\"type\":\"match_soon\"}" },
+		{ "kraken", "{\"event\":\"heartbeat\"}" },
+		{ "kraken", "[1,{\"a\":[]},{\"b\":[]},\"book-10\",\"XBT/USD\"]" },
+		{ "kraken", "[1,[],\"trade\",\"XBT/USD\"]" },
+		{ "bybit", "{\"success\":true}" },
+		{ "bybit", "{\"topic\":\"trader.X\",\"data\":[{}]}" },
+		{ "okx", "{\"event\":\"subscribe\",\"arg\":{\"channel\":\"trades\"}}" },
+		{ "okx", "pong" },
+		{ "okx", "{\"arg\":{\"channel\":\"books\"},\"data\":[{}]}" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		if (parse(cases[i][0], cases[i][1]) != AP_VENUE_OTHER)
+			fail_msg("%s %s", cases[i][0], cases[i][1]);
+		assert_string_equal(seen, "");
+	}
+}
+
+static void what_cannot_be_read_says_why(void **unused)
+{
+	static const char *const cases[][3] = {
+		{ "trade", "{\"price\":NaN}", "bad_json" },
+		{ "trade", "pong", "bad_json" },
+		{ "trade", "", "bad_json" },
+		{ "trade", "[{\"symbol\":\"X\"}]", "bad_shape" },
+		{ "trade", "\"x\"", "bad_shape" },
+		{ "trade", "{\"symbol\":\"X\",\"data_type\":\"orderbook\",\"data\":{}}", "unknown_data_type" },
+		{ "kraken", "[1,{},\"trade\",\"XBT/USD\"]", "bad_shape" },
+		{ "kraken", "[1,[[\"1\"]],\"trade\",\"XBT/USD\"]", "bad_shape" },
+		{ "bybit", "{\"topic\":\"trade.X\",\"data\":{}}", "bad_shape" },
+		{ "bybit", "{\"topic\":\"trade.X\",\"data\":[1]}", "bad_shape" },
+		{ "okx", "{\"arg\":{\"channel\":\"trades\"},\"data\":1}", "bad_shape" },
+		{ "okx", "{\"arg\":{\"channel\":\"trades\"},\"data\":[null]}", "bad_shape" },
+		{ "nosuch", "{}", "unknown_format" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const char *detail = NULL;
+		assert_int_equal(parse(cases[i][0], cases[i][1]), AP_VENUE_BAD);
+		assert_string_equal(ap_venue_why(v, &detail), cases[i][2]);
+		assert_true(strlen(detail) > 0);
+	}
+}
+
+static bool count_one(void *ctx, const struct ap_vtrade *t)
+{
+	(void)t;
+	++*(size_t *)ctx;
+	return true;
+}
+
+static void trades_of_one_message_are_bounded(void **unused)
+{
+	static const char head[] = "{\"topic\":\"trade\",\"data\":[{}", tail[] = "]}";
+	char *text = malloc(sizeof head + sizeof tail + 3 * AP_VENUE_TRADES_MAX);
+	const char *detail;
+	size_t n = 0;
+	(void)unused;
+	assert_non_null(text);
+	strcpy(text, head);
+	for (int i = 0; i < AP_VENUE_TRADES_MAX; i++)
+		memcpy(text + sizeof head - 1 + 3 * i, ",{}", 3);
+	strcpy(text + sizeof head - 1 + 3 * AP_VENUE_TRADES_MAX, tail);
+	assert_int_equal(ap_venue_parse(v, ap_format_find(ap_str_c("bybit")), ap_str_c(text), count_one, &n), AP_VENUE_BAD);
+	assert_int_equal(n, AP_VENUE_TRADES_MAX);
+	assert_string_equal(ap_venue_why(v, &detail), "too_many");
+	free(text);
+}
+
+static void reading_stops_when_told(void **unused)
+{
+	size_t left = 1;
+	(void)unused;
+	seen[0] = '\0';
+	assert_int_equal(ap_venue_parse(v, ap_format_find(ap_str_c("kraken")),
+					ap_str_c("[1,[[\"3\",\"2\",\"9\",\"s\"],[\"4\",\"1\",\"9\",\"s\"]],\"trade\",\"X\"]"), note, &left),
+			 AP_VENUE_TRADES);
+	assert_string_equal(seen, "-|X|3|2|9|-|sell\n");
+}
+
+static void assert_route(const char *format, const char *source, const char *json, enum ap_venue_what what,
+			 const char *to, int64_t ts_ms)
+{
+	struct ap_route r;
+	char got[128];
+	ap_venue_route(v, ap_format_find(ap_str_c(format)), ap_str_c(source), ap_str_c(json), &r);
+	snprintf(got, sizeof got, "%.*s %.*s", r.to.source_len, r.to.source, r.to.symbol_len, r.to.symbol);
+	assert_int_equal(r.what, what);
+	assert_string_equal(got, to);
+	assert_int_equal(r.ts.ns, ts_ms * 1000000);
+}
+
+static void a_message_goes_to_the_series_of_its_first_trade(void **unused)
+{
+	(void)unused;
+	assert_route("trade", "tcp", "{\"source\":\"Binance\",\"symbol\":\"BTCUSDT\",\"timestamp\":1723161255342}", AP_VENUE_TRADES,
+		     "binance BTC-USDT", 1723161255342);
+	/* The connection's name where the trade names no source; an invalid trade is routed all the same. */
+	assert_route("trade", "tcp", "{\"symbol\":\"BTCUSDT\",\"price\":-1,\"timestamp\":\"?\"}", AP_VENUE_TRADES, "tcp BTC-USDT", 0);
+	assert_route("trade", "tcp", "{\"source\":\"a b\",\"symbol\":\"B T C\"}", AP_VENUE_TRADES, " ", 0);
+	assert_route("trade", "tcp", "{", AP_VENUE_BAD, "tcp ", 0);
+	assert_route("nosuch", "tcp", "{}", AP_VENUE_BAD, "tcp ", 0);
+	assert_route("okx", "okx", "pong", AP_VENUE_OTHER, "okx ", 0);
+	/* The source's own rules, else those of the format. */
+	assert_route("binance_futures", "desk-7", "{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", AP_VENUE_TRADES, "desk-7 BTC-USDT-PERP", 0);
+	assert_route("binance", "binance_futures", "{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", AP_VENUE_TRADES,
+		     "binance_futures BTC-USDT-PERP", 0);
+	assert_route("trade", "desk-7", "{\"symbol\":\"BTCUSDT\"}", AP_VENUE_TRADES, "desk-7 BTC-USDT", 0);
+}
+
+static void every_format_has_a_name_and_is_found_by_it(void **unused)
+{
+	size_t n = 0;
+	(void)unused;
+	for (; ap_format_name(n) != NULL; n++)
+		assert_non_null(ap_format_find(ap_str_c(ap_format_name(n))));
+	assert_int_equal(n, 7);
+	assert_null(ap_format_find(ap_str_c("")));
+}
+
+static int begin(void **unused)
+{
+	(void)unused;
+	v = ap_venue_new();
+	return v == NULL ? -1 : 0;
+}
+
+static int end(void **unused)
+{
+	(void)unused;
+	ap_venue_free(v);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(our_trade_is_read_under_every_name_of_its_fields),
+		cmocka_unit_test(venues_trades_are_read_in_order),
+		cmocka_unit_test(books_acknowledgements_and_heartbeats_are_passed_by),
+		cmocka_unit_test(what_cannot_be_read_says_why),
+		cmocka_unit_test(trades_of_one_message_are_bounded),
+		cmocka_unit_test(reading_stops_when_told),
+		cmocka_unit_test(a_message_goes_to_the_series_of_its_first_trade),
+		cmocka_unit_test(every_format_has_a_name_and_is_found_by_it),
+	};
+	return cmocka_run_group_tests_name("formats", tests, begin, end);
+}
