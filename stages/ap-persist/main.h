@@ -1,0 +1,182 @@
+/*
+ * main.h - ap-persist's shell: what main.c, main_part.c (the Redis side) and main_tx.c (the PostgreSQL side) share.
+ *
+ * One worker, one PostgreSQL connection, one Redis connection a partition (and one for ap:metric). A partition is
+ * leased, its cursors are taken over in PostgreSQL, its groups are set to them, and then it reads ahead into its inbox.
+ * Whenever PostgreSQL is free, everything that waits in the inboxes becomes one transaction. Any trouble with a
+ * partition, and any trouble with PostgreSQL for all of them, leads back to the first step.
+ */
+#ifndef AP_PERSIST_MAIN_H
+#define AP_PERSIST_MAIN_H
+
+#include "common/core/hist.h"
+#include "common/io/app.h"
+#include "common/io/metric.h"
+#include "common/io/pg.h"
+#include "common/io/redis.h"
+#include "map.h"
+
+enum {
+	INBOX_BYTES = 2 << 20,          /* a partition that holds more does not read on */
+	INBOX_ENTRIES = 2048,
+	TOKEN_TEXT = 33,
+	SPANS_ASKED = 32,               /* made sure of by one statement */
+	KNOWN_SPANS = 8192,             /* partitions of tables known to exist; a power of two */
+};
+
+enum phase {
+	PH_OFF,         /* Redis or PostgreSQL is away, or another worker holds it; tried again by the timer */
+	PH_LEASE,       /* ap_acquire_v1 sent */
+	PH_LOAD,        /* holds the lease; its cursors are to be taken over as soon as PostgreSQL is free */
+	PH_SEEK,        /* setting its groups to the cursors */
+	PH_READ,
+};
+
+struct part;
+
+struct stream {
+	struct part *part;
+	bool on;
+	unsigned s;             /* AP_S_… or MAP_METRIC */
+	char key[48];
+	ap_id stored;           /* PostgreSQL's cursor */
+	int64_t stored_q;       /* -1: nothing stored yet */
+	ap_id taken;            /* with what is in the transaction under way */
+	int64_t taken_q;
+	uint32_t taken_n;       /* records in it */
+	uint64_t lost_now;      /* entries missing in front of what is in it */
+	char token[TOKEN_TEXT]; /* of the life in which it was taken */
+	bool gap;               /* its next entry did not follow: the partition was taken again; next time it is believed */
+};
+
+/* Entries read and not yet in a transaction; their bodies follow one another in bytes. */
+struct inbox {
+	struct ap_buf bytes;
+	struct boxed {
+		unsigned s;
+		ap_id id;
+		int64_t q;
+		uint32_t n;
+		size_t at, len;
+	} *e;
+	size_t n, cap, next;
+};
+
+struct sink;
+
+struct part {
+	struct sink *sink;
+	int p;                  /* -1: ap:metric */
+	struct ap_redis *redis;
+	enum phase phase;
+	char own[48], token[TOKEN_TEXT];
+	uint64_t epoch;
+	int64_t retry_ns;       /* PH_OFF: not before this */
+	unsigned attempts;
+	struct stream st[MAP_STREAMS];
+	struct inbox box;
+	unsigned seeking;       /* replies outstanding in PH_SEEK */
+	bool reading;           /* an XREADGROUP is out */
+};
+
+enum job { JOB_NONE, JOB_SETUP, JOB_LOAD, JOB_TX, JOB_UPKEEP };
+
+/* An entry in the transaction under way, to be acknowledged after COMMIT. */
+struct taken {
+	struct part *part;
+	unsigned s;
+	ap_id id;
+};
+
+/*
+ * One transaction: partitions made sure of, BEGIN, rows table by table, coverage, cursors, COMMIT.
+ * probing: BEGIN, some rows of one table, ROLLBACK, again and again until the one bad row is found.
+ */
+struct tx {
+	unsigned step;
+	enum ap_table table;            /* which one is being copied */
+	bool twin;                      /* its rows are in the twin, to be merged next */
+	bool merge;                     /* by way of the twins: some row is there already */
+	bool spans_again;               /* a partition was missing although known: looked up once more */
+	bool probing;
+	size_t lo, hi, mid;             /* probing: rows [0, lo) are good, [lo, hi) hold a bad one, [lo, mid) are tried */
+	size_t put, put_to;             /* COPY under way: the next row to put, and the end */
+	bool headed;                    /* its header has been put */
+	size_t span;                    /* map->span before this one are known to exist */
+	size_t asked[SPANS_ASKED], asked_n;     /* those being made sure of */
+	uint8_t *skip[AP_T_N];          /* 1: that row is bad; NULL: none is */
+	size_t skip_n[AP_T_N];          /* rows that skip speaks of */
+	size_t cursors;                 /* rows the UPDATE of the cursors must hit */
+	unsigned attempts;
+	void (*after)(struct sink *s);  /* what follows ROLLBACK */
+	int64_t began_ns;
+	struct taken *taken;
+	size_t taken_n, taken_cap;
+};
+
+struct stats {
+	uint64_t rows[AP_T_N], bad_rows, batches, merges, retries, recoveries, lost, entries;
+	struct ap_hist batch_us;
+};
+
+struct sink {
+	struct ap_app app;
+	struct ap_pg *pg;
+	bool pg_ready;          /* schema and data set are what they should be */
+	bool stopping;
+	enum job job;
+	struct part *load;      /* JOB_LOAD: whose, */
+	char load_token[TOKEN_TEXT];    /* and in which life */
+	const struct ap_store *store;
+	struct map *map;
+	struct part *part;      /* parts + 1 of them; the last one is ap:metric */
+	size_t parts;
+	size_t turn;            /* where the next transaction starts to take */
+	struct tx tx;
+	uint64_t known[KNOWN_SPANS];
+	size_t known_n;
+	struct ap_metrics *metrics;
+	struct stats stats;
+	char worker[64];
+	ev_timer tick, retry, trim, upkeep, leaving;
+	int64_t renewed_ns;     /* when the leases were last renewed */
+	int64_t setup_ns;       /* not before this */
+	unsigned setup_attempts;
+	int64_t leave_ns;       /* when stopping: leave at the latest */
+};
+
+/* main_part.c */
+bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen);
+void part_close(struct part *pt);
+/* Starts what can be started; called by the timer and whenever something came up. */
+void part_try(struct part *pt);
+/* PostgreSQL's answer in PH_LOAD: its cursors are in st[]. */
+void part_loaded(struct part *pt);
+/* Forgets what the partition had in memory; it begins again after a pause. */
+void part_forget(struct part *pt, const char *why);
+void part_renew(struct part *pt);
+void part_trim(struct part *pt);
+void part_release(struct part *pt);
+/* Asks for more unless the inbox is full. */
+void part_read(struct part *pt);
+/* The transaction has been committed: acknowledge, and mirror the cursors where people look. */
+void part_stored(struct part *pt);
+
+/* main_tx.c */
+/* PostgreSQL is free: takes over a partition, or turns what waits into a transaction, or rests. */
+void sink_pump(struct sink *s);
+/* The connection is gone: whatever was under way is forgotten, the cursors in PostgreSQL tell what came of it. */
+void sink_pg_down(struct sink *s, const char *why);
+/* Everything is stored or given up: hand the leases back and go. */
+void sink_leave(struct sink *s);
+void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents);
+/* Gives back what the transaction holds. */
+void tx_done(struct tx *x);
+
+/* main_setup.c: what happens once a connection, and what happens now and then. */
+void sink_setup(struct sink *s);
+void sink_upkeep(struct sink *s);
+/* Takes over a partition's cursors with its token. */
+void sink_load(struct sink *s, struct part *pt);
+
+#endif

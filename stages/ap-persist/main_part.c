@@ -1,0 +1,470 @@
+/*
+ * main_part.c - the Redis side of a partition: lease, groups, reading ahead, acknowledging, trimming.
+ *
+ * PostgreSQL's cursors are the truth. The group is set to them whenever the partition is taken, so entries that an
+ * earlier owner had read, or that PostgreSQL forgot with a restored backup, simply come again. A partition is
+ * forgotten by dropping its connection: then no reply of its earlier life can arrive.
+ */
+#include "main.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/core/timefmt.h"
+
+enum { ACKS = 256, ARGV_MAX = ACKS + 4 };
+
+static const char group[] = "persist";
+
+void part_forget(struct part *pt, const char *why)
+{
+	struct sink *s = pt->sink;
+
+	if (pt->phase == PH_OFF)
+		return;
+	ap_log(&s->app.log, AP_WARN, "partition_forgotten", KV_I("part", pt->p), KV_S("why", why), KV_S("next", "take_again"));
+	s->stats.recoveries++;
+	pt->phase = PH_OFF;
+	pt->reading = false;
+	pt->seeking = 0;
+	pt->box.n = pt->box.next = 0;
+	ap_buf_clear(&pt->box.bytes);
+	if (ap_redis_is_up(pt->redis))
+		ap_redis_reset(pt->redis, why);
+}
+
+static void later(struct part *pt)
+{
+	unsigned n = pt->attempts < 4 ? pt->attempts++ : 4;
+
+	pt->phase = PH_OFF;
+	pt->retry_ns = ap_mono_ns() + (int64_t)(ap_backoff_s(&pt->sink->app.conf, n) * 1e9);
+}
+
+/* For commands whose answer changes nothing unless it is an error. */
+static void plain_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
+		ap_log(&pt->sink->app.log, AP_WARN, "redis_refused", KV_I("part", pt->p), KV_S("why", reply->str), KV_S("next", "go_on"));
+}
+
+/* --- taking a partition ------------------------------------------------------------------------------- */
+
+static void lease_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+	struct sink *s = pt->sink;
+	const char *word = ap_reply_word(reply);
+
+	if (reply == NULL || pt->phase != PH_LEASE)
+		return;
+	if (strcmp(word, "OK") == 0) {
+		pt->epoch = ap_reply_u64(reply, 1, 0);
+		pt->phase = PH_LOAD;
+		sink_pump(s);
+		return;
+	}
+	if (strcmp(word, "HELD") != 0)
+		ap_log(&s->app.log, AP_WARN, "lease_refused", KV_I("part", pt->p), KV_S("next", "try_again"));
+	else if (pt->attempts == 0)
+		ap_log(&s->app.log, AP_INFO, "lease_held", KV_I("part", pt->p), KV_T("worker", ap_reply_text(reply, 1)),
+		       KV_U("left_ms", ap_reply_u64(reply, 2, 0)), KV_S("next", "try_again"));
+	later(pt);
+}
+
+static void new_token(char out[TOKEN_TEXT])
+{
+	uint8_t b[16];
+
+	ap_random(b, sizeof b);
+	for (size_t i = 0; i < sizeof b; i++)
+		snprintf(out + 2 * i, 3, "%02x", b[i]);
+}
+
+void part_try(struct part *pt)
+{
+	struct sink *s = pt->sink;
+
+	if (pt->phase != PH_OFF || s->stopping || !s->pg_ready || !ap_redis_is_up(pt->redis) || ap_mono_ns() < pt->retry_ns)
+		return;
+	new_token(pt->token);
+	if (ap_redis_sendf(pt->redis, lease_cb, pt, "FCALL ap_acquire_v1 1 %s %s %s %llu", pt->own, pt->token, s->worker,
+			   (unsigned long long)s->app.conf.runtime_lease_ms))
+		pt->phase = PH_LEASE;
+}
+
+static void seek_done(struct part *pt)
+{
+	if (--pt->seeking > 0)
+		return;
+	pt->phase = PH_READ;
+	pt->attempts = 0;
+	ap_log(&pt->sink->app.log, AP_INFO, "partition_taken", KV_I("part", pt->p), KV_U("epoch", pt->epoch));
+	part_read(pt);
+}
+
+/* Creating a group that is there is no error. */
+static void made_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "BUSYGROUP", 9) != 0)
+		part_forget(pt, "group_not_made");
+	else
+		seek_done(pt);
+}
+
+static void set_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	if (reply->type == REDIS_REPLY_ERROR)
+		part_forget(pt, "group_not_set");
+	else
+		seek_done(pt);
+}
+
+static bool ask_pending(struct stream *st);
+
+/* What an earlier owner had stored but not acknowledged: [id, consumer, idle, deliveries] each. */
+static void pending_cb(void *ctx, const redisReply *reply)
+{
+	struct stream *st = ctx;
+	struct part *pt = st->part;
+	const char *argv[ARGV_MAX] = { "XACK", st->key, group };
+	int argc = 3;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	if (reply->type != REDIS_REPLY_ARRAY) {
+		part_forget(pt, "pending_not_read");
+		return;
+	}
+	for (size_t i = 0; i < reply->elements && argc < ARGV_MAX; i++)
+		if (reply->element[i]->type == REDIS_REPLY_ARRAY && reply->element[i]->elements > 0)
+			argv[argc++] = reply->element[i]->element[0]->str;
+	if (argc > 3)
+		ap_redis_send(pt->redis, plain_cb, pt, 0, argc, argv, NULL);
+	if (reply->elements == ACKS && ask_pending(st))
+		return;
+	seek_done(pt);
+}
+
+static bool ask_pending(struct stream *st)
+{
+	char id[AP_ID_TEXT];
+
+	ap_id_format(st->stored, id);
+	return ap_redis_sendf(st->part->redis, pending_cb, st, "XPENDING %s %s - %s %d", st->key, group, id, ACKS);
+}
+
+static bool seek_stream(struct part *pt, struct stream *st)
+{
+	char id[AP_ID_TEXT];
+
+	ap_id_format(st->stored, id);
+	pt->seeking += 3;
+	if (!ap_redis_sendf(pt->redis, made_cb, pt, "XGROUP CREATE %s %s 0 MKSTREAM", st->key, group))
+		return false;
+	/* Sequence numbers count entries from 1, so the group's lag comes out right in redis-cli as well. */
+	if (st->stored_q > 0 ? !ap_redis_sendf(pt->redis, set_cb, pt, "XGROUP SETID %s %s %s ENTRIESREAD %lld", st->key, group, id,
+					       (long long)st->stored_q)
+			     : !ap_redis_sendf(pt->redis, set_cb, pt, "XGROUP SETID %s %s %s", st->key, group, id))
+		return false;
+	return ask_pending(st);
+}
+
+void part_loaded(struct part *pt)
+{
+	pt->phase = PH_SEEK;
+	pt->seeking = 0;
+	for (size_t i = 0; i < MAP_STREAMS; i++) {
+		struct stream *st = &pt->st[i];
+
+		st->taken = st->stored;
+		st->taken_q = st->stored_q;
+		st->taken_n = 0;
+		st->lost_now = 0;
+		if (st->on && !seek_stream(pt, st)) {
+			part_forget(pt, "redis_down");
+			return;
+		}
+	}
+}
+
+/* --- reading ahead --------------------------------------------------------------------------------------- */
+
+static ap_str field_of(const redisReply *fields, const char *name)
+{
+	for (size_t i = 0; i + 1 < fields->elements; i += 2)
+		if (ap_str_is(ap_reply_text(fields, i), name))
+			return ap_reply_text(fields, i + 1);
+	return (ap_str){ 0 };
+}
+
+static uint64_t number(ap_str s)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9' && v < UINT64_MAX / 10 - 1; i++)
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	return v;
+}
+
+/* Copies one entry [id, [field, value, …]] into the inbox; a trimmed one has no fields. False: no memory. */
+static bool box_put(struct inbox *b, unsigned s, const redisReply *entry)
+{
+	const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
+	struct boxed *e;
+	ap_str body;
+
+	if (b->n == b->cap) {
+		size_t cap = b->cap == 0 ? 256 : b->cap * 2;
+		struct boxed *more = realloc(b->e, cap * sizeof *more);
+
+		if (more == NULL)
+			return false;
+		b->e = more;
+		b->cap = cap;
+	}
+	e = &b->e[b->n];
+	*e = (struct boxed){ .s = s, .at = b->bytes.len };
+	if (!ap_id_parse(ap_reply_text(entry, 0), &e->id) || fields == NULL || fields->type != REDIS_REPLY_ARRAY)
+		return true;
+	e->q = (int64_t)number(field_of(fields, "q"));
+	e->n = (uint32_t)number(field_of(fields, "n"));
+	body = field_of(fields, "b");
+	ap_buf_str(&b->bytes, body);
+	e->len = body.len;
+	b->n++;
+	return !b->bytes.full;
+}
+
+static struct stream *stream_of(struct part *pt, ap_str key)
+{
+	for (size_t i = 0; i < MAP_STREAMS; i++)
+		if (pt->st[i].on && ap_str_is(key, pt->st[i].key))
+			return &pt->st[i];
+	return NULL;
+}
+
+static void read_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply == NULL || pt->phase != PH_READ)
+		return;
+	pt->reading = false;
+	if (reply->type == REDIS_REPLY_ERROR) {
+		part_forget(pt, reply->str);
+		return;
+	}
+	for (size_t i = 0; reply->type == REDIS_REPLY_ARRAY && i < reply->elements; i++) {
+		const redisReply *one = reply->element[i];
+		struct stream *st = one->elements == 2 ? stream_of(pt, ap_reply_text(one, 0)) : NULL;
+
+		for (size_t k = 0; st != NULL && k < one->element[1]->elements; k++)
+			if (!box_put(&pt->box, st->s, one->element[1]->element[k])) {
+				part_forget(pt, "no_memory");
+				return;
+			}
+	}
+	sink_pump(pt->sink);
+	part_read(pt);
+}
+
+void part_read(struct part *pt)
+{
+	const struct ap_conf *c = &pt->sink->app.conf;
+	const char *argv[9 + 2 * MAP_STREAMS];
+	char count[24], block[24];
+	int argc = 0, on = 0;
+
+	if (pt->phase != PH_READ || pt->reading || pt->sink->stopping || pt->box.n - pt->box.next >= INBOX_ENTRIES ||
+	    pt->box.bytes.len >= INBOX_BYTES)
+		return;
+	snprintf(count, sizeof count, "%" PRIu64, c->runtime_read_entries);
+	snprintf(block, sizeof block, "%" PRIu64, c->runtime_block_ms);
+	const char *const head[] = { "XREADGROUP", "GROUP", group, "p", "COUNT", count, "BLOCK", block, "STREAMS" };
+	for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
+		argv[argc++] = head[i];
+	for (size_t i = 0; i < MAP_STREAMS; i++)
+		if (pt->st[i].on) {
+			argv[argc++] = pt->st[i].key;
+			on++;
+		}
+	for (int i = 0; i < on; i++)
+		argv[argc++] = ">";
+	pt->reading = ap_redis_send(pt->redis, read_cb, pt, c->runtime_block_ms, argc, argv, NULL);
+}
+
+/* --- after COMMIT ------------------------------------------------------------------------------------------ */
+
+static void mirror(struct part *pt, const struct stream *st)
+{
+	char id[AP_ID_TEXT];
+
+	if (pt->p < 0)
+		return;
+	ap_id_format(st->stored, id);
+	ap_redis_sendf(pt->redis, plain_cb, pt, "HSET ap:{%d}:state:persist %s:c %s %s:q %lld", pt->p, map_stream_name(st->s), id,
+		       map_stream_name(st->s), (long long)st->stored_q);
+}
+
+static void ack(struct part *pt, const struct stream *st)
+{
+	const struct tx *x = &pt->sink->tx;
+	char ids[ACKS][AP_ID_TEXT];
+	const char *argv[ARGV_MAX] = { "XACK", st->key, group };
+	int argc = 3;
+
+	for (size_t i = 0; i < x->taken_n; i++) {
+		if (x->taken[i].part == pt && x->taken[i].s == st->s) {
+			ap_id_format(x->taken[i].id, ids[argc - 3]);
+			argv[argc] = ids[argc - 3];
+			argc++;
+		}
+		if (argc == ACKS + 3 || (i + 1 == x->taken_n && argc > 3)) {
+			ap_redis_send(pt->redis, plain_cb, pt, 0, argc, argv, NULL);
+			argc = 3;
+		}
+	}
+}
+
+void part_stored(struct part *pt)
+{
+	for (size_t i = 0; i < MAP_STREAMS; i++) {
+		struct stream *st = &pt->st[i];
+
+		if (!st->on || ap_id_cmp(st->taken, st->stored) == 0)
+			continue;
+		st->stored = st->taken;
+		st->stored_q = st->taken_q;
+		st->taken_n = 0;
+		st->lost_now = 0;
+		if (pt->phase != PH_READ)
+			continue;
+		ack(pt, st);
+		mirror(pt, st);
+	}
+}
+
+/* --- upkeep -------------------------------------------------------------------------------------------------- */
+
+static void renew_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply != NULL && pt->phase >= PH_LOAD && strcmp(ap_reply_word(reply), "OK") != 0)
+		part_forget(pt, "lease_lost");
+}
+
+void part_renew(struct part *pt)
+{
+	if (pt->phase >= PH_LOAD)
+		ap_redis_sendf(pt->redis, renew_cb, pt, "FCALL ap_renew_v1 1 %s %s %llu %llu", pt->own, pt->token,
+			       (unsigned long long)pt->epoch, (unsigned long long)pt->sink->app.conf.runtime_lease_ms);
+}
+
+void part_release(struct part *pt)
+{
+	if (pt->phase < PH_LOAD)
+		return;
+	pt->phase = PH_OFF;
+	ap_redis_sendf(pt->redis, plain_cb, pt, "FCALL ap_renew_v1 1 %s %s %llu 0", pt->own, pt->token,
+		       (unsigned long long)pt->epoch);
+}
+
+/* The stages that read a stream besides us; without a cursor of theirs nothing of it is cut. */
+static const char *const readers[AP_S_N] = {
+	[AP_S_RAW] = "normalize", [AP_S_TICK] = "candle", [AP_S_CANDLE] = "indicators",
+};
+
+/* Below what PostgreSQL has, below what every other reader has, and not younger than keep_min. */
+void part_trim(struct part *pt)
+{
+	static const unsigned cut[] = { AP_S_RAW, AP_S_TICK, AP_S_REJECT, AP_S_CANDLE, AP_S_INDICATOR, AP_S_SIGNAL };
+	enum { CUT_N = sizeof cut / sizeof cut[0] };
+	char keys[2 * CUT_N][48], ids[CUT_N][AP_ID_TEXT], nkeys[16], nstreams[16];
+	const char *argv[3 + 4 * CUT_N + 1] = { "FCALL", "ap_trim_v1", nkeys };
+	int64_t keep_ms = ap_ts_ms(ap_now()) - (int64_t)pt->sink->app.conf.persist_keep_min * 60000;
+	ap_id keep = { keep_ms > 0 ? (uint64_t)keep_ms : 0, 0 };
+	int argc = 3, k = 0;
+
+	if (pt->phase != PH_READ || pt->p < 0)
+		return;
+	for (size_t i = 0; i < CUT_N; i++, k++) {
+		snprintf(keys[k], sizeof keys[k], "ap:{%d}:%s", pt->p, ap_stream_name((enum ap_stream)cut[i]));
+		argv[argc++] = keys[k];
+	}
+	for (size_t i = 0; i < CUT_N; i++)
+		if (readers[cut[i]] != NULL) {
+			snprintf(keys[k], sizeof keys[k], "ap:{%d}:state:%s", pt->p, readers[cut[i]]);
+			argv[argc++] = keys[k++];
+		}
+	snprintf(nkeys, sizeof nkeys, "%d", k);
+	snprintf(nstreams, sizeof nstreams, "%d", (int)CUT_N);
+	argv[argc++] = nstreams;
+	for (size_t i = 0; i < CUT_N; i++) {
+		const struct stream *st = &pt->st[cut[i]];
+
+		ap_id_format(st->on && ap_id_cmp(st->stored, keep) < 0 ? st->stored : keep, ids[i]);
+		argv[argc++] = ids[i];
+		argv[argc++] = readers[cut[i]] != NULL ? "1" : "0";
+	}
+	ap_redis_send(pt->redis, plain_cb, pt, 0, argc, argv, NULL);
+}
+
+/* --- a partition's connection ----------------------------------------------------------------------------------- */
+
+static void up_cb(void *ctx)
+{
+	struct part *pt = ctx;
+
+	if (!pt->sink->pg_ready)
+		sink_setup(pt->sink);
+	part_try(pt);
+}
+
+static void down_cb(void *ctx, const char *why)
+{
+	part_forget(ctx, why);
+}
+
+bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
+{
+	static const struct ap_redis_events events = { up_cb, down_cb };
+
+	pt->sink = s;
+	pt->p = p;
+	snprintf(pt->own, sizeof pt->own, p < 0 ? "ap:metric:own:persist" : "ap:{%d}:own:persist", p);
+	ap_buf_init(&pt->box.bytes, AP_REDIS_REPLY_MAX);
+	for (unsigned i = 0; i < MAP_STREAMS; i++) {
+		struct stream *st = &pt->st[i];
+
+		st->part = pt;
+		st->s = i;
+		st->on = (i == MAP_METRIC) == (p < 0) && map_reads(&s->app.conf, i);
+		if (p < 0)
+			snprintf(st->key, sizeof st->key, "ap:metric");
+		else
+			snprintf(st->key, sizeof st->key, "ap:{%d}:%s", p, map_stream_name(i));
+	}
+	pt->redis = ap_redis_new(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, &events, pt, err, errlen);
+	return pt->redis != NULL;
+}
+
+void part_close(struct part *pt)
+{
+	if (pt->redis != NULL)
+		ap_redis_free(pt->redis);
+	ap_buf_done(&pt->box.bytes);
+	free(pt->box.e);
+}

@@ -1,0 +1,94 @@
+/*
+ * map.h - records to rows: which table gets what.
+ *
+ * Pure: no clock (the time is handed in), no connection. One map holds the rows of one transaction.
+ */
+#ifndef AP_PERSIST_MAP_H
+#define AP_PERSIST_MAP_H
+
+#include "common/core/conf.h"
+#include "common/core/json.h"
+#include "common/core/rec.h"
+#include "common/core/stage.h"
+#include "common/core/store.h"
+#include "common/core/symbol.h"
+#include "common/core/wire.h"
+#include "rows.h"
+
+enum {
+	MAP_METRIC = AP_S_N,            /* ap:metric, beside the streams of a partition */
+	MAP_STREAMS,
+	MAP_COVER = 1024,               /* intervals gathered in one transaction, at most */
+	MAP_SPANS = 2048,               /* partitions of tables touched by one transaction, at most */
+	MAP_STEPS = 512,                /* reporting processes whose samples are thinned */
+};
+
+/* "raw" ... "signal", "metric". */
+const char *map_stream_name(unsigned s);
+/* Whether a stream holds anything that is to be stored. */
+bool map_reads(const struct ap_conf *conf, unsigned s);
+
+/* One entry of a stream. */
+struct map_entry {
+	int part;               /* -1: ap:metric */
+	unsigned stream;
+	ap_id id;
+	uint32_t n;             /* records announced */
+	ap_str body;
+};
+
+/* A source was up for [lo, hi], ns since 1970. */
+struct map_cover {
+	uint8_t len;
+	char source[AP_SOURCE_MAX];
+	int64_t lo, hi;
+};
+
+/* Rows of a table lie in the partition that starts at lo_s. */
+struct map_span {
+	enum ap_table table;
+	int64_t lo_s;
+};
+
+struct map {
+	const struct ap_conf *conf;
+	struct rows t[AP_T_N];
+	size_t rows, bytes;             /* in all tables */
+	struct map_cover cover[MAP_COVER];
+	size_t covers;
+	struct map_span span[MAP_SPANS];
+	size_t spans;
+	uint64_t bad_frames;            /* since map_new: entries that could not be read to their end */
+	/* the rest is the map's own business */
+	const struct map_entry *e;
+	int64_t now_ms;
+	bool failed;
+	struct ap_span last_span[AP_T_N];
+	struct { ap_id origin; uint32_t idx; bool open, success; struct ap_buf errors; } res;
+	struct { bool open, set[7]; double v[7]; int64_t ts; char instance[64]; size_t instance_len; } sys;
+	struct { uint64_t key; int64_t ts; } step[MAP_STEPS];
+	struct ap_buf text;
+	struct ap_wire_iter it;
+	struct ap_json json;
+	struct ap_jtok *tok;
+};
+
+/* conf must outlive it. NULL: no memory. */
+struct map *map_new(const struct ap_conf *conf);
+void map_free(struct map *m);
+/* A new transaction: forgets the rows, keeps what thins the metrics. */
+void map_clear(struct map *m);
+/* Forgets everything that entries read before have left: they will be read again. */
+void map_reset(struct map *m);
+
+/*
+ * Adds an entry's rows. now_ms is the wall clock, for processing_time_ms. False: no memory; the transaction
+ * must not be used. An unreadable entry is counted and leaves an alert row.
+ */
+bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms);
+/* An alert of ap-persist itself. key tells alerts of one instant apart. False: no memory. */
+bool map_alert(struct map *m, const char *type, const char *severity, ap_str message, double value, ap_str key, int64_t ts_ns);
+/* No further entry fits surely: close the transaction. */
+bool map_full(const struct map *m);
+
+#endif
