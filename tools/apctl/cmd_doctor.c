@@ -40,7 +40,7 @@ static void exam_redis(struct exam *e)
 	char text[200], v[100];
 	redisReply *info = redisCommand(e->r, "INFO server");
 	const char *ver = info != NULL && info->str != NULL ? strstr(info->str, "redis_version:") : NULL;
-	int major = ver != NULL ? atoi(ver + strlen("redis_version:")) : 0;
+	long major = ver != NULL ? strtol(ver + strlen("redis_version:"), NULL, 10) : 0;
 	snprintf(text, sizeof text, "Redis %.*s", ver != NULL ? (int)strcspn(ver + 14, "\r\n") : 1, ver != NULL ? ver + 14 : "?");
 	say(e, major >= 7 ? "ok" : "WRONG", text, major >= 7 ? "" : "7.0 or newer is needed (functions)");
 	freeReplyObject(info);

@@ -101,7 +101,7 @@ redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen)
 			db = slash + 1;
 		}
 		char *colon = strrchr(host, ':');
-		int port = colon != NULL ? atoi(colon + 1) : 6379;
+		int port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 6379;
 		if (colon != NULL)
 			*colon = '\0';
 		r = redisConnectWithTimeout(host, port, wait);
