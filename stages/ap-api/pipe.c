@@ -1,0 +1,240 @@
+/*
+ * pipe.c - sums, differences and ages.
+ */
+#include "pipe.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const int64_t window_ns = 10 * (int64_t)API_QUIET_NS;
+
+void api_pipe_init(struct api_pipe *p)
+{
+	memset(p, 0, sizeof *p);
+	for (int s = 0; s < AP_S_N; s++) {
+		ap_hist_init(&p->lat[s].now);
+		ap_hist_init(&p->lat[s].last);
+	}
+}
+
+void api_pipe_done(struct api_pipe *p)
+{
+	for (uint32_t i = 0; i < p->comps; i++) {
+		for (uint32_t k = 0; k < p->comp[i].n; k++)
+			free(p->comp[i].m[k].name);
+		free(p->comp[i].m);
+	}
+	memset(p, 0, sizeof *p);
+}
+
+const char *api_stage_name(enum api_stage s)
+{
+	static const char *const name[] = { "ap-ingest", "ap-normalize", "ap-candle", "ap-indicators", "ap-persist" };
+	_Static_assert(sizeof name / sizeof name[0] == API_ST_N, "name every stage");
+	return name[s];
+}
+
+/* Bits of the streams a stage takes from. */
+static unsigned inputs_of(enum api_stage s)
+{
+	static const unsigned in[API_ST_N] = {
+		[API_ST_NORMALIZE] = 1u << AP_S_RAW,
+		[API_ST_CANDLE] = 1u << AP_S_TICK,
+		[API_ST_INDICATORS] = 1u << AP_S_CANDLE,
+		[API_ST_PERSIST] = 1u << AP_S_RAW | 1u << AP_S_TICK | 1u << AP_S_REJECT | 1u << AP_S_CANDLE |
+			1u << AP_S_INDICATOR | 1u << AP_S_SIGNAL,
+	};
+	return in[s];
+}
+
+void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N])
+{
+	for (int s = 0; s < AP_S_N; s++)
+		p->round_stream[s] += stream_n[s] > 0 ? (uint64_t)stream_n[s] : 0;
+	if (stream_n[AP_S_RAW] > 0) {
+		p->round_done[API_ST_INGEST] += (uint64_t)stream_n[AP_S_RAW];
+		p->round_in[API_ST_INGEST] += (uint64_t)stream_n[AP_S_RAW];
+		p->round_seen[API_ST_INGEST] = true;
+	}
+	for (int k = API_ST_INGEST + 1; k < API_ST_N; k++) {
+		for (int s = 0; s < AP_S_N; s++)
+			if ((inputs_of((enum api_stage)k) >> s & 1) != 0 && stream_n[s] > 0)
+				p->round_in[k] += (uint64_t)stream_n[s];
+		if (taken[k] >= 0) {
+			p->round_done[k] += (uint64_t)taken[k];
+			p->round_seen[k] = true;
+		}
+	}
+}
+
+static void close_row(struct api_stage_row *r, uint64_t in, uint64_t done, int64_t mono_ns, int64_t before_ns)
+{
+	r->rated = r->known && before_ns != 0 && mono_ns > before_ns && done >= r->done;
+	if (r->rated)
+		r->rate = (double)(done - r->done) * 1e9 / (double)(mono_ns - before_ns);
+	if (r->known && done != r->done)
+		r->moved_ns = mono_ns;
+	r->known = true;
+	r->done = done;
+	r->behind = in > done ? in - done : 0;
+}
+
+void api_pipe_round(struct api_pipe *p, int64_t mono_ns)
+{
+	for (int k = 0; k < API_ST_N; k++) {
+		if (p->round_seen[k])
+			close_row(&p->stage[k], p->round_in[k], p->round_done[k], mono_ns, p->round_ns);
+		else
+			p->stage[k].known = p->stage[k].rated = false;
+		p->round_in[k] = p->round_done[k] = 0;
+		p->round_seen[k] = false;
+	}
+	for (int s = 0; s < AP_S_N; s++) {
+		p->stream_n[s] = p->round_stream[s];
+		p->round_stream[s] = 0;
+	}
+	if (p->stage[API_ST_NORMALIZE].rated) {
+		p->spark[p->spark_at] = p->stage[API_ST_NORMALIZE].rate;
+		p->spark_at = (p->spark_at + 1) % API_SPARK;
+		if (p->spark_n < API_SPARK)
+			p->spark_n++;
+	}
+	p->round_ns = mono_ns;
+}
+
+const struct api_comp *api_pipe_comp(const struct api_pipe *p, ap_str name)
+{
+	for (uint32_t i = 0; i < p->comps; i++)
+		if (ap_str_is(name, p->comp[i].name))
+			return &p->comp[i];
+	return NULL;
+}
+
+static struct api_comp *comp_of(struct api_pipe *p, ap_str name)
+{
+	for (uint32_t i = 0; i < p->comps; i++)
+		if (ap_str_is(name, p->comp[i].name))
+			return &p->comp[i];
+	if (p->comps == API_COMPS_MAX || name.len == 0 || name.len > AP_SOURCE_MAX)
+		return NULL;
+	struct api_comp *c = &p->comp[p->comps++];
+	memcpy(c->name, name.p, name.len);
+	return c;
+}
+
+static struct api_mvalue *value_of(struct api_comp *c, const char *name)
+{
+	for (uint32_t i = 0; i < c->n; i++)
+		if (strcmp(c->m[i].name, name) == 0)
+			return &c->m[i];
+	if (c->n == API_METRICS_MAX)
+		return NULL;
+	if (c->n == c->cap) {
+		uint32_t cap = c->cap == 0 ? 16 : c->cap * 2;
+		struct api_mvalue *p = realloc(c->m, cap * sizeof *p);
+		if (p == NULL)
+			return NULL;
+		c->m = p;
+		c->cap = cap;
+	}
+	size_t len = strlen(name) + 1;
+	struct api_mvalue v = { .name = malloc(len) };
+	if (v.name == NULL)
+		return NULL;
+	memcpy(v.name, name, len);
+	c->m[c->n] = v;
+	return &c->m[c->n++];
+}
+
+bool api_pipe_metric(struct api_pipe *p, const struct ap_metric *m, int64_t now_ns)
+{
+	char name[512];
+	bool inst = m->instance.len > 0, lab = m->labels.len > 0;
+	int n = snprintf(name, sizeof name, "%.*s%s%s%.*s%s%s%.*s%s", (int)m->name.len, m->name.p, inst || lab ? "{" : "",
+			 inst ? "instance=\"" : "", (int)m->instance.len, m->instance.p, inst ? "\"" : "",
+			 inst && lab ? "," : "", (int)m->labels.len, m->labels.p, inst || lab ? "}" : "");
+	if (n < 0 || (size_t)n >= sizeof name)
+		return false;
+	struct api_comp *c = comp_of(p, m->component);
+	struct api_mvalue *v = c == NULL ? NULL : value_of(c, name);
+	if (v == NULL)
+		return false;
+	v->value = m->value;
+	v->ts_ns = m->ts.ns;
+	v->type = m->type;
+	if (m->ts.ns > c->seen_ns)
+		c->seen_ns = m->ts.ns < now_ns ? m->ts.ns : now_ns;
+	return true;
+}
+
+double api_comp_sum(const struct api_comp *c, const char *name)
+{
+	double sum = NAN;
+	size_t n = strlen(name);
+	for (uint32_t i = 0; c != NULL && i < c->n; i++)
+		if (strncmp(c->m[i].name, name, n) == 0 && (c->m[i].name[n] == '\0' || c->m[i].name[n] == '{'))
+			sum = isnan(sum) ? c->m[i].value : sum + c->m[i].value;
+	return sum;
+}
+
+static struct api_feed *feed_of(struct api_pipe *p, ap_str source)
+{
+	for (uint32_t i = 0; i < p->feeds; i++)
+		if (ap_str_is(source, p->feed[i].source))
+			return &p->feed[i];
+	if (p->feeds == API_FEEDS_MAX || source.len == 0 || source.len > AP_SOURCE_MAX)
+		return NULL;
+	struct api_feed *f = &p->feed[p->feeds++];
+	memcpy(f->source, source.p, source.len);
+	return f;
+}
+
+void api_pipe_beat(struct api_pipe *p, const struct ap_beat *b, int64_t now_ns)
+{
+	struct api_feed *f = feed_of(p, b->source);
+	if (f == NULL || b->ts.ns < f->beat_ns)
+		return;
+	f->beat_ns = b->ts.ns;
+	f->seen_ns = now_ns;
+	f->alive = b->alive;
+	f->live = b->live;
+	f->closed = b->close;
+}
+
+void api_pipe_trade(struct api_pipe *p, ap_str source, int64_t now_ns)
+{
+	struct api_feed *f = feed_of(p, source);
+	if (f != NULL)
+		f->trade_seen_ns = now_ns;
+}
+
+void api_pipe_arrived(struct api_pipe *p, enum ap_stream s, ap_id origin, int64_t now_ns)
+{
+	struct api_latency *l = &p->lat[s];
+	int64_t us = now_ns / 1000 - (int64_t)origin.ms * 1000;
+	if (now_ns - l->since_ns > window_ns) {
+		if (now_ns - l->since_ns > 2 * window_ns)
+			ap_hist_init(&l->last);
+		else
+			l->last = l->now;
+		ap_hist_init(&l->now);
+		l->since_ns = now_ns;
+	}
+	ap_hist_add(&l->now, us < 0 ? 0 : (uint64_t)us);
+}
+
+int64_t api_pipe_latency_us(const struct api_pipe *p, enum ap_stream s, double q)
+{
+	struct ap_hist both = p->lat[s].last;
+	ap_hist_merge(&both, &p->lat[s].now);
+	return both.n == 0 ? -1 : (int64_t)ap_hist_quantile(&both, q);
+}
+
+const char *api_pipe_state(const struct api_pipe *p, const char *component, int64_t now_ns)
+{
+	const struct api_comp *c = api_pipe_comp(p, ap_str_c(component));
+	if (c == NULL)
+		return "absent";
+	return now_ns - c->seen_ns > API_SILENT_S * (int64_t)API_QUIET_NS ? "silent" : "running";
+}
