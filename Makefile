@@ -63,6 +63,27 @@ $(BUILD)/gen/fn_%.c: schema/functions/%.lua
 	  echo "const unsigned char ap_fn_$*[] = {"; od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/0x\1,/g"; echo "0 };"; \
 	  echo "const size_t ap_fn_$*_len = sizeof ap_fn_$* - 1;"; } >$@
 
+# The page: its files and its chart libraries (npm, pinned by web/package-lock.json) built into ap-api. Without npm or a
+# network everything else is built all the same, and the page says that its charts are missing.
+MORE_ap-api := $(BUILD)/gen/web.o
+WEBFILES := $(sort $(wildcard web/*.html web/*.js web/*.css web/*.svg web/*.json web/*.txt))
+WEBFILES := $(filter-out web/package.json web/package-lock.json,$(WEBFILES))
+WEBMOD   := web/node_modules
+WEBLIBS  := /lib/lightweight-charts.js=$(WEBMOD)/lightweight-charts/dist/lightweight-charts.standalone.production.js \
+	/lib/uplot.js=$(WEBMOD)/uplot/dist/uPlot.iife.min.js /lib/uplot.css=$(WEBMOD)/uplot/dist/uPlot.min.css \
+	/lib/lightweight-charts-license.txt=$(WEBMOD)/lightweight-charts/LICENSE /lib/uplot-license.txt=$(WEBMOD)/uplot/LICENSE
+$(WEBMOD)/.package-lock.json: web/package-lock.json
+	cd web && npm ci --ignore-scripts --no-audit --no-fund --silent || \
+		echo "make: npm ci failed, the page is built without its charts" >&2
+$(BUILD)/tools/embed: tools/embed.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lz -lxxhash
+$(BUILD)/gen/web.c: $(BUILD)/tools/embed $(WEBFILES) $(WEBMOD)/.package-lock.json
+	@mkdir -p $(@D)
+	$(BUILD)/tools/embed $@ $(foreach f,$(WEBFILES),/$(notdir $(f))=$(f)) $(addprefix '?,$(addsuffix ',$(WEBLIBS)))
+$(BUILD)/gen/web.o: $(BUILD)/gen/web.c
+	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+
 $(BUILD)/libap-core.a: $(CORE)
 	rm -f $@ && ar rcsD $@ $^
 $(BUILD)/libap-io.a: $(IO)
@@ -80,7 +101,7 @@ $(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(
 $(BIN)/apctl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/apctl/*.c)) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
-$(BIN)/ap-%: $$(call shell_of,ap-$$*) $$(call core_of,ap-$$*) $(IOLIB) $(CORELIB)
+$(BIN)/ap-%: $$(call shell_of,ap-$$*) $$(call core_of,ap-$$*) $$(MORE_ap-$$*) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ap-$*) $(IOLIBS) $(PURELIBS)
 

@@ -288,7 +288,7 @@ static struct api_signal *signal_slot(struct api_series *s, const struct ap_sign
 	return o;
 }
 
-struct api_series *api_model_signal(struct api_model *m, const struct ap_signal *g)
+const struct api_signal *api_model_signal(struct api_model *m, const struct ap_signal *g)
 {
 	struct api_series *s = g->name.len >= API_SIGNAL_NAME ? NULL : api_model_series(m, g->source, g->symbol, true);
 	struct api_tf *t = s == NULL ? NULL : api_model_tf(m, s, g->tf, true);
@@ -307,7 +307,7 @@ struct api_series *api_model_signal(struct api_model *m, const struct ap_signal 
 	o->s.tf = ap_str_c(t->tf);
 	o->s.name = ap_str_c(o->name);
 	o->s.inputs = ap_str_c(o->inputs);
-	return s;
+	return o;
 }
 
 void api_model_trade(struct api_model *m, const struct ap_trade *t)

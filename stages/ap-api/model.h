@@ -73,10 +73,10 @@ struct api_tf *api_model_tf(struct api_model *m, struct api_series *s, ap_str tf
 /* Marks a timeframe as asked for: it is kept wide from now on. */
 void api_model_use(struct api_model *m, struct api_series *s, struct api_tf *t);
 
-/* Takes a record; each returns the series and timeframe it changed, or NULL when nothing changed. */
+/* Takes a record; each returns what it changed (timeframe, signal), or NULL when nothing changed. */
 struct api_tf *api_model_candle(struct api_model *m, const struct ap_candle *c, struct api_series **series);
 struct api_tf *api_model_indicator(struct api_model *m, const struct ap_indicator *i, struct api_series **series);
-struct api_series *api_model_signal(struct api_model *m, const struct ap_signal *g);
+const struct api_signal *api_model_signal(struct api_model *m, const struct ap_signal *g);
 void api_model_trade(struct api_model *m, const struct ap_trade *t);
 
 /* Replaces a timeframe's candles by history (rings own their bars; `from` is left empty), then adds what was newer here. */

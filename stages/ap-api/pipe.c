@@ -35,37 +35,34 @@ const char *api_stage_name(enum api_stage s)
 	return name[s];
 }
 
-/* Bits of the streams a stage takes from. */
-static unsigned inputs_of(enum api_stage s)
+/* The one stream a fold takes. */
+static enum ap_stream input_of(enum api_stage s)
 {
-	static const unsigned in[API_ST_N] = {
-		[API_ST_NORMALIZE] = 1u << AP_S_RAW,
-		[API_ST_CANDLE] = 1u << AP_S_TICK,
-		[API_ST_INDICATORS] = 1u << AP_S_CANDLE,
-		[API_ST_PERSIST] = 1u << AP_S_RAW | 1u << AP_S_TICK | 1u << AP_S_REJECT | 1u << AP_S_CANDLE |
-			1u << AP_S_INDICATOR | 1u << AP_S_SIGNAL,
+	static const enum ap_stream in[API_ST_N] = {
+		[API_ST_NORMALIZE] = AP_S_RAW, [API_ST_CANDLE] = AP_S_TICK, [API_ST_INDICATORS] = AP_S_CANDLE,
 	};
 	return in[s];
 }
 
-void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N])
+static void add(struct api_pipe *p, enum api_stage s, int64_t in, int64_t done)
 {
-	for (int s = 0; s < AP_S_N; s++)
+	p->round_in[s] += in > 0 ? (uint64_t)in : 0;
+	p->round_done[s] += (uint64_t)done;
+	p->round_seen[s] = true;
+}
+
+void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N], const int64_t stored[AP_S_N])
+{
+	for (int s = 0; s < AP_S_N; s++) {
 		p->round_stream[s] += stream_n[s] > 0 ? (uint64_t)stream_n[s] : 0;
-	if (stream_n[AP_S_RAW] > 0) {
-		p->round_done[API_ST_INGEST] += (uint64_t)stream_n[AP_S_RAW];
-		p->round_in[API_ST_INGEST] += (uint64_t)stream_n[AP_S_RAW];
-		p->round_seen[API_ST_INGEST] = true;
+		if (stored[s] >= 0)
+			add(p, API_ST_PERSIST, stream_n[s], stored[s]);
 	}
-	for (int k = API_ST_INGEST + 1; k < API_ST_N; k++) {
-		for (int s = 0; s < AP_S_N; s++)
-			if ((inputs_of((enum api_stage)k) >> s & 1) != 0 && stream_n[s] > 0)
-				p->round_in[k] += (uint64_t)stream_n[s];
-		if (taken[k] >= 0) {
-			p->round_done[k] += (uint64_t)taken[k];
-			p->round_seen[k] = true;
-		}
-	}
+	if (stream_n[AP_S_RAW] >= 0)
+		add(p, API_ST_INGEST, stream_n[AP_S_RAW], stream_n[AP_S_RAW]);
+	for (int k = API_ST_NORMALIZE; k <= API_ST_INDICATORS; k++)
+		if (taken[k] >= 0)
+			add(p, (enum api_stage)k, stream_n[input_of((enum api_stage)k)], taken[k]);
 }
 
 static void close_row(struct api_stage_row *r, uint64_t in, uint64_t done, int64_t mono_ns, int64_t before_ns)

@@ -78,8 +78,12 @@ void api_pipe_init(struct api_pipe *p);
 void api_pipe_done(struct api_pipe *p);
 const char *api_stage_name(enum api_stage s);           /* "ap-ingest", ... */
 
-/* One partition's numbers of a round: records written per stream, records taken per stage (-1: not known). */
-void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N]);
+/*
+ * One partition's numbers of a round: records written per stream, records taken per stage, records of each stream that
+ * ap-persist has stored (-1: not known; a stream it does not store never is). taken[] of ap-ingest and ap-persist is not read.
+ */
+void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N],
+		   const int64_t stored[AP_S_N]);
 /* All partitions were read: rates and lags are those between this round and the last. */
 void api_pipe_round(struct api_pipe *p, int64_t mono_ns);
 /* A metric record. False: a bound was reached, it is not kept. */
