@@ -111,7 +111,7 @@ struct walk {
 	bool dead[WALK_SOURCES];
 	int64_t proven_ms[WALK_SOURCES];        /* the connection is proven up to here */
 	char source[WALK_SOURCES][16];
-	char (*symbol)[16];
+	char (*symbol)[24];
 	int64_t *price;                 /* per series, in hundredths */
 	uint64_t *next_id;
 	struct past past[WALK_PAST];

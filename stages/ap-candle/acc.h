@@ -1,0 +1,111 @@
+/*
+ * acc.h - order-free accumulators: what a candle knows about its trades.
+ *
+ * Any order of the same trades gives the same bytes: sums, extremes and counts do not care, and open and close are chosen
+ * by key (time, trade id, and only then arrival). Knows no interval, no series, no time of day.
+ */
+#ifndef AP_CANDLE_ACC_H
+#define AP_CANDLE_ACC_H
+
+#include "common/core/rec.h"
+
+/* Where a trade stands among the others of its interval. */
+struct candle_key {
+	int64_t ts_ns;
+	uint8_t len;                    /* of the trade id; 0: none */
+	char id[AP_TRADE_ID_MAX];
+};
+
+/* Sums only: what many trades add up to. */
+struct candle_sums {
+	ap_i128 vol_e18, buy_e18, sell_e18;
+	ap_sum qv;
+	uint64_t n;                     /* trades; 0: the rest is zero too */
+};
+
+/* Prices; meaningless while nothing was taken. */
+struct candle_ohlc {
+	ap_dec o, h, l, c;
+};
+
+/*
+ * The order of two trades of a series: by time, then by id. No id comes first, then integers by value, then all other ids
+ * bytewise. 0: only arrival can tell.
+ */
+int candle_key_cmp(int64_t a_ns, ap_str a_id, const struct candle_key *b);
+void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id);
+
+enum { CANDLE_QV_TOP_BITS = 62, CANDLE_VOL_BITS = 126 };
+
+/* *s += price * qty for price, qty > 0. The caller knows that it fits (candle_sums_fit). */
+static inline void candle_sum_addmul(ap_sum *s, ap_dec price, ap_dec qty)
+{
+	const ap_u128 a = (ap_u128)price.e18, b = (ap_u128)qty.e18;
+	const uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64), b0 = (uint64_t)b, b1 = (uint64_t)(b >> 64);
+	const ap_u128 p00 = (ap_u128)a0 * b0, p01 = (ap_u128)a0 * b1, p10 = (ap_u128)a1 * b0, p11 = (ap_u128)a1 * b1;
+	ap_u128 t = (ap_u128)s->w[0] + (uint64_t)p00;
+
+	s->w[0] = (uint64_t)t;
+	t = (t >> 64) + s->w[1] + (uint64_t)(p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
+	s->w[1] = (uint64_t)t;
+	t = (t >> 64) + s->w[2] + (uint64_t)(p01 >> 64) + (uint64_t)(p10 >> 64) + (uint64_t)p11;
+	s->w[2] = (uint64_t)t;
+	s->w[3] += (uint64_t)(t >> 64) + (uint64_t)(p11 >> 64);
+}
+
+/* *s += *t for sums that are not negative and fit. */
+static inline void candle_sum_add(ap_sum *s, const ap_sum *t)
+{
+	ap_u128 c = 0;
+
+	for (int i = 0; i < 4; i++) {
+		c += (ap_u128)s->w[i] + t->w[i];
+		s->w[i] = (uint64_t)c;
+		c >>= 64;
+	}
+}
+
+static inline void candle_sums_take(struct candle_sums *s, const struct ap_trade *t)
+{
+	s->vol_e18 += t->qty.e18;
+	if (t->side == AP_SIDE_BUY)
+		s->buy_e18 += t->qty.e18;
+	else if (t->side == AP_SIDE_SELL)
+		s->sell_e18 += t->qty.e18;
+	candle_sum_addmul(&s->qv, t->price, t->qty);
+	s->n++;
+}
+
+static inline void candle_sums_add(struct candle_sums *s, const struct candle_sums *t)
+{
+	s->vol_e18 += t->vol_e18;
+	s->buy_e18 += t->buy_e18;
+	s->sell_e18 += t->sell_e18;
+	candle_sum_add(&s->qv, &t->qv);
+	s->n += t->n;
+}
+
+/* Whether volumes and turnovers of these sizes, and one more trade of any size, still add up without wrapping. */
+static inline bool candle_sums_fit(ap_i128 vol_a, ap_i128 vol_b, uint64_t qv_top_a, uint64_t qv_top_b)
+{
+	const ap_i128 one = (ap_i128)1 << 120;          /* > 10^36: the largest quantity */
+
+	/* The largest product is below 2^240: 2^48 in the top word, and one for each carry. */
+	return vol_a + vol_b + one < (ap_i128)1 << CANDLE_VOL_BITS &&
+	       qv_top_a + qv_top_b + ((uint64_t)1 << 48) + 2 < (uint64_t)1 << CANDLE_QV_TOP_BITS;
+}
+
+static inline void candle_ohlc_start(struct candle_ohlc *p, ap_dec price)
+{
+	p->o = p->h = p->l = p->c = price;
+}
+
+static inline void candle_ohlc_reach(struct candle_ohlc *p, ap_dec high, ap_dec low)
+{
+	if (high.e18 > p->h.e18)
+		p->h = high;
+	if (low.e18 < p->l.e18)
+		p->l = low;
+}
+
+#endif

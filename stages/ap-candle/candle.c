@@ -1,0 +1,294 @@
+/*
+ * candle.c - trades in, exact candles out: the fold's surface.
+ *
+ * Pure: no I/O, no clock. A candle closes when a beat of its source says that its time has come, so a replay of the stream
+ * gives the same bytes, and a trade stamped in the future closes nothing. Knows no wire, no Redis, no files.
+ */
+#include "fold.h"
+
+#include "common/core/recjson.h"
+#include "common/core/timefmt.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static void *candle_open(const struct ap_conf *conf, char *err, size_t errlen)
+{
+	struct candle_fold_state *st = calloc(1, sizeof *st);
+	char why[200];
+
+	assert(st != NULL);
+	if (!candle_plan_parse(&st->plan, ap_str_c(conf->candle_timeframes), why, sizeof why)) {
+		(void)snprintf(err, errlen, "candle.timeframes: %s", why);
+		free(st);
+		return NULL;
+	}
+	st->lateness_ms = (int64_t)conf->candle_lateness_ms;
+	st->window_ms = (int64_t)conf->candle_revision_ms;
+	if (st->window_ms < st->lateness_ms)
+		st->window_ms = st->lateness_ms;
+	st->fill = conf->candle_fill == 1;
+	st->series_max = (uint32_t)conf->candle_series_max;
+	ap_buf_init(&st->gone, SIZE_MAX / 2);
+	return st;
+}
+
+static void candle_close(void *state)
+{
+	struct candle_fold_state *st = state;
+
+	candle_load_done(st);
+	candle_memory_done(st);
+	free(st);
+}
+
+/* --- refusing ---------------------------------------------------------- */
+
+struct refusal {
+	enum ap_verdict verdict;
+	enum ap_status status;
+	const char *reason;
+};
+
+enum why { WHY_LATE, WHY_AHEAD, WHY_RANGE, WHY_SERIES };
+
+static const struct refusal refusals[] = {
+	[WHY_LATE] = { AP_V_LATE, AP_ST_LATE, "late" },
+	[WHY_AHEAD] = { AP_V_INVALID, AP_ST_INVALID, "too_far_ahead" },
+	[WHY_RANGE] = { AP_V_INVALID, AP_ST_INVALID, "range" },
+	[WHY_SERIES] = { AP_V_INVALID, AP_ST_INVALID, "too_many_series" },
+};
+
+static size_t tell_why(const struct candle_fold_state *st, const struct ap_trade *t, enum why why, char out[AP_DETAIL_MAX])
+{
+	const struct candle_source *src = st->last != NULL ? st->last->source : NULL;
+	char seen[AP_TS_TEXT] = "", open[AP_TS_TEXT] = "";
+	int64_t open_ms, close_ms;
+	int n;
+
+	switch (why) {
+	case WHY_LATE:
+		candle_tf_at(&st->plan.tf[0], t->ts.ns / 1000000, &open_ms, &close_ms);
+		(void)ap_ts_format((ap_ts){ open_ms * 1000000 }, 0, open);
+		if (src != NULL && src->seen_ms >= 0)
+			(void)ap_ts_format((ap_ts){ src->seen_ms * 1000000 }, 3, seen);
+		n = snprintf(out, AP_DETAIL_MAX, "the %s candle of %s could be revised for %" PRId64 " ms after its close; the source is at %s",
+			     st->plan.tf[0].name, open, st->window_ms, seen);
+		break;
+	case WHY_AHEAD:
+		n = snprintf(out, AP_DETAIL_MAX, "%d intervals ahead of the source's time are open already", (int)CANDLE_AHEAD_SLOTS);
+		break;
+	case WHY_RANGE:
+		n = snprintf(out, AP_DETAIL_MAX, "price, quantity or the candle's sums leave the range of exact decimals");
+		break;
+	default:
+		n = snprintf(out, AP_DETAIL_MAX, "candle.series_max = %" PRIu32 " series are there already", st->series_max);
+		break;
+	}
+	return (size_t)n;
+}
+
+static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct ap_rec *rec, enum why why, struct ap_out *out)
+{
+	const struct ap_trade *t = &rec->u.trade;
+	const struct refusal *r = &refusals[why];
+	struct ap_rec no = { .kind = AP_REJECT };
+	char detail[AP_DETAIL_MAX], json[2048];
+	struct ap_buf data;
+
+	ap_buf_fixed(&data, json, sizeof json);
+	ap_rec_json(&data, rec);
+	no.u.reject = (struct ap_reject){
+		.origin = ap_id_origin(rec->id), .raw_idx = t->raw_idx, .sub = t->sub, .status = r->status,
+		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, t, why, detail) },
+		.source = t->source, .symbol = t->symbol, .trade_id = t->trade_id, .ts = t->ts,
+		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data),
+	};
+	ap_out_put(out, AP_S_REJECT, &no);
+	if (why == WHY_LATE)
+		st->n.late++;
+	else
+		st->n.refused++;
+	return r->verdict;
+}
+
+/* --- stepping ---------------------------------------------------------- */
+
+static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
+{
+	static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
+	const struct ap_trade *t = &rec->u.trade;
+	struct candle_series *ser;
+	enum candle_place rc;
+
+	if (t->price.e18 <= 0 || t->qty.e18 <= 0 || t->ts.ns < 0 || t->trade_id.len > AP_TRADE_ID_MAX)
+		return trade_refuse(st, rec, WHY_RANGE, out);
+	ser = candle_series_get(st, t->source, t->symbol);
+	if (ser == NULL)
+		return trade_refuse(st, rec, WHY_SERIES, out);
+	rc = candle_take(st, ser, t);
+	if (rc != PLACE_OK)
+		return trade_refuse(st, rec, whys[rc], out);
+	st->n.trades++;
+	return AP_V_TAKEN;
+}
+
+/* The oldest time any candle that is still there may ask cover for. */
+static int64_t cover_needed_from(const struct candle_fold_state *st, const struct candle_source *src)
+{
+	int64_t least = INT64_MAX, open_ms, close_ms;
+
+	if (src->seen_ms < st->window_ms)
+		return 0;
+	for (uint32_t i = 0; i < st->plan.n; i++) {
+		candle_tf_at(&st->plan.tf[i], src->seen_ms - st->window_ms, &open_ms, &close_ms);
+		if (open_ms < least)
+			least = open_ms;
+	}
+	return least;
+}
+
+static void beat_take(struct candle_fold_state *st, struct candle_source *src, const struct ap_beat *b)
+{
+	const int64_t ts_ms = b->ts.ns / 1000000, from_ms = ts_ms > b->covers_ms ? ts_ms - b->covers_ms : 0;
+	/* Cover of a time that had passed as uncovered, or the first time at all: filling has to look again. */
+	const bool news = st->fill && (src->time_ms == CANDLE_NEVER ||
+				       candle_cover_ms(&src->cover, from_ms, src->seen_ms) < src->seen_ms - from_ms);
+	bool stored;
+
+	stored = candle_cover_add(&src->cover, from_ms, ts_ms);
+	assert(stored);
+	if (src->first_ms == INT64_MAX)
+		src->first_ms = from_ms;
+	if (ts_ms > src->seen_ms)
+		src->seen_ms = ts_ms;
+	if (b->alive && ts_ms > src->time_ms)
+		src->time_ms = ts_ms;
+	if (b->close) {
+		src->closing = true;
+		src->ended_ms = src->seen_ms;
+	} else {
+		src->ended_ms = CANDLE_NEVER;
+	}
+	src->unsaved = true;
+	for (uint32_t i = 0; news && i < src->n; i++)
+		candle_due_recompute(st, src->series[i]);
+	if (src->cover.n > 8 && !src->closing && !candle_source_due(src, src->time_ms, src->seen_ms))
+		candle_cover_forget(&src->cover, cover_needed_from(st, src));
+}
+
+static enum ap_verdict step_beat(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
+{
+	const struct ap_beat *b = &rec->u.beat;
+	struct candle_source *src = candle_source_get(st, b->source);
+
+	if (src == NULL || b->ts.ns < 0)
+		return AP_V_IGNORED;
+	st->n.beats++;
+	candle_settle_all(st);
+	beat_take(st, src, b);
+	st->budget = CANDLE_EMIT_MAX;
+	candle_source_advance(st, src, out);
+	return AP_V_TAKEN;
+}
+
+static enum ap_verdict candle_step(void *state, const struct ap_rec *rec, struct ap_out *out)
+{
+	struct candle_fold_state *st = state;
+
+	switch (rec->kind) {
+	case AP_TRADE:
+		return step_trade(st, rec, out);
+	case AP_BEAT:
+		return step_beat(st, rec, out);
+	default:
+		return AP_V_IGNORED;
+	}
+}
+
+static void candle_flush(void *state, struct ap_out *out)
+{
+	struct candle_fold_state *st = state;
+
+	candle_settle_all(st);
+	candle_tell(st, out);
+}
+
+/* --- bounds and counts -------------------------------------------------- */
+
+/* A trade touches one slot of each timeframe; where intervals are filled, also those behind them. */
+static size_t trade_bound(const struct candle_fold_state *st, const struct ap_trade *t)
+{
+	size_t n = st->plan.n;
+
+	if (!st->fill)
+		return n;
+	for (uint32_t i = 0; i < st->series_n; i++) {
+		const struct candle_series *ser = st->series[i];
+
+		if (!ap_str_eq(ser->symbol, t->symbol) || !ap_str_eq(ser->source_name, t->source))
+			continue;
+		for (uint32_t lane = 0; lane < st->plan.n; lane++)
+			n += ser->lane[lane].n;
+	}
+	return n;
+}
+
+static size_t candle_bound(const void *state, const struct ap_rec *rec)
+{
+	const struct candle_fold_state *st = state;
+	size_t n = 0;
+
+	if (rec->kind == AP_TRADE)
+		return trade_bound(st, &rec->u.trade);
+	if (rec->kind != AP_BEAT)
+		return 0;
+	if (st->fill)
+		return CANDLE_EMIT_MAX;
+	/* Everything forming may close; what trades of this entry have changed may go out with it. */
+	for (uint32_t i = 0; i < st->source_n; i++)
+		if (ap_str_eq(rec->u.beat.source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
+			n = st->source[i]->forming;
+	n += st->tell.n + st->touched.n * st->plan.n;
+	return n < CANDLE_EMIT_MAX ? n : CANDLE_EMIT_MAX;
+}
+
+static void candle_count(const void *state, struct ap_counts *c)
+{
+	const struct candle_fold_state *st = state;
+	const struct { const char *name; enum ap_metric_type type; uint64_t v; } rows[] = {
+		{ "series", AP_M_GAUGE, st->series_n },
+		{ "slots", AP_M_GAUGE, st->slots },
+		{ "trades_total", AP_M_COUNTER, st->n.trades },
+		{ "beats_total", AP_M_COUNTER, st->n.beats },
+		{ "candles_final_total", AP_M_COUNTER, st->n.finals },
+		{ "candles_revised_total", AP_M_COUNTER, st->n.revised },
+		{ "candles_forming_total", AP_M_COUNTER, st->n.forming },
+		{ "candles_full_total", AP_M_COUNTER, st->n.quality[AP_Q_FULL] },
+		{ "candles_partial_total", AP_M_COUNTER, st->n.quality[AP_Q_PARTIAL] },
+		{ "candles_gap_total", AP_M_COUNTER, st->n.quality[AP_Q_GAP] },
+		{ "candles_filled_total", AP_M_COUNTER, st->n.quality[AP_Q_FILLED] },
+		{ "late_total", AP_M_COUNTER, st->n.late },
+		{ "refused_total", AP_M_COUNTER, st->n.refused },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		c->put(c, rows[i].name, rows[i].type, (double)rows[i].v);
+}
+
+const struct ap_stage ap_candle_stage = {
+	.name = "candle",
+	.in = AP_S_TICK,
+	.outs = 1u << AP_S_CANDLE | 1u << AP_S_LIVE | 1u << AP_S_REJECT,
+	.open = candle_open,
+	.close = candle_close,
+	.step = candle_step,
+	.flush = candle_flush,
+	.bound = candle_bound,
+	.save = candle_save,
+	.load = candle_load,
+	.loaded = candle_loaded,
+	.count = candle_count,
+};

@@ -1,0 +1,18 @@
+/*
+ * candle.h - the candle stage: trades and beats in, exact candles out.
+ *
+ *   tick    trades and beats of one partition
+ *   candle  final and revised candles
+ *   live    forming candles, the newest state of each once per entry
+ *   reject  trades that came too late or cannot be placed
+ *
+ * Pure: no I/O, no clock. Time moves only by the beats of a trade's source.
+ */
+#ifndef AP_CANDLE_H
+#define AP_CANDLE_H
+
+#include "common/core/stage.h"
+
+extern const struct ap_stage ap_candle_stage;
+
+#endif

@@ -1,0 +1,196 @@
+/*
+ * fold.h - what the candle fold remembers; shared by the files of this stage alone.
+ *
+ * Trades go into the slot of the smallest timeframe, which keeps the keys of its first and last trade. The slots of larger
+ * timeframes are folded from it: `now` is their present content, `settled` the part of it whose small slots are gone. So a
+ * trade costs one saved field, and a load folds the rest again.
+ *
+ *   time_ms  how far the source has proven to be (alive beats): candles close by it
+ *   seen_ms  how far any beat of the source went: the revision window ends by it
+ */
+#ifndef AP_CANDLE_FOLD_H
+#define AP_CANDLE_FOLD_H
+
+#include "acc.h"
+#include "candle.h"
+#include "cover.h"
+#include "tf.h"
+
+#include "common/core/buf.h"
+
+#define CANDLE_NEVER INT64_MIN          /* of a time: not yet */
+
+enum {
+	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
+	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
+	CANDLE_EMIT_MAX = 24000,        /* records one beat may put; what is due beyond waits for the next */
+	CANDLE_SOURCES_MAX = 1024,
+};
+
+enum candle_slot_state { SLOT_FORMING, SLOT_FINAL };
+
+/* What a slot of a larger timeframe got from small slots that are no longer there. */
+struct candle_fold {
+	struct candle_ohlc p;
+	struct candle_sums s;
+	int64_t first_ms, last_ms;      /* open of the small slots that gave open and close */
+};
+
+struct candle_slot {
+	int64_t open_ms, close_ms;
+	struct candle_ohlc p;           /* meaningless unless any || filled */
+	struct candle_sums s;           /* the small slot's trades since the last settling are in series->delta */
+	struct candle_series *series;
+	uint32_t revision;              /* of what was issued last */
+	uint8_t lane;                   /* place of the timeframe in the plan; 0: smallest */
+	uint8_t state;                  /* enum candle_slot_state */
+	bool any;                       /* holds trades */
+	bool filled;                    /* synthetic: no trades, the previous close */
+	bool issued;                    /* something final went out (or, born late, its absence did) */
+	bool changed;                   /* since it was last told */
+	bool listed;                    /* in the list of slots to look at when the entry ends */
+	bool unsaved;                   /* in the list of slots to save */
+	bool saved;                     /* a field of it exists */
+	union {
+		struct {                /* lane 0 */
+			struct candle_key first, last;
+		} key;
+		struct {                /* others */
+			struct candle_fold settled;
+			int64_t first_ms, last_ms;      /* as in settled, for the whole slot */
+		} fold;
+	} u;
+};
+
+/* The slots of one timeframe of one series: those forming, and those that may still be revised. */
+struct candle_lane {
+	struct candle_slot **v;         /* ascending by open_ms */
+	uint32_t n, cap;
+	bool has_end;                   /* filling: the last candle dropped from v ended ... */
+	int64_t end_ms;                 /* ... here ... */
+	ap_dec end_price;               /* ... at this price */
+};
+
+struct candle_series {
+	ap_str source_name, symbol;     /* into text */
+	uint64_t hash;
+	struct candle_source *source;
+	struct candle_slot *cur;        /* small slot the last trade went into; NULL: none */
+	struct candle_sums delta;       /* cur's trades that are not in the sums yet */
+	ap_i128 vol_top;                /* no slot's volume is above this */
+	uint64_t qv_top;                /* no slot's turnover has a higher top word */
+	uint32_t no;                    /* in order of first appearance */
+	uint32_t place;                 /* in the source's list */
+	bool touched;                   /* in the list of series to settle */
+	bool visited;                   /* filling: in the list of series to look at when the entry ends */
+	bool reprice;                   /* filling: a closed slot changed, the filled ones behind it may have to */
+	bool unsaved;
+	char *text;
+	struct candle_lane *lane;       /* one per timeframe of the plan */
+};
+
+struct candle_source {
+	char name[64];
+	uint32_t name_len, no;
+	int64_t time_ms, seen_ms;
+	int64_t first_ms;               /* the source was first known to be connected */
+	int64_t ended_ms;               /* its tape ended here; CANDLE_NEVER: it goes on */
+	struct candle_cover cover;
+	bool closing;                   /* a close beat is still at work */
+	bool unsaved;
+	uint32_t forming;               /* forming slots of its series */
+	/* Its series, and when each has something to do: next_close against time_ms, next_drop against seen_ms. */
+	struct candle_series **series;
+	int64_t *next_close, *next_drop;
+	uint32_t n, cap;
+	int64_t min_close, min_drop;
+};
+
+/* A list of pointers that only grows while an entry is worked on. */
+struct candle_list {
+	void **v;
+	size_t n, cap;
+};
+
+struct candle_counts {
+	uint64_t trades, beats, finals, revised, forming, late, refused;
+	uint64_t quality[4];
+};
+
+struct candle_load;
+
+struct candle_fold_state {
+	struct candle_plan plan;
+	int64_t lateness_ms, window_ms; /* window: of revisions, never shorter than lateness */
+	bool fill;
+	uint32_t series_max;
+
+	struct candle_series **series;
+	uint32_t series_n, series_cap;
+	struct { uint64_t hash; uint32_t no; } *table;  /* open addressing; no == UINT32_MAX: free */
+	uint32_t table_cap;             /* a power of two */
+	struct candle_series *last;     /* of the last trade */
+
+	struct candle_source **source;
+	uint32_t source_n;
+
+	struct candle_slot *free_slots; /* linked through `series` */
+	struct candle_list chunks;      /* memory of slots */
+	uint64_t slots;                 /* in use */
+
+	struct candle_list touched;     /* series to settle */
+	struct candle_list visit;       /* filling: series that had trades in this entry */
+	struct candle_list tell;        /* slots to tell at the end of the entry; NULL: dropped meanwhile */
+	struct candle_list save_series;
+	struct candle_list save;        /* slots to save; NULL: dropped meanwhile */
+	struct ap_buf gone;             /* names of fields to delete, each with its length before it */
+	size_t budget;                  /* records the present step may still put */
+	struct candle_counts n;
+	struct candle_load *load;       /* while loading */
+};
+
+/* --- slot.c: memory, lanes, series, sources --- */
+void candle_list_add(struct candle_list *l, void *p);
+struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol);
+struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol);
+struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name);
+void candle_source_adopt(struct candle_source *src, struct candle_series *ser);
+/* The slot of the lane that begins at open_ms, or NULL. */
+struct candle_slot *candle_lane_find(const struct candle_lane *l, int64_t open_ms);
+/* A new empty forming slot in its place of the lane. */
+struct candle_slot *candle_lane_insert(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, int64_t open_ms, int64_t close_ms);
+/* Takes a slot out of its lane and gives its memory back. */
+void candle_lane_remove(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, uint32_t at);
+void candle_slot_unsaved(struct candle_fold_state *st, struct candle_slot *s);
+void candle_series_unsaved(struct candle_fold_state *st, struct candle_series *ser);
+void candle_memory_done(struct candle_fold_state *st);
+
+/* --- settle.c: from trades to small slots to larger ones --- */
+enum candle_place { PLACE_OK, PLACE_LATE, PLACE_AHEAD, PLACE_RANGE };
+enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t);
+void candle_settle(struct candle_fold_state *st, struct candle_series *ser);
+void candle_settle_all(struct candle_fold_state *st);
+/* Adds a small slot (its prices, and these sums) to the larger slots over it. */
+void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, const struct candle_sums *sums, bool loading);
+/* The small slot goes away: what it gave is settled. */
+void candle_settle_for_good(struct candle_fold_state *st, const struct candle_slot *s);
+void candle_tops(struct candle_series *ser, const struct candle_plan *plan);
+
+/* --- close.c: what time does --- */
+void candle_due_add(struct candle_fold_state *st, struct candle_series *ser, const struct candle_slot *s);
+void candle_due_recompute(struct candle_fold_state *st, struct candle_series *ser);
+/* Finishes, fills, revises and drops what is due in the source. */
+void candle_source_advance(struct candle_fold_state *st, struct candle_source *src, struct ap_out *out);
+/* Whether a beat that moves the source's times to these would have work to do. */
+bool candle_source_due(const struct candle_source *src, int64_t time_ms, int64_t seen_ms);
+/* Tells what changed in the entry: forming candles to live, changed final ones to candle. */
+void candle_tell(struct candle_fold_state *st, struct ap_out *out);
+
+/* --- state.c --- */
+void candle_save(void *st, struct ap_saver *s, bool all);
+bool candle_load(void *st, ap_str field, ap_str value);
+bool candle_loaded(void *st, char *err, size_t errlen);
+void candle_load_done(struct candle_fold_state *st);
+void candle_forget_field(struct candle_fold_state *st, const struct candle_slot *s);
+
+#endif

@@ -1,0 +1,278 @@
+/*
+ * settle.c - from trades to the slots of the smallest timeframe, and from those to the larger ones.
+ *
+ * A trade changes the prices of its small slot at once and waits, as a sum, in the series' delta; settling adds the delta
+ * to the small slot and to every larger one, once per entry instead of once per trade. All of it is order-free.
+ */
+#include "fold.h"
+
+/* A closed slot is touched again before its time has come (its tape had been closed early): it goes on forming. */
+static void slot_reopen(struct candle_fold_state *st, struct candle_slot *s)
+{
+	struct candle_source *src = s->series->source;
+
+	if (s->state == SLOT_FORMING || (src->time_ms != CANDLE_NEVER && s->close_ms + st->lateness_ms <= src->time_ms))
+		return;
+	s->state = SLOT_FORMING;
+	candle_slot_unsaved(st, s);
+	src->forming++;
+	candle_due_add(st, s->series, s);
+}
+
+static struct candle_slot *slot_make(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, int64_t open_ms, int64_t close_ms)
+{
+	struct candle_slot *s = candle_lane_insert(st, ser, lane, open_ms, close_ms);
+	const int64_t time_ms = ser->source->time_ms;
+
+	/* Born after its time: that there was nothing has been said already, by silence. */
+	if (time_ms != CANDLE_NEVER && close_ms + st->lateness_ms <= time_ms) {
+		s->state = SLOT_FINAL;
+		s->issued = true;
+		ser->source->forming--;
+	}
+	candle_due_add(st, ser, s);
+	return s;
+}
+
+/* Open intervals that begin after everything the source's beats have told. */
+static uint32_t slots_ahead(const struct candle_lane *l, int64_t limit_ms)
+{
+	uint32_t n = 0;
+
+	while (n < l->n && l->v[l->n - 1 - n]->open_ms > limit_ms)
+		n++;
+	return n;
+}
+
+static enum candle_place slot_place(struct candle_fold_state *st, struct candle_series *ser, int64_t t_ms, struct candle_slot **out)
+{
+	struct candle_lane *l = &ser->lane[0];
+	const int64_t seen_ms = ser->source->seen_ms;
+	const int64_t limit_ms = seen_ms == CANDLE_NEVER ? CANDLE_NEVER : seen_ms + CANDLE_AHEAD_MS;
+	int64_t open_ms, close_ms;
+
+	candle_tf_at(&st->plan.tf[0], t_ms, &open_ms, &close_ms);
+	if (seen_ms != CANDLE_NEVER && close_ms + st->window_ms <= seen_ms)
+		return PLACE_LATE;
+	*out = candle_lane_find(l, open_ms);
+	if (*out == NULL) {
+		if (open_ms > limit_ms && slots_ahead(l, limit_ms) >= CANDLE_AHEAD_SLOTS)
+			return PLACE_AHEAD;
+		*out = slot_make(st, ser, 0, open_ms, close_ms);
+	}
+	slot_reopen(st, *out);
+	return PLACE_OK;
+}
+
+/* The larger slot over a small one, or NULL. */
+static struct candle_slot *slot_over(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane, int64_t small_open_ms)
+{
+	const struct candle_lane *l = &ser->lane[lane];
+	int64_t open_ms, close_ms;
+
+	if (l->n > 0) {
+		struct candle_slot *s = l->v[l->n - 1];
+
+		if (small_open_ms >= s->open_ms && small_open_ms < s->close_ms)
+			return s;
+	}
+	candle_tf_at(&st->plan.tf[lane], small_open_ms, &open_ms, &close_ms);
+	return candle_lane_find(l, open_ms);
+}
+
+static uint64_t top(const ap_sum *s)
+{
+	return s->w[3];
+}
+
+/* Whether one more trade fits into the small slot and all above it: the slow, exact question. */
+static bool trade_fits(const struct candle_fold_state *st, const struct candle_series *ser, const struct candle_slot *s)
+{
+	const struct candle_sums *d = &ser->delta;
+
+	if (!candle_sums_fit(s->s.vol_e18, d->vol_e18, top(&s->s.qv), top(&d->qv)))
+		return false;
+	for (uint32_t i = 1; i < st->plan.n; i++) {
+		const struct candle_slot *over = slot_over(st, ser, i, s->open_ms);
+
+		if (over != NULL && !candle_sums_fit(over->s.vol_e18, d->vol_e18, top(&over->s.qv), top(&d->qv)))
+			return false;
+	}
+	return true;
+}
+
+static void slot_take(struct candle_slot *s, const struct ap_trade *t)
+{
+	if (!s->any) {
+		s->any = true;
+		s->filled = false;
+		candle_ohlc_start(&s->p, t->price);
+		candle_key_set(&s->u.key.first, t->ts.ns, t->trade_id);
+		candle_key_set(&s->u.key.last, t->ts.ns, t->trade_id);
+		return;
+	}
+	candle_ohlc_reach(&s->p, t->price, t->price);
+	/* Equal keys: whoever arrived first opened, whoever arrived last closed. */
+	if (candle_key_cmp(t->ts.ns, t->trade_id, &s->u.key.last) >= 0) {
+		candle_key_set(&s->u.key.last, t->ts.ns, t->trade_id);
+		s->p.c = t->price;
+	} else if (candle_key_cmp(t->ts.ns, t->trade_id, &s->u.key.first) < 0) {
+		candle_key_set(&s->u.key.first, t->ts.ns, t->trade_id);
+		s->p.o = t->price;
+	}
+}
+
+enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t)
+{
+	const int64_t t_ms = t->ts.ns / 1000000;
+	struct candle_slot *s = ser->cur;
+
+	if (s == NULL || t_ms < s->open_ms || t_ms >= s->close_ms) {
+		enum candle_place rc;
+
+		candle_settle(st, ser);
+		rc = slot_place(st, ser, t_ms, &s);
+		if (rc != PLACE_OK)
+			return rc;
+		ser->cur = s;
+	}
+	if (!candle_sums_fit(ser->vol_top, ser->delta.vol_e18, ser->qv_top, top(&ser->delta.qv)) && !trade_fits(st, ser, s)) {
+		if (!s->any && !s->filled)      /* made for this trade alone */
+			for (uint32_t i = 0; i < ser->lane[0].n; i++)
+				if (ser->lane[0].v[i] == s)
+					candle_lane_remove(st, ser, 0, i);
+		return PLACE_RANGE;
+	}
+	slot_take(s, t);
+	candle_sums_take(&ser->delta, t);
+	if (!ser->touched) {
+		ser->touched = true;
+		candle_list_add(&st->touched, ser);
+	}
+	return PLACE_OK;
+}
+
+static void slot_changed(struct candle_fold_state *st, struct candle_slot *s)
+{
+	s->changed = true;
+	if (!s->listed) {
+		s->listed = true;
+		candle_list_add(&st->tell, s);
+	}
+	if (!st->fill)
+		return;
+	if (s->state == SLOT_FINAL)
+		s->series->reprice = true;
+	if (!s->series->visited) {
+		s->series->visited = true;
+		candle_list_add(&st->visit, s->series);
+	}
+}
+
+static void fold_prices(struct candle_ohlc *p, int64_t *first_ms, int64_t *last_ms, const struct candle_slot *small, bool any)
+{
+	if (!any) {
+		*p = small->p;
+		*first_ms = *last_ms = small->open_ms;
+		return;
+	}
+	candle_ohlc_reach(p, small->p.h, small->p.l);
+	if (small->open_ms <= *first_ms) {
+		*first_ms = small->open_ms;
+		p->o = small->p.o;
+	}
+	if (small->open_ms >= *last_ms) {
+		*last_ms = small->open_ms;
+		p->c = small->p.c;
+	}
+}
+
+void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, const struct candle_sums *sums, bool loading)
+{
+	struct candle_series *ser = s->series;
+
+	for (uint32_t i = 1; i < st->plan.n; i++) {
+		struct candle_slot *over = slot_over(st, ser, i, s->open_ms);
+
+		if (over == NULL) {
+			int64_t open_ms, close_ms;
+
+			candle_tf_at(&st->plan.tf[i], s->open_ms, &open_ms, &close_ms);
+			/* A slot that was never saved was a plain forming one. */
+			over = loading ? candle_lane_insert(st, ser, i, open_ms, close_ms) : slot_make(st, ser, i, open_ms, close_ms);
+		}
+		fold_prices(&over->p, &over->u.fold.first_ms, &over->u.fold.last_ms, s, over->any);
+		candle_sums_add(&over->s, sums);
+		over->any = true;
+		over->filled = false;
+		if (loading)
+			continue;
+		slot_reopen(st, over);
+		slot_changed(st, over);
+	}
+}
+
+void candle_settle(struct candle_fold_state *st, struct candle_series *ser)
+{
+	struct candle_slot *s = ser->cur;
+
+	if (ser->delta.n == 0)
+		return;
+	candle_sums_add(&s->s, &ser->delta);
+	slot_changed(st, s);
+	candle_slot_unsaved(st, s);
+	candle_fold_up(st, s, &ser->delta, false);
+	memset(&ser->delta, 0, sizeof ser->delta);
+	for (uint32_t i = 0; i < st->plan.n; i++) {
+		const struct candle_slot *over = i == 0 ? s : slot_over(st, ser, i, s->open_ms);
+
+		if (over->s.vol_e18 > ser->vol_top)
+			ser->vol_top = over->s.vol_e18;
+		if (top(&over->s.qv) > ser->qv_top)
+			ser->qv_top = top(&over->s.qv);
+	}
+}
+
+void candle_settle_all(struct candle_fold_state *st)
+{
+	for (size_t i = 0; i < st->touched.n; i++) {
+		struct candle_series *ser = st->touched.v[i];
+
+		candle_settle(st, ser);
+		ser->touched = false;
+	}
+	st->touched.n = 0;
+}
+
+void candle_settle_for_good(struct candle_fold_state *st, const struct candle_slot *s)
+{
+	if (!s->any)
+		return;
+	for (uint32_t i = 1; i < st->plan.n; i++) {
+		struct candle_slot *over = slot_over(st, s->series, i, s->open_ms);
+		struct candle_fold *f;
+
+		if (over == NULL)
+			continue;
+		f = &over->u.fold.settled;
+		fold_prices(&f->p, &f->first_ms, &f->last_ms, s, f->s.n > 0);
+		candle_sums_add(&f->s, &s->s);
+		candle_slot_unsaved(st, over);
+	}
+}
+
+void candle_tops(struct candle_series *ser, const struct candle_plan *plan)
+{
+	ser->vol_top = 0;
+	ser->qv_top = 0;
+	for (uint32_t t = 0; t < plan->n; t++) {
+		for (uint32_t i = 0; i < ser->lane[t].n; i++) {
+			const struct candle_slot *s = ser->lane[t].v[i];
+
+			if (s->s.vol_e18 > ser->vol_top)
+				ser->vol_top = s->s.vol_e18;
+			if (top(&s->s.qv) > ser->qv_top)
+				ser->qv_top = top(&s->s.qv);
+		}
+	}
+}

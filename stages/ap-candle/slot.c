@@ -1,0 +1,292 @@
+/*
+ * slot.c - the memory of the fold: sources, series, and the slots in their lanes.
+ *
+ * Running out of memory is the end of the process; what is committed stays, and a start loads it.
+ */
+#include "fold.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { CHUNK_SLOTS = 256, TABLE_MIN = 64 };
+
+static void *grown(void *p, size_t n, size_t size)
+{
+	void *q = realloc(p, n * size);
+
+	assert(q != NULL);
+	return q;
+}
+
+void candle_list_add(struct candle_list *l, void *p)
+{
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 64 : l->cap * 2;
+		l->v = grown(l->v, l->cap, sizeof *l->v);
+	}
+	l->v[l->n++] = p;
+}
+
+/* --- sources ----------------------------------------------------------- */
+
+struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name)
+{
+	struct candle_source *src;
+
+	for (uint32_t i = 0; i < st->source_n; i++)
+		if (ap_str_eq(name, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
+			return st->source[i];
+	if (st->source_n == CANDLE_SOURCES_MAX || name.len > sizeof src->name)
+		return NULL;
+	src = calloc(1, sizeof *src);
+	assert(src != NULL);
+	memcpy(src->name, name.p, name.len);
+	src->name_len = (uint32_t)name.len;
+	src->no = st->source_n;
+	src->time_ms = src->seen_ms = src->ended_ms = CANDLE_NEVER;
+	src->first_ms = INT64_MAX;
+	src->min_close = src->min_drop = INT64_MAX;
+	st->source = grown(st->source, st->source_n + 1, sizeof(struct candle_source *));
+	st->source[st->source_n++] = src;
+	return src;
+}
+
+void candle_source_adopt(struct candle_source *src, struct candle_series *ser)
+{
+	if (src->n == src->cap) {
+		src->cap = src->cap == 0 ? 16 : src->cap * 2;
+		src->series = grown(src->series, src->cap, sizeof(struct candle_series *));
+		src->next_close = grown(src->next_close, src->cap, sizeof *src->next_close);
+		src->next_drop = grown(src->next_drop, src->cap, sizeof *src->next_drop);
+	}
+	ser->source = src;
+	ser->place = src->n;
+	src->series[src->n] = ser;
+	src->next_close[src->n] = src->next_drop[src->n] = INT64_MAX;
+	src->n++;
+}
+
+static void source_free(struct candle_source *src)
+{
+	candle_cover_done(&src->cover);
+	free(src->series);
+	free(src->next_close);
+	free(src->next_drop);
+	free(src);
+}
+
+/* --- series ------------------------------------------------------------ */
+
+static uint64_t series_hash(ap_str source, ap_str symbol)
+{
+	return XXH3_64bits_withSeed(symbol.p, symbol.len, XXH3_64bits(source.p, source.len));
+}
+
+static void table_put(struct candle_fold_state *st, uint64_t hash, uint32_t no)
+{
+	uint32_t i = (uint32_t)hash & (st->table_cap - 1);
+
+	while (st->table[i].no != UINT32_MAX)
+		i = (i + 1) & (st->table_cap - 1);
+	st->table[i].hash = hash;
+	st->table[i].no = no;
+}
+
+static void table_grow(struct candle_fold_state *st)
+{
+	st->table_cap = st->table_cap == 0 ? TABLE_MIN : st->table_cap * 2;
+	st->table = grown(st->table, st->table_cap, sizeof *st->table);
+	memset(st->table, 0xff, st->table_cap * sizeof *st->table);
+	for (uint32_t i = 0; i < st->series_n; i++)
+		table_put(st, st->series[i]->hash, i);
+}
+
+struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	struct candle_series *ser = calloc(1, sizeof *ser);
+
+	assert(ser != NULL);
+	ser->text = malloc(source.len + symbol.len + 1);
+	ser->lane = calloc(st->plan.n, sizeof *ser->lane);
+	assert(ser->text != NULL && ser->lane != NULL);
+	memcpy(ser->text, source.p, source.len);
+	memcpy(ser->text + source.len, symbol.p, symbol.len);
+	ser->source_name = ap_str_n(ser->text, source.len);
+	ser->symbol = ap_str_n(ser->text + source.len, symbol.len);
+	ser->hash = series_hash(source, symbol);
+	ser->no = st->series_n;
+	if (st->series_n == st->series_cap) {
+		st->series_cap = st->series_cap == 0 ? TABLE_MIN / 2 : st->series_cap * 2;
+		st->series = grown(st->series, st->series_cap, sizeof(struct candle_series *));
+	}
+	st->series[st->series_n++] = ser;
+	if (st->series_n * 2 > st->table_cap)
+		table_grow(st);
+	else
+		table_put(st, ser->hash, ser->no);
+	return ser;
+}
+
+static bool series_is(const struct candle_series *ser, ap_str source, ap_str symbol)
+{
+	return ap_str_eq(ser->symbol, symbol) && ap_str_eq(ser->source_name, source);
+}
+
+/* Finds the series or makes it. NULL: there are as many as there may be. */
+struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	struct candle_source *src;
+	struct candle_series *ser;
+	uint64_t hash;
+
+	if (st->last != NULL && series_is(st->last, source, symbol))
+		return st->last;
+	hash = series_hash(source, symbol);
+	for (uint32_t i = (uint32_t)hash & (st->table_cap - 1); st->table_cap > 0 && st->table[i].no != UINT32_MAX; i = (i + 1) & (st->table_cap - 1)) {
+		if (st->table[i].hash == hash && series_is(st->series[st->table[i].no], source, symbol))
+			return st->last = st->series[st->table[i].no];
+	}
+	src = st->series_n < st->series_max ? candle_source_get(st, source) : NULL;
+	if (src == NULL)
+		return NULL;
+	ser = candle_series_new(st, source, symbol);
+	candle_source_adopt(src, ser);
+	candle_series_unsaved(st, ser);
+	src->unsaved = true;
+	return st->last = ser;
+}
+
+/* --- slots ------------------------------------------------------------- */
+
+static struct candle_slot *slot_new(struct candle_fold_state *st)
+{
+	struct candle_slot *s = st->free_slots;
+
+	if (s == NULL) {
+		struct candle_slot *chunk = calloc(CHUNK_SLOTS, sizeof *chunk);
+
+		assert(chunk != NULL);
+		candle_list_add(&st->chunks, chunk);
+		for (int i = CHUNK_SLOTS - 1; i >= 0; i--) {
+			chunk[i].series = (struct candle_series *)(void *)s;
+			s = &chunk[i];
+		}
+	}
+	st->free_slots = (struct candle_slot *)(void *)s->series;
+	st->slots++;
+	memset(s, 0, sizeof *s);
+	return s;
+}
+
+struct candle_slot *candle_lane_find(const struct candle_lane *l, int64_t open_ms)
+{
+	uint32_t lo = 0, hi = l->n;
+
+	if (l->n > 0 && l->v[l->n - 1]->open_ms == open_ms)
+		return l->v[l->n - 1];
+	while (lo < hi) {
+		const uint32_t mid = lo + (hi - lo) / 2;
+
+		if (l->v[mid]->open_ms < open_ms)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < l->n && l->v[lo]->open_ms == open_ms ? l->v[lo] : NULL;
+}
+
+struct candle_slot *candle_lane_insert(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, int64_t open_ms, int64_t close_ms)
+{
+	struct candle_lane *l = &ser->lane[lane];
+	struct candle_slot *s = slot_new(st);
+	uint32_t i = l->n;
+
+	s->open_ms = open_ms;
+	s->close_ms = close_ms;
+	s->series = ser;
+	s->lane = (uint8_t)lane;
+	if (l->n == l->cap) {
+		l->cap = l->cap == 0 ? 4 : l->cap * 2;
+		l->v = grown(l->v, l->cap, sizeof(struct candle_slot *));
+	}
+	for (; i > 0 && l->v[i - 1]->open_ms > open_ms; i--)
+		l->v[i] = l->v[i - 1];
+	l->v[i] = s;
+	l->n++;
+	ser->source->forming++;
+	return s;
+}
+
+static void list_forget(struct candle_list *l, const void *p)
+{
+	for (size_t i = l->n; i > 0; i--) {
+		if (l->v[i - 1] == p) {
+			l->v[i - 1] = NULL;
+			return;
+		}
+	}
+}
+
+void candle_lane_remove(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, uint32_t at)
+{
+	struct candle_lane *l = &ser->lane[lane];
+	struct candle_slot *s = l->v[at];
+
+	if (ser->cur == s)
+		ser->cur = NULL;
+	if (s->state == SLOT_FORMING)
+		ser->source->forming--;
+	if (s->listed)
+		list_forget(&st->tell, s);
+	if (s->unsaved)
+		list_forget(&st->save, s);
+	if (s->saved)
+		candle_forget_field(st, s);
+	memmove(l->v + at, l->v + at + 1, (l->n - at - 1) * sizeof(struct candle_slot *));
+	l->n--;
+	s->series = (struct candle_series *)(void *)st->free_slots;
+	st->free_slots = s;
+	st->slots--;
+}
+
+void candle_slot_unsaved(struct candle_fold_state *st, struct candle_slot *s)
+{
+	if (s->unsaved)
+		return;
+	s->unsaved = true;
+	candle_list_add(&st->save, s);
+}
+
+void candle_series_unsaved(struct candle_fold_state *st, struct candle_series *ser)
+{
+	if (ser->unsaved)
+		return;
+	ser->unsaved = true;
+	candle_list_add(&st->save_series, ser);
+}
+
+void candle_memory_done(struct candle_fold_state *st)
+{
+	for (uint32_t i = 0; i < st->series_n; i++) {
+		for (uint32_t t = 0; t < st->plan.n; t++)
+			free(st->series[i]->lane[t].v);
+		free(st->series[i]->lane);
+		free(st->series[i]->text);
+		free(st->series[i]);
+	}
+	for (uint32_t i = 0; i < st->source_n; i++)
+		source_free(st->source[i]);
+	for (size_t i = 0; i < st->chunks.n; i++)
+		free(st->chunks.v[i]);
+	free(st->series);
+	free(st->table);
+	free(st->source);
+	free(st->chunks.v);
+	free(st->touched.v);
+	free(st->visit.v);
+	free(st->tell.v);
+	free(st->save_series.v);
+	free(st->save.v);
+	ap_buf_done(&st->gone);
+}

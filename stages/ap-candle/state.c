@@ -1,0 +1,695 @@
+/*
+ * state.c - the fold's memory as fields of a hash, and back.
+ *
+ *   t<source>               times and cover of a source
+ *   s<no>                   a series: its names, and where filling goes on
+ *   b<no>:<open>            a slot of the smallest timeframe
+ *   l<no>:<tf>:<open>       a slot of a larger one, once it says more than its small slots do
+ *
+ * Values: version (1 byte), content (little-endian), XXH3 of name and value (8 bytes). A field of another version or with
+ * another sum is refused. Larger slots are folded from the small ones again when all is loaded.
+ */
+#include "fold.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+
+enum { STATE_V = 1, FIELD_MAX = 96, SUM_BYTES = 8 };
+
+/* --- writing ----------------------------------------------------------- */
+
+static void put_u64(struct ap_buf *b, uint64_t v)
+{
+	uint8_t le[8];
+
+	for (int i = 0; i < 8; i++)
+		le[i] = (uint8_t)(v >> (8 * i));
+	ap_buf_put(b, le, sizeof le);
+}
+
+static void put_i64(struct ap_buf *b, int64_t v)
+{
+	put_u64(b, (uint64_t)v);
+}
+
+static void put_u8(struct ap_buf *b, uint8_t v)
+{
+	ap_buf_put(b, &v, 1);
+}
+
+static void put_i128(struct ap_buf *b, ap_i128 v)
+{
+	put_u64(b, (uint64_t)(ap_u128)v);
+	put_u64(b, (uint64_t)((ap_u128)v >> 64));
+}
+
+static void put_text(struct ap_buf *b, ap_str s)
+{
+	assert(s.len <= UINT8_MAX);
+	put_u8(b, (uint8_t)s.len);
+	ap_buf_str(b, s);
+}
+
+static void put_ohlc(struct ap_buf *b, const struct candle_ohlc *p)
+{
+	put_i128(b, p->o.e18);
+	put_i128(b, p->h.e18);
+	put_i128(b, p->l.e18);
+	put_i128(b, p->c.e18);
+}
+
+static void put_sums(struct ap_buf *b, const struct candle_sums *s)
+{
+	put_i128(b, s->vol_e18);
+	put_i128(b, s->buy_e18);
+	put_i128(b, s->sell_e18);
+	for (int i = 0; i < 4; i++)
+		put_u64(b, s->qv.w[i]);
+	put_u64(b, s->n);
+}
+
+static void put_key(struct ap_buf *b, const struct candle_key *k)
+{
+	put_i64(b, k->ts_ns);
+	put_text(b, ap_str_n(k->id, k->len));
+}
+
+/* Ends the value with its sum and hands the field on. */
+static void field_out(struct ap_saver *s, ap_str name, struct ap_buf *b)
+{
+	put_u64(b, XXH3_64bits_withSeed(b->p, b->len, XXH3_64bits(name.p, name.len)));
+	assert(!b->full);
+	s->put(s, name, ap_buf_view(b));
+}
+
+static ap_str slot_name(const struct candle_slot *s, const struct candle_plan *plan, char out[FIELD_MAX])
+{
+	int n;
+
+	if (s->lane == 0)
+		n = snprintf(out, FIELD_MAX, "b%" PRIu32 ":%" PRId64, s->series->no, s->open_ms);
+	else
+		n = snprintf(out, FIELD_MAX, "l%" PRIu32 ":%s:%" PRId64, s->series->no, plan->tf[s->lane].name, s->open_ms);
+	return ap_str_n(out, (size_t)n);
+}
+
+/* Whether a slot says anything that its small slots, and its absence, do not. */
+static bool slot_worth(const struct candle_slot *s)
+{
+	if (s->lane == 0)
+		return s->any || s->filled;
+	return s->issued || s->filled || s->u.fold.settled.s.n > 0;
+}
+
+enum { BIT_FINAL = 1, BIT_FILLED = 2, BIT_ISSUED = 4, BIT_ANY = 8 };
+
+static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, struct ap_saver *to)
+{
+	uint8_t mem[1024];
+	char name[FIELD_MAX];
+	struct ap_buf b;
+	/* In a larger slot `any` tells whether something is settled; the rest comes from small slots. */
+	const bool any = s->lane == 0 ? s->any : s->u.fold.settled.s.n > 0;
+
+	if (!slot_worth(s))
+		return;
+	ap_buf_fixed(&b, mem, sizeof mem);
+	put_u8(&b, STATE_V);
+	put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->filled ? BIT_FILLED : 0) | (s->issued ? BIT_ISSUED : 0) |
+			     (any ? BIT_ANY : 0)));
+	put_i64(&b, s->close_ms);
+	put_u64(&b, s->revision);
+	if (s->filled)
+		put_i128(&b, s->p.c.e18);
+	if (any && s->lane == 0) {
+		put_ohlc(&b, &s->p);
+		put_sums(&b, &s->s);
+		put_key(&b, &s->u.key.first);
+		put_key(&b, &s->u.key.last);
+	} else if (any) {
+		put_ohlc(&b, &s->u.fold.settled.p);
+		put_sums(&b, &s->u.fold.settled.s);
+		put_i64(&b, s->u.fold.settled.first_ms);
+		put_i64(&b, s->u.fold.settled.last_ms);
+	}
+	s->saved = true;
+	field_out(to, slot_name(s, &st->plan, name), &b);
+}
+
+static void source_out(const struct candle_source *src, struct ap_saver *to)
+{
+	uint8_t mem[128 + CANDLE_SPANS_MAX * sizeof(struct candle_span)];
+	char name[FIELD_MAX];
+	struct ap_buf b;
+	const int n = snprintf(name, sizeof name, "t%.*s", (int)src->name_len, src->name);
+
+	ap_buf_fixed(&b, mem, sizeof mem);
+	put_u8(&b, STATE_V);
+	put_u64(&b, src->no);
+	put_i64(&b, src->time_ms);
+	put_i64(&b, src->seen_ms);
+	put_i64(&b, src->first_ms);
+	put_i64(&b, src->ended_ms);
+	put_u8(&b, src->closing);
+	put_u64(&b, src->cover.n);
+	for (uint32_t i = 0; i < src->cover.n; i++) {
+		put_i64(&b, src->cover.v[i].from_ms);
+		put_i64(&b, src->cover.v[i].to_ms);
+	}
+	field_out(to, ap_str_n(name, (size_t)n), &b);
+}
+
+static void series_out(const struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to)
+{
+	uint8_t mem[512 + CANDLE_TFS_MAX * 64];
+	char name[FIELD_MAX];
+	struct ap_buf b;
+	const int n = snprintf(name, sizeof name, "s%" PRIu32, ser->no);
+
+	ap_buf_fixed(&b, mem, sizeof mem);
+	put_u8(&b, STATE_V);
+	put_i64(&b, st->plan.tf[0].step_ms);
+	put_text(&b, ser->source_name);
+	put_text(&b, ser->symbol);
+	for (uint32_t i = 0; i < st->plan.n; i++) {
+		if (!ser->lane[i].has_end)
+			continue;
+		put_text(&b, ap_str_c(st->plan.tf[i].name));
+		put_i64(&b, ser->lane[i].end_ms);
+		put_i128(&b, ser->lane[i].end_price.e18);
+	}
+	field_out(to, ap_str_n(name, (size_t)n), &b);
+}
+
+void candle_forget_field(struct candle_fold_state *st, const struct candle_slot *s)
+{
+	char name[FIELD_MAX];
+	const ap_str n = slot_name(s, &st->plan, name);
+
+	put_u8(&st->gone, (uint8_t)n.len);
+	ap_buf_str(&st->gone, n);
+	assert(!st->gone.full);
+}
+
+static void save_gone(struct candle_fold_state *st, struct ap_saver *to)
+{
+	for (size_t i = 0; i < st->gone.len; i += 1u + st->gone.p[i])
+		to->del(to, ap_str_n((const char *)st->gone.p + i + 1, st->gone.p[i]));
+	ap_buf_clear(&st->gone);
+}
+
+static void save_all(struct candle_fold_state *st, struct ap_saver *to)
+{
+	for (uint32_t i = 0; i < st->source_n; i++)
+		source_out(st->source[i], to);
+	for (uint32_t i = 0; i < st->series_n; i++) {
+		series_out(st, st->series[i], to);
+		for (uint32_t t = 0; t < st->plan.n; t++)
+			for (uint32_t k = 0; k < st->series[i]->lane[t].n; k++)
+				slot_out(st, st->series[i]->lane[t].v[k], to);
+	}
+}
+
+static void save_changed(struct candle_fold_state *st, struct ap_saver *to)
+{
+	for (uint32_t i = 0; i < st->source_n; i++) {
+		if (st->source[i]->unsaved)
+			source_out(st->source[i], to);
+		st->source[i]->unsaved = false;
+	}
+	for (size_t i = 0; i < st->save_series.n; i++) {
+		struct candle_series *ser = st->save_series.v[i];
+
+		series_out(st, ser, to);
+		ser->unsaved = false;
+	}
+	for (size_t i = 0; i < st->save.n; i++) {
+		struct candle_slot *s = st->save.v[i];
+
+		if (s == NULL)
+			continue;
+		slot_out(st, s, to);
+		s->unsaved = false;
+	}
+	st->save_series.n = st->save.n = 0;
+}
+
+void candle_save(void *state, struct ap_saver *to, bool all)
+{
+	struct candle_fold_state *st = state;
+
+	candle_settle_all(st);
+	save_gone(st, to);
+	if (all)
+		save_all(st, to);
+	else
+		save_changed(st, to);
+}
+
+/* --- reading ----------------------------------------------------------- */
+
+struct in {                     /* a value being read; running off its end makes it bad */
+	const uint8_t *p, *end;
+	bool bad;
+};
+
+static uint64_t get_u64(struct in *in)
+{
+	uint64_t v = 0;
+
+	if (in->end - in->p < 8) {
+		in->bad = true;
+		return 0;
+	}
+	for (int i = 0; i < 8; i++)
+		v |= (uint64_t)in->p[i] << (8 * i);
+	in->p += 8;
+	return v;
+}
+
+static int64_t get_i64(struct in *in)
+{
+	return (int64_t)get_u64(in);
+}
+
+static uint8_t get_u8(struct in *in)
+{
+	if (in->p == in->end) {
+		in->bad = true;
+		return 0;
+	}
+	return *in->p++;
+}
+
+static ap_i128 get_i128(struct in *in)
+{
+	const uint64_t low = get_u64(in);
+
+	return (ap_i128)((ap_u128)get_u64(in) << 64 | low);
+}
+
+static ap_str get_text(struct in *in)
+{
+	const size_t len = get_u8(in);
+	const char *p = (const char *)in->p;
+
+	if ((size_t)(in->end - in->p) < len) {
+		in->bad = true;
+		return (ap_str){ NULL, 0 };
+	}
+	in->p += len;
+	return ap_str_n(p, len);
+}
+
+static void get_ohlc(struct in *in, struct candle_ohlc *p)
+{
+	p->o.e18 = get_i128(in);
+	p->h.e18 = get_i128(in);
+	p->l.e18 = get_i128(in);
+	p->c.e18 = get_i128(in);
+}
+
+static void get_sums(struct in *in, struct candle_sums *s)
+{
+	s->vol_e18 = get_i128(in);
+	s->buy_e18 = get_i128(in);
+	s->sell_e18 = get_i128(in);
+	for (int i = 0; i < 4; i++)
+		s->qv.w[i] = get_u64(in);
+	s->n = get_u64(in);
+}
+
+static void get_key(struct in *in, struct candle_key *k)
+{
+	const int64_t ts_ns = get_i64(in);
+	const ap_str id = get_text(in);
+
+	if (id.len > AP_TRADE_ID_MAX)
+		in->bad = true;
+	else
+		candle_key_set(k, ts_ns, id);
+}
+
+/* What was read waits here until all of it is there: fields come in any order. */
+struct loaded_slot {
+	uint64_t series_no;
+	char tf[AP_TF_MAX];             /* "" : the smallest */
+	struct candle_slot s;
+};
+
+struct loaded_series {
+	uint64_t no;
+	int64_t base_ms;
+	uint8_t *text;                  /* a copy of the value */
+	size_t len;
+};
+
+struct candle_load {
+	struct loaded_slot *slot;
+	struct loaded_series *series;
+	struct candle_source **source;
+	size_t slot_n, series_n, source_n, slot_cap, series_cap, source_cap;
+};
+
+static void *load_room(void **v, size_t n, size_t *cap, size_t size)
+{
+	if (n == *cap) {
+		*cap = *cap == 0 ? 64 : *cap * 2;
+		*v = realloc(*v, *cap * size);
+		assert(*v != NULL);
+	}
+	return (char *)*v + n * size;
+}
+
+/* Digits only, up to the end or `stop`; moves *p behind it. */
+static bool name_number(const char **p, const char *end, char stop, uint64_t *out)
+{
+	const char *s = *p;
+	uint64_t v = 0;
+
+	while (s < end && *s >= '0' && *s <= '9' && s - *p < 19)
+		v = v * 10 + (uint64_t)(*s++ - '0');
+	if (s == *p || (stop == '\0' ? s != end : s == end || *s != stop))
+		return false;
+	*p = stop == '\0' ? s : s + 1;
+	*out = v;
+	return true;
+}
+
+static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
+{
+	struct loaded_slot *ls = load_room((void **)(void *)&l->slot, l->slot_n, &l->slot_cap, sizeof *ls);
+	struct candle_slot *s = &ls->s;
+	const char *p = name.p + 1, *end = name.p + name.len;
+	uint64_t open;
+	uint8_t bits;
+
+	memset(ls, 0, sizeof *ls);
+	if (!name_number(&p, end, ':', &ls->series_no))
+		return false;
+	if (name.p[0] == 'l') {
+		const char *colon = memchr(p, ':', (size_t)(end - p));
+
+		if (colon == NULL || colon == p || colon - p >= AP_TF_MAX)
+			return false;
+		memcpy(ls->tf, p, (size_t)(colon - p));
+		p = colon + 1;
+	}
+	if (!name_number(&p, end, '\0', &open))
+		return false;
+	bits = get_u8(in);
+	s->open_ms = (int64_t)open;
+	s->close_ms = get_i64(in);
+	s->revision = (uint32_t)get_u64(in);
+	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
+	s->filled = (bits & BIT_FILLED) != 0;
+	s->issued = (bits & BIT_ISSUED) != 0;
+	if (s->filled)
+		candle_ohlc_start(&s->p, (ap_dec){ get_i128(in) });
+	if ((bits & BIT_ANY) != 0 && ls->tf[0] == '\0') {
+		s->any = true;
+		get_ohlc(in, &s->p);
+		get_sums(in, &s->s);
+		get_key(in, &s->u.key.first);
+		get_key(in, &s->u.key.last);
+	} else if ((bits & BIT_ANY) != 0) {
+		get_ohlc(in, &s->u.fold.settled.p);
+		get_sums(in, &s->u.fold.settled.s);
+		s->u.fold.settled.first_ms = get_i64(in);
+		s->u.fold.settled.last_ms = get_i64(in);
+	}
+	if (in->bad || in->p != in->end || s->close_ms <= s->open_ms)
+		return false;
+	l->slot_n++;
+	return true;
+}
+
+static bool load_source(struct candle_load *l, ap_str name, struct in *in)
+{
+	struct candle_source *src = calloc(1, sizeof *src), **place;
+	uint64_t n;
+
+	assert(src != NULL);
+	place = load_room((void **)(void *)&l->source, l->source_n, &l->source_cap, sizeof(struct candle_source *));
+	*place = src;
+	l->source_n++;
+	if (name.len - 1 > sizeof src->name)
+		return false;
+	memcpy(src->name, name.p + 1, name.len - 1);
+	src->name_len = (uint32_t)(name.len - 1);
+	src->no = (uint32_t)get_u64(in);
+	src->time_ms = get_i64(in);
+	src->seen_ms = get_i64(in);
+	src->first_ms = get_i64(in);
+	src->ended_ms = get_i64(in);
+	src->closing = get_u8(in) != 0;
+	src->min_close = src->min_drop = INT64_MAX;
+	n = get_u64(in);
+	if (n > CANDLE_SPANS_MAX)
+		return false;
+	for (uint64_t i = 0; i < n && !in->bad; i++) {
+		const int64_t from_ms = get_i64(in), to_ms = get_i64(in);
+
+		if (from_ms >= to_ms || !candle_cover_add(&src->cover, from_ms, to_ms))
+			return false;
+	}
+	return !in->bad && in->p == in->end;
+}
+
+static bool load_series(struct candle_load *l, ap_str name, struct in *in)
+{
+	struct loaded_series *ls = load_room((void **)(void *)&l->series, l->series_n, &l->series_cap, sizeof *ls);
+	const char *p = name.p + 1;
+
+	memset(ls, 0, sizeof *ls);
+	if (!name_number(&p, name.p + name.len, '\0', &ls->no))
+		return false;
+	ls->base_ms = get_i64(in);
+	ls->len = (size_t)(in->end - in->p);
+	ls->text = malloc(ls->len + 1);
+	assert(ls->text != NULL);
+	memcpy(ls->text, in->p, ls->len);
+	l->series_n++;
+	return !in->bad;
+}
+
+bool candle_load(void *state, ap_str name, ap_str value)
+{
+	struct candle_fold_state *st = state;
+	struct in in = { (const uint8_t *)value.p, (const uint8_t *)value.p + value.len, false };
+	struct in sum = { in.end - SUM_BYTES, in.end, false };
+
+	if (name.len < 2 || name.len >= FIELD_MAX || value.len < 1 + SUM_BYTES)
+		return false;
+	in.end -= SUM_BYTES;
+	if (get_u64(&sum) != XXH3_64bits_withSeed(value.p, value.len - SUM_BYTES, XXH3_64bits(name.p, name.len)))
+		return false;
+	if (get_u8(&in) != STATE_V)
+		return false;
+	if (st->load == NULL) {
+		st->load = calloc(1, sizeof *st->load);
+		assert(st->load != NULL);
+	}
+	switch (name.p[0]) {
+	case 't': return load_source(st->load, name, &in);
+	case 's': return load_series(st->load, name, &in);
+	case 'b':
+	case 'l': return load_slot(st->load, name, &in);
+	default: return false;
+	}
+}
+
+/* --- putting it together ------------------------------------------------ */
+
+void candle_load_done(struct candle_fold_state *st)
+{
+	struct candle_load *l = st->load;
+
+	if (l == NULL)
+		return;
+	for (size_t i = 0; i < l->series_n; i++)
+		free(l->series[i].text);
+	for (size_t i = 0; i < l->source_n; i++) {
+		if (l->source[i] != NULL)
+			candle_cover_done(&l->source[i]->cover);
+		free(l->source[i]);
+	}
+	free(l->slot);
+	free(l->series);
+	free(l->source);
+	free(l);
+	st->load = NULL;
+}
+
+static int by_source_no(const void *a, const void *b)
+{
+	const struct candle_source *x = *(struct candle_source *const *)a, *y = *(struct candle_source *const *)b;
+
+	return (x->no > y->no) - (x->no < y->no);
+}
+
+static int by_series_no(const void *a, const void *b)
+{
+	const struct loaded_series *x = a, *y = b;
+
+	return (x->no > y->no) - (x->no < y->no);
+}
+
+/* Larger slots first: small ones are folded into them. Then by series and time: inserting at the end of a lane is cheap. */
+static int by_slot_place(const void *a, const void *b)
+{
+	const struct loaded_slot *x = a, *y = b;
+
+	if ((x->tf[0] == '\0') != (y->tf[0] == '\0'))
+		return x->tf[0] == '\0' ? 1 : -1;
+	if (x->series_no != y->series_no)
+		return x->series_no < y->series_no ? -1 : 1;
+	return (x->s.open_ms > y->s.open_ms) - (x->s.open_ms < y->s.open_ms);
+}
+
+static bool wrong(char *err, size_t errlen, const char *what)
+{
+	(void)snprintf(err, errlen, "%s", what);
+	return false;
+}
+
+static bool put_sources(struct candle_fold_state *st, char *err, size_t errlen)
+{
+	struct candle_load *l = st->load;
+
+	if (l->source_n > CANDLE_SOURCES_MAX)
+		return wrong(err, errlen, "more sources than there may be");
+	if (l->source_n == 0)
+		return true;
+	qsort(l->source, l->source_n, sizeof(struct candle_source *), by_source_no);
+	st->source = calloc(l->source_n, sizeof(struct candle_source *));
+	assert(st->source != NULL);
+	for (size_t i = 0; i < l->source_n; i++) {
+		if (l->source[i]->no != i)
+			return wrong(err, errlen, "a source is missing");
+		st->source[st->source_n++] = l->source[i];
+		l->source[i] = NULL;
+	}
+	return true;
+}
+
+static bool put_one_series(struct candle_fold_state *st, const struct loaded_series *ls, char *err, size_t errlen)
+{
+	struct in in = { ls->text, ls->text + ls->len, false };
+	const ap_str source = get_text(&in), symbol = get_text(&in);
+	struct candle_source *src = NULL;
+	struct candle_series *ser;
+
+	for (uint32_t i = 0; i < st->source_n; i++)
+		if (ap_str_eq(source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
+			src = st->source[i];
+	if (in.bad || src == NULL)
+		return wrong(err, errlen, "a series names a source that is not there");
+	ser = candle_series_new(st, source, symbol);
+	candle_source_adopt(src, ser);
+	while (in.p < in.end) {
+		const ap_str tf = get_text(&in);
+		const int64_t end_ms = get_i64(&in);
+		const ap_dec price = { get_i128(&in) };
+		const int lane = candle_plan_find(&st->plan, tf);
+
+		if (in.bad)
+			return wrong(err, errlen, "a series is cut short");
+		if (lane >= 0) {
+			ser->lane[lane].has_end = true;
+			ser->lane[lane].end_ms = end_ms;
+			ser->lane[lane].end_price = price;
+		}
+	}
+	return true;
+}
+
+static bool put_series(struct candle_fold_state *st, char *err, size_t errlen)
+{
+	struct candle_load *l = st->load;
+
+	if (l->series_n > 0)
+		qsort(l->series, l->series_n, sizeof *l->series, by_series_no);
+	for (size_t i = 0; i < l->series_n; i++) {
+		if (l->series[i].no != i)
+			return wrong(err, errlen, "a series is missing");
+		if (l->series[i].base_ms != st->plan.tf[0].step_ms) {
+			(void)snprintf(err, errlen,
+				       "candle.timeframes: the saved state is built from intervals of %" PRId64 " ms, these timeframes need %" PRId64
+				       " ms; add or leave out timeframes so that it stays the same, or start a new data set",
+				       l->series[i].base_ms, st->plan.tf[0].step_ms);
+			return false;
+		}
+		if (!put_one_series(st, &l->series[i], err, errlen))
+			return false;
+	}
+	return true;
+}
+
+static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls, char *err, size_t errlen)
+{
+	const int lane = ls->tf[0] == '\0' ? 0 : candle_plan_find(&st->plan, ap_str_c(ls->tf));
+	struct candle_series *ser;
+	struct candle_slot *s;
+
+	if (ls->series_no >= st->series_n)
+		return wrong(err, errlen, "a slot belongs to no series");
+	ser = st->series[ls->series_no];
+	if (lane < 0) {                 /* a timeframe that is no longer asked for */
+		char name[FIELD_MAX];
+		const int n = snprintf(name, sizeof name, "l%" PRIu32 ":%s:%" PRId64, ser->no, ls->tf, ls->s.open_ms);
+
+		put_u8(&st->gone, (uint8_t)n);
+		ap_buf_put(&st->gone, name, (size_t)n);
+		return true;
+	}
+	if ((lane == 0) != (ls->tf[0] == '\0') || candle_lane_find(&ser->lane[lane], ls->s.open_ms) != NULL)
+		return wrong(err, errlen, "two slots for one interval");
+	s = candle_lane_insert(st, ser, (uint32_t)lane, ls->s.open_ms, ls->s.close_ms);
+	s->p = ls->s.p;
+	s->s = ls->s.s;
+	s->revision = ls->s.revision;
+	s->state = ls->s.state;
+	s->any = ls->s.any;
+	s->filled = ls->s.filled;
+	s->issued = ls->s.issued;
+	s->u = ls->s.u;
+	s->saved = true;
+	if (s->state == SLOT_FINAL)
+		ser->source->forming--;
+	if (lane > 0 && s->u.fold.settled.s.n > 0) {
+		s->any = true;
+		s->p = s->u.fold.settled.p;
+		s->s = s->u.fold.settled.s;
+		s->u.fold.first_ms = s->u.fold.settled.first_ms;
+		s->u.fold.last_ms = s->u.fold.settled.last_ms;
+	}
+	if (lane == 0 && s->any)
+		candle_fold_up(st, s, &s->s, true);
+	return true;
+}
+
+bool candle_loaded(void *state, char *err, size_t errlen)
+{
+	struct candle_fold_state *st = state;
+	struct candle_load *l = st->load;
+
+	if (l == NULL)
+		return true;
+	if (!put_sources(st, err, errlen) || !put_series(st, err, errlen))
+		return false;
+	if (l->slot_n > 0)
+		qsort(l->slot, l->slot_n, sizeof *l->slot, by_slot_place);
+	for (size_t i = 0; i < l->slot_n; i++)
+		if (!put_slot(st, &l->slot[i], err, errlen))
+			return false;
+	for (uint32_t i = 0; i < st->series_n; i++) {
+		candle_tops(st->series[i], &st->plan);
+		candle_due_recompute(st, st->series[i]);
+	}
+	candle_load_done(st);
+	return true;
+}

@@ -1,0 +1,106 @@
+/*
+ * test_laws_candle.c - the candle fold under the laws, on markets of several tempers.
+ */
+#include "stages/ap-candle/candle.h"
+#include "test/lib/laws.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static void set(struct ap_conf *c, const char *key, const char *value)
+{
+	char err[200] = "";
+
+	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
+		fail_msg("%s", err);
+}
+
+static void hold(const struct laws_walk *w, const char *fill, const char *timeframes)
+{
+	struct ap_conf conf;
+	struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .seed = w->seed };
+	struct laws_tape *tape = laws_walk_ticks(w);
+	char why[LAWS_WHY] = "";
+	bool ok;
+
+	ap_conf_init(&conf);
+	set(&conf, "candle.fill", fill);
+	if (timeframes != NULL)
+		set(&conf, "candle.timeframes", timeframes);
+	c.tape = tape;
+	ok = laws_all(&c, why);
+	laws_tape_free(tape);
+	ap_conf_done(&conf);
+	if (!ok)
+		fail_msg("%s", why);
+}
+
+static const struct laws_walk calm = {
+	.seed = 1, .sources = 1, .symbols = 2, .trades = 800, .entry_max = 8, .step_ms_max = 2000, .beat_ms = 1000, .close = true,
+};
+static const struct laws_walk wild = {
+	.seed = 2, .sources = 2, .symbols = 3, .trades = 800, .entry_max = 40, .step_ms_max = 4000, .beat_ms = 1000, .delay_pct = 40,
+	.delay_ms_max = 1200000, .dup_pct = 10, .noid_pct = 20, .uuid_pct = 20, .dead_pct = 3, .gap_pct = 5, .close = true,
+};
+static const struct laws_walk silent = {
+	.seed = 3, .sources = 1, .symbols = 4, .trades = 300, .entry_max = 3, .step_ms_max = 600000, .beat_ms = 30000, .gap_pct = 3, .close = true,
+};
+static const struct laws_walk dying = {
+	.seed = 4, .sources = 3, .symbols = 2, .trades = 600, .entry_max = 16, .step_ms_max = 5000, .beat_ms = 1000, .dead_pct = 20,
+	.delay_pct = 10, .delay_ms_max = 60000,
+};
+
+static void the_laws_hold_on_a_calm_market(void **s)
+{
+	(void)s;
+	hold(&calm, "none", NULL);
+}
+
+static void the_laws_hold_on_a_disordered_market(void **s)
+{
+	(void)s;
+	hold(&wild, "none", NULL);
+}
+
+static void the_laws_hold_in_long_silence(void **s)
+{
+	(void)s;
+	hold(&silent, "none", NULL);
+}
+
+static void the_laws_hold_when_feeds_come_and_go(void **s)
+{
+	(void)s;
+	hold(&dying, "none", NULL);
+}
+
+static void the_laws_hold_when_empty_intervals_are_filled(void **s)
+{
+	(void)s;
+	hold(&calm, "previous", NULL);
+	hold(&wild, "previous", NULL);
+	hold(&silent, "previous", NULL);
+	hold(&dying, "previous", NULL);
+}
+
+static void the_laws_hold_for_other_timeframes_and_a_hidden_base(void **s)
+{
+	(void)s;
+	hold(&wild, "none", "1s,1m,1h,1w,1M");
+	hold(&dying, "previous", "2m,3m,1h");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_laws_hold_on_a_calm_market),
+		cmocka_unit_test(the_laws_hold_on_a_disordered_market),
+		cmocka_unit_test(the_laws_hold_in_long_silence),
+		cmocka_unit_test(the_laws_hold_when_feeds_come_and_go),
+		cmocka_unit_test(the_laws_hold_when_empty_intervals_are_filled),
+		cmocka_unit_test(the_laws_hold_for_other_timeframes_and_a_hidden_base),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
