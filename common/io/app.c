@@ -202,7 +202,7 @@ static bool conf_read(struct ap_app *app, const struct args *a, char *err, size_
 	for (size_t i = 0; i < app->over_n; i++)
 		if (!ap_conf_assign(&app->conf, app->over[i], err, errlen))
 			return false;
-	return app->spec->check == NULL || app->spec->check(&app->conf, err, errlen);
+	return app->spec->check == NULL || app->spec->check(app->spec->check_ctx, &app->conf, err, errlen);
 }
 
 static void stop_cb(struct ev_loop *loop, ev_signal *w, int revents)

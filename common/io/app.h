@@ -29,7 +29,8 @@ struct ap_app_spec {
 	const char *sections;   /* sections of the configuration that concern it: "redis runtime candle" */
 	const char *operands;   /* how operands are called in --help ("VERB [ARG...]"); NULL: none are allowed */
 	/* What only the program can judge about its options. False with a sentence in err. May be NULL. */
-	bool (*check)(const struct ap_conf *conf, char *err, size_t errlen);
+	bool (*check)(const void *ctx, const struct ap_conf *conf, char *err, size_t errlen);
+	const void *check_ctx;
 };
 
 struct ap_app {

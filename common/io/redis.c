@@ -52,6 +52,7 @@ struct ap_redis {
 
 	struct sockaddr_storage addr;
 	socklen_t addrlen;
+	size_t args_left;               /* of the command being put together */
 	char db[12];                    /* "" or the number to SELECT */
 	char where[128];                /* for log lines: no secret */
 
@@ -351,6 +352,40 @@ bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *
 	ap_buf_put(&r->out, cmd, (size_t)n);
 	redisFreeCommand(cmd);
 	return queued(r, fn, ctx, 0);
+}
+
+bool ap_redis_begin(struct ap_redis *r, size_t argc)
+{
+	if (!ap_redis_is_up(r))
+		return false;
+	assert(r->args_left == 0 && argc > 0);
+	r->args_left = argc;
+	ap_buf_printf(&r->out, "*%zu\r\n", argc);
+	return true;
+}
+
+void ap_redis_arg(struct ap_redis *r, ap_str s)
+{
+	char head[32];
+
+	assert(r->args_left > 0);
+	r->args_left--;
+	ap_buf_put(&r->out, head, (size_t)snprintf(head, sizeof head, "$%zu\r\n", s.len));
+	ap_buf_put(&r->out, s.p, s.len);
+	ap_buf_put(&r->out, "\r\n", 2);
+}
+
+void ap_redis_arg_u64(struct ap_redis *r, uint64_t v)
+{
+	char text[24];
+
+	ap_redis_arg(r, ap_str_n(text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)v)));
+}
+
+bool ap_redis_end(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms)
+{
+	assert(r->args_left == 0);
+	return queued(r, fn, ctx, extra_ms);
 }
 
 /* --- connecting --- */

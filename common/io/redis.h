@@ -51,6 +51,14 @@ bool ap_redis_send(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extr
 /* The same from a format as in hiredis (%s, %b). */
 bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *fmt, ...);
 /*
+ * The same piece by piece, without arrays: begin with the number of arguments, give each, end. Nothing else may be sent
+ * in between, and the number must be right (asserted). ap_redis_begin false: not up, do not go on.
+ */
+bool ap_redis_begin(struct ap_redis *r, size_t argc);
+void ap_redis_arg(struct ap_redis *r, ap_str s);
+void ap_redis_arg_u64(struct ap_redis *r, uint64_t v);
+bool ap_redis_end(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms);
+/*
  * Drops the connection and connects again after the back-off ("recovery path"). It is down at once;
  * outstanding commands are answered with NULL, and `down` is called, in the next turn of the loop.
  */

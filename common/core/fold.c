@@ -1,0 +1,254 @@
+/*
+ * fold.c - a stage's fold over whole entries. Knows neither Redis nor files.
+ */
+#include "fold.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+	STREAM_BYTES = 256 * 1024 * 1024,       /* of outputs of one stream waiting; the law `bounded` keeps them far below */
+	STATE_BYTES = 256 * 1024 * 1024,
+};
+
+uint64_t ap_rec_t_ms(const struct ap_rec *rec)
+{
+	int64_t ms = 0;
+
+	switch (rec->kind) {
+	case AP_RAW: ms = rec->u.raw.recv.ns / 1000000; break;
+	case AP_TRADE: ms = rec->u.trade.ts.ns / 1000000; break;
+	case AP_QUOTE: ms = rec->u.quote.ts.ns / 1000000; break;
+	case AP_BEAT: ms = rec->u.beat.ts.ns / 1000000; break;
+	case AP_CANDLE: ms = rec->u.candle.open_ms; break;
+	case AP_INDICATOR: ms = rec->u.indicator.open_ms; break;
+	case AP_SIGNAL: ms = rec->u.signal.open_ms; break;
+	case AP_REJECT: ms = (rec->u.reject.ts.ns > 0 ? rec->u.reject.ts.ns : rec->u.reject.recv.ns) / 1000000; break;
+	case AP_METRIC: ms = rec->u.metric.ts.ns / 1000000; break;
+	case AP_KIND_N: break;
+	}
+	return ms < 0 ? 0 : (uint64_t)ms;
+}
+
+/* --- frames --- */
+
+static struct ap_frame *frame_new(struct ap_fold *f, enum ap_stream to, uint64_t t_ms)
+{
+	if (f->n_frames == f->cap_frames) {
+		size_t cap = f->cap_frames == 0 ? 64 : f->cap_frames * 2;
+		struct ap_frame *p = realloc(f->frames, cap * sizeof *p);
+		assert(p != NULL);
+		f->frames = p;
+		f->cap_frames = cap;
+	}
+	assert(f->cont[to] < AP_FOLD_CONT);     /* the law `bounded` */
+	struct ap_frame *fr = &f->frames[f->n_frames++];
+	*fr = (struct ap_frame){ .to = to, .id = { f->id.ms, f->id.seq + f->cont[to]++ }, .t_ms = t_ms, .off = f->bytes[to].len };
+	f->open[to] = f->n_frames;
+	return fr;
+}
+
+static void fold_put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
+{
+	struct ap_fold *f = (struct ap_fold *)out;
+	struct ap_buf *b = &f->bytes[to];
+	struct ap_frame *fr = f->open[to] == 0 ? NULL : &f->frames[f->open[to] - 1];
+	size_t before = b->len;
+
+	/* The encoder's own length decides, not its upper bound: frames fill up, and equal outputs have equal cuts. */
+	bool ok = ap_wire_put(b, rec);
+	assert(ok && b->len - before <= AP_FRAME_BYTES);
+	if (fr == NULL || fr->n == AP_FRAME_RECS || b->len - fr->off > AP_FRAME_BYTES) {
+		fr = frame_new(f, to, ap_rec_t_ms(rec));
+		fr->off = before;
+	}
+	fr->n++;
+	fr->len = b->len - fr->off;
+	f->count.records_out++;
+}
+
+ap_str ap_fold_body(const struct ap_fold *f, const struct ap_frame *fr)
+{
+	return ap_str_n((const char *)f->bytes[fr->to].p + fr->off, fr->len);
+}
+
+static void entry_begin(struct ap_fold *f, ap_id id)
+{
+	f->id = id;
+	memset(f->open, 0, sizeof f->open);
+	memset(f->cont, 0, sizeof f->cont);
+	f->count.entries++;
+}
+
+static void entry_end(struct ap_fold *f)
+{
+	if (f->stage->flush != NULL)
+		f->stage->flush(f->st, &f->out);
+}
+
+/* --- stepping --- */
+
+static void step(struct ap_fold *f, struct ap_rec *rec)
+{
+	rec->id = f->id;
+	if (rec->kind == AP_BEAT && rec->u.beat.live && rec->u.beat.ts.ns > f->live_beat.ns)
+		f->live_beat = rec->u.beat.ts;
+	enum ap_verdict v = f->stage->step(f->st, rec, &f->out);
+	assert((unsigned)v < AP_V_N);
+	f->count.verdict[v]++;
+	f->count.records_in++;
+}
+
+/* A body is read to its end before its first record is stepped, so that a bad one leaves no half behind. */
+static bool body_fine(struct ap_fold *f, uint32_t n, ap_str body, const char **why)
+{
+	struct ap_rec rec;
+	enum ap_wire_rc rc;
+
+	ap_wire_start(&f->it, body, n);
+	while ((rc = ap_wire_next(&f->it, &rec)) == AP_WIRE_OK)
+		;
+	*why = rc == AP_WIRE_BAD ? f->it.why : NULL;
+	return rc == AP_WIRE_END;
+}
+
+static void poison_put(struct ap_fold *f, ap_str data, const char *why)
+{
+	struct ap_rec rec = { .kind = AP_REJECT, .id = f->id };
+
+	if (data.len > AP_PAYLOAD_MAX)
+		data.len = AP_PAYLOAD_MAX;
+	rec.u.reject = (struct ap_reject){
+		.origin = ap_id_origin(f->id), .status = AP_ST_POISON, .stage = ap_str_c(f->stage->name),
+		.reason = ap_str_c("bad_frame"), .detail = ap_str_c(why), .data = data,
+		.recv = { (int64_t)f->id.ms * 1000000 },
+	};
+	fold_put(&f->out, AP_S_REJECT, &rec);
+	f->count.bad_frames++;
+}
+
+void ap_fold_poison(struct ap_fold *f, ap_id id, ap_str data, const char *why)
+{
+	entry_begin(f, id);
+	poison_put(f, data, why);
+}
+
+bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
+{
+	struct ap_rec rec;
+
+	entry_begin(f, id);
+	if (!body_fine(f, n, body, why)) {
+		poison_put(f, body, *why);
+		return false;
+	}
+	ap_wire_start(&f->it, body, n);
+	while (ap_wire_next(&f->it, &rec) == AP_WIRE_OK)
+		step(f, &rec);
+	entry_end(f);
+	return true;
+}
+
+void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec)
+{
+	entry_begin(f, id);
+	rec->idx = 0;
+	step(f, rec);
+	entry_end(f);
+}
+
+/* --- state --- */
+
+static void text_put(struct ap_buf *b, const char *prefix, ap_str s)
+{
+	uint32_t len = (uint32_t)(strlen(prefix) + s.len);
+
+	ap_buf_put(b, &len, sizeof len);
+	ap_buf_puts(b, prefix);
+	ap_buf_str(b, s);
+	assert(!b->full);
+}
+
+bool ap_fold_text(const struct ap_buf *b, size_t *pos, ap_str *out)
+{
+	uint32_t len;
+
+	if (*pos == b->len)
+		return false;
+	memcpy(&len, b->p + *pos, sizeof len);
+	*out = ap_str_n((const char *)b->p + *pos + sizeof len, len);
+	*pos += sizeof len + len;
+	return true;
+}
+
+/* Fields of a fold live under "f:", beside the runtime's own. */
+static struct ap_fold *of_saver(struct ap_saver *s)
+{
+	return (struct ap_fold *)((char *)s - offsetof(struct ap_fold, saver));
+}
+
+static void saver_put(struct ap_saver *s, ap_str field, ap_str value)
+{
+	struct ap_fold *f = of_saver(s);
+
+	text_put(&f->sets, "f:", field);
+	text_put(&f->sets, "", value);
+	f->n_sets++;
+}
+
+static void saver_del(struct ap_saver *s, ap_str field)
+{
+	struct ap_fold *f = of_saver(s);
+
+	text_put(&f->dels, "f:", field);
+	f->n_dels++;
+}
+
+void ap_fold_save(struct ap_fold *f, bool all)
+{
+	f->stage->save(f->st, &f->saver, all);
+}
+
+void ap_fold_clear(struct ap_fold *f)
+{
+	for (unsigned i = 0; i < AP_S_N; i++)
+		ap_buf_clear(&f->bytes[i]);
+	ap_buf_clear(&f->sets);
+	ap_buf_clear(&f->dels);
+	f->n_sets = f->n_dels = f->n_frames = 0;
+	memset(f->open, 0, sizeof f->open);
+	f->live_beat.ns = 0;
+}
+
+bool ap_fold_init(struct ap_fold *f, const struct ap_stage *stage, const struct ap_conf *conf, char *err, size_t errlen)
+{
+	memset(f, 0, sizeof *f);
+	f->st = stage->open(conf, err, errlen);
+	if (f->st == NULL)
+		return false;
+	f->stage = stage;
+	f->out.put = fold_put;
+	f->saver.put = saver_put;
+	f->saver.del = saver_del;
+	for (unsigned i = 0; i < AP_S_N; i++)
+		ap_buf_init(&f->bytes[i], STREAM_BYTES);
+	ap_buf_init(&f->sets, STATE_BYTES);
+	ap_buf_init(&f->dels, STATE_BYTES);
+	return true;
+}
+
+void ap_fold_done(struct ap_fold *f)
+{
+	if (f->st == NULL)
+		return;
+	f->stage->close(f->st);
+	f->st = NULL;
+	for (unsigned i = 0; i < AP_S_N; i++)
+		ap_buf_done(&f->bytes[i]);
+	ap_buf_done(&f->sets);
+	ap_buf_done(&f->dels);
+	free(f->frames);
+	f->frames = NULL;
+	f->n_frames = f->cap_frames = 0;
+}

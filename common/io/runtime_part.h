@@ -1,0 +1,105 @@
+/*
+ * runtime_part.h - one partition of a stage, as runtime.c, runtime_work.c and runtime_room.c share it. Not for others.
+ */
+#ifndef AP_IO_RUNTIME_PART_H
+#define AP_IO_RUNTIME_PART_H
+
+#include "../core/fold.h"
+#include "../core/fsm.h"
+#include "../core/hist.h"
+#include "app.h"
+#include "entry.h"
+#include "metric.h"
+#include "redis.h"
+
+enum { KEY_MAX = 48, TOKEN_LEN = 32, ROOM_READERS = 8 };
+
+struct runtime;
+
+/* A question about one reader of our outputs. */
+struct room_ask {
+	struct part *p;
+	unsigned reader;
+};
+
+struct part {
+	struct runtime *rt;
+	unsigned p;
+	struct ap_redis *redis;
+	enum ap_run_state state;
+
+	char key_own[KEY_MAX], key_state[KEY_MAX], key_seq[KEY_MAX], key_stream[AP_S_N][KEY_MAX];
+
+	char token[TOKEN_LEN + 1];
+	uint64_t epoch;
+	int64_t lease_ns;       /* CLOCK_BOOTTIME until which we may work: 2/3 of the term from before it was asked for */
+	int64_t asked_ns;       /* when the lease or its renewal now on its way was sent; 0: none is */
+	uint64_t held_ms;       /* how long the present owner still has */
+
+	struct ap_fold fold;
+	bool open;              /* fold holds a state */
+	struct ap_buf names;    /* fields to load: length-prefixed */
+	size_t names_at;
+
+	char cursor[AP_ID_TEXT];        /* last committed */
+	uint64_t q, taken;              /* its sequence number; records taken so far */
+	bool fresh;                     /* the state has no cursor yet */
+	uint64_t gap_at;                /* a GAP was seen after this q: one recovery is granted */
+
+	/* The batch on its way: what becomes true when the commit is taken. */
+	char next_cursor[AP_ID_TEXT];
+	uint64_t next_q, next_records, next_lost, first_q;
+	ap_id next_id;
+	struct ap_buf acks;             /* length-prefixed ids */
+	size_t n_acks;
+	int64_t sent_ns;
+	ap_ts next_beat;                /* newest live beat in it */
+	bool cut;                       /* entries of the reply were left out: the group must be set back */
+	bool read_behind;               /* a read was sent behind the commit */
+
+	bool full;              /* downstream has too much in front of it */
+	uint64_t lag_entries, lag_records;
+	unsigned room_left;     /* replies of a room question that have not come */
+	uint64_t heads[AP_S_N][2];      /* of the streams: last q, records ever */
+	bool room_full;         /* what the replies so far say */
+	struct room_ask room_ask[ROOM_READERS];
+
+	ev_timer timer;         /* the state's own */
+	ev_timer renew;         /* every quarter of the lease */
+	ev_timer watch;         /* once a second: lag and room */
+	unsigned attempt;       /* of the back-off */
+
+	struct {
+		uint64_t commits, lost, recoveries, refused, duplicates, foreign, gone;
+		struct ap_fold_count before;    /* of folds that are gone */
+		struct ap_hist commit_us, age_ms, beat_ms;      /* since the last report */
+	} m;
+};
+
+struct runtime {
+	struct ap_app app;
+	const struct ap_stage *stage;
+	char worker[64];
+	unsigned n;
+	struct part *part;
+	struct ap_redis *control;       /* for metrics */
+	struct ap_metrics *metrics;
+	ev_timer stop_timer;
+	bool ready, stopping, leaving;
+};
+
+/* runtime.c */
+/* Runs the loop until SIGTERM; returns the exit code. rt->app and rt->stage are set. */
+int runtime_run(struct runtime *rt);
+void part_event(struct part *p, enum ap_run_event e);
+void part_refused(struct part *p, const char *what, const char *why);
+void part_read(struct part *p);
+void part_timer(struct part *p, double after_s);
+
+/* runtime_work.c: steps the entries of a reply and sends the commit. */
+void part_work(struct part *p, const redisReply *entries, size_t n);
+
+/* runtime_room.c: asks for the heads of the streams and how far their readers are. */
+void part_ask_room(struct part *p);
+
+#endif
