@@ -1,0 +1,151 @@
+/*
+ * ind_kernel_map.c - arithmetic on values of one candle, with a stated answer for every zero divisor.
+ */
+#include "stages/ap-indicators/ind_kernel.h"
+
+#define MAP(name, expr) \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x) \
+	{ \
+		EACH_AWAKE(o, end, x) \
+			x->r[o->out[0]] = (expr); \
+	}
+#define IN(i) (x->r[o->in[i]])
+
+static inline double ratio(double a, double b, double at_zero)
+{
+	return b != 0 ? a / b : at_zero;
+}
+
+MAP(ind_k_lin4, (o->k[0] * IN(0) + o->k[1] * IN(1)) + (o->k[2] * IN(2) + o->k[3] * IN(3)))
+MAP(ind_k_pos, o->k[0] * ratio(IN(0) - IN(1), IN(2) - IN(3), 0))
+MAP(ind_k_ratio, ratio(o->k[0] * IN(0), IN(1), o->k[1]))
+MAP(ind_k_change, o->k[0] * ratio(IN(0) - IN(1), IN(1), 0))
+MAP(ind_k_mul, IN(0) * IN(1))
+MAP(ind_k_absdiff, fabs(IN(0) - IN(1)))
+MAP(ind_k_lesser, IN(0) < IN(1) ? IN(0) : IN(1))
+MAP(ind_k_sqrt, o->k[0] * sqrt(fmax(0, o->k[1] * IN(0))))
+MAP(ind_k_angle, atan(IN(0)) * (180.0 / 3.14159265358979323846))
+/* in: age of the extreme; k0: the period. */
+MAP(ind_k_aroon, 100.0 * (o->k[0] - IN(0)) / o->k[0])
+/* in: x, middle, half the width. */
+MAP(ind_k_percent_b, 0.5 + 0.5 * ratio(IN(0) - IN(1), IN(2), 0))
+/* Written as everybody writes it: ties between two candles (MFI) are decided by these very doubles. */
+MAP(ind_k_typical, (IN(0) + IN(1) + IN(2)) / 3.0)
+/* in: high, low, close, volume. */
+MAP(ind_k_clv, ratio((IN(2) - IN(1)) - (IN(0) - IN(2)), IN(0) - IN(1), 0) * IN(3))
+/* in: positive and negative flow; k0: the flow below which there is nothing to tell. */
+MAP(ind_k_mfi, IN(0) + IN(1) < o->k[0] ? 0 : ratio(100.0 * IN(0), IN(0) + IN(1), 0))
+/* in: n cov, n var, n var. */
+MAP(ind_k_correl, ratio(IN(0), sqrt(IN(1)) * sqrt(IN(2)), 0))
+
+/* in: three prices. out: their sum, and what rounding took from it. */
+void ind_k_sum3(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double e, f, s = add_pair(IN(0), IN(1), &e);
+
+		s = add_pair(s, IN(2), &f);
+		x->r[o->out[0]] = add_pair(s, e + f, &x->r[o->out[1]]);
+	}
+}
+
+/* in: high, low, close before. With m = 1 it begins one candle early, with high - low. */
+void ind_k_true_range(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double h = IN(0), l = IN(1), tr = h - l;
+
+		if (o->m == 0 || x->t > o->start)
+			tr = fmax(tr, fmax(fabs(h - IN(2)), fabs(l - IN(2))));
+		x->r[o->out[0]] = tr;
+	}
+}
+
+/* in: high, low, those before. out: +DM, -DM. */
+void ind_k_dm(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double up = IN(0) - IN(2), dn = IN(3) - IN(1);
+
+		x->r[o->out[0]] = up > 0 && up > dn ? up : 0;
+		x->r[o->out[1]] = dn > 0 && dn > up ? dn : 0;
+	}
+}
+
+/* in: close, volume, close before. out: volume with the sign of the change; at the very first candle the volume
+ * (m = 0) or nothing (m = 1). */
+void ind_k_signed(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double v = IN(1);
+
+		if (x->t == o->start)
+			x->r[o->out[0]] = o->m ? 0 : v;
+		else
+			x->r[o->out[0]] = IN(0) > IN(2) ? v : IN(0) < IN(2) ? -v : 0;
+	}
+}
+
+/* in: price, price before, volume. out: money flowing in, money flowing out. */
+void ind_k_flow(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double money = IN(0) * IN(2);
+
+		x->r[o->out[0]] = IN(0) > IN(1) ? money : 0;
+		x->r[o->out[1]] = IN(0) < IN(1) ? money : 0;
+	}
+}
+
+/* in: a, b. out: what a is above b, what it is below. */
+void ind_k_gain(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double d = IN(0) - IN(1);
+
+		x->r[o->out[0]] = d > 0 ? d : 0;
+		x->r[o->out[1]] = d < 0 ? -d : 0;
+	}
+}
+
+/* in: sum, n^2 cov with time, of OP_LINEAR. out: slope, intercept, value at the last candle, at the next one. */
+void ind_k_linreg(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double n = (double)o->n, slope = IN(1) / (n * n * (n * n - 1.0) / 12.0);
+		double mean = IN(0) / n, mid = (n - 1.0) / 2.0;
+
+		x->r[o->out[0]] = slope;
+		x->r[o->out[1]] = mean - slope * mid;
+		x->r[o->out[2]] = mean + slope * mid;
+		x->r[o->out[3]] = mean + slope * (mid + 1.0);
+	}
+}
+
+/*
+ * One candle's share of a variance of log prices. m: 0 ln(a / b) · 1 Parkinson, in high, low · 2 Garman-Klass ·
+ * 3 Rogers-Satchell, both in open, high, low, close. Prices are positive; anything else counts as no movement.
+ */
+static double logvar(const struct ind_op *o, const struct ind_ctx *x)
+{
+	double hl, co;
+
+	for (unsigned i = 0; i < o->n_in; i++)
+		if (!(IN(i) > 0))
+			return 0;
+	switch (o->m) {
+	case 0:
+		return log(IN(0) / IN(1));
+	case 1:
+		hl = log(IN(0) / IN(1));
+		return hl * hl / (4.0 * 0.69314718055994530942);
+	case 2:
+		hl = log(IN(1) / IN(2));
+		co = log(IN(3) / IN(0));
+		return 0.5 * hl * hl - (2.0 * 0.69314718055994530942 - 1.0) * co * co;
+	default:
+		return log(IN(1) / IN(3)) * log(IN(1) / IN(0)) + log(IN(2) / IN(3)) * log(IN(2) / IN(0));
+	}
+}
+
+MAP(ind_k_logvar, logvar(o, x))

@@ -1,0 +1,346 @@
+/*
+ * ind_kernel_window.c - what is computed over the last n values: sums, variances, straight lines, extremes.
+ *
+ * All O(1) a candle and without drift. Sums are compensated. Variances are sums about a nearby centre,
+ * taken anew from the ring when the centre has become bad. Extremes are monotonic queues searched by
+ * halving, so that a single candle never pays for a long run before it.
+ */
+#include "stages/ap-indicators/ind_hot.h"
+
+#define HOT_KERNEL(name, call) \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x) \
+	{ \
+		EACH_AWAKE(o, end, x) \
+			call; \
+	}
+
+/* The inlined operations again, for values that are not the candle's own. */
+HOT_KERNEL(ind_k_ring, hot_ring(o, x))
+HOT_KERNEL(ind_k_moments, hot_moments(o, x, false))
+HOT_KERNEL(ind_k_ema, hot_ema(o, x, false))
+HOT_KERNEL(ind_k_rsi, hot_rsi(o, x, false))
+HOT_KERNEL(ind_k_macd, hot_macd(o, x, false))
+HOT_KERNEL(ind_k_bands, hot_bands(o, x))
+HOT_KERNEL(ind_k_lin2, hot_lin2(o, x))
+
+void ind_k_lag(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x)
+		x->r[o->out[0]] = past(x, o, 0, o->n);
+}
+
+static void moments_about(const struct ind_op *o, const struct ind_ctx *x, double k, double *s1, double *s2)
+{
+	*s1 = *s2 = 0;
+	for (uint32_t i = 0; i < o->n; i++) {
+		double d = past(x, o, 0, i) - k;
+		*s1 += d;
+		*s2 += d * d;
+	}
+}
+
+/* Chooses a new centre for hot_moments and returns n times the variance. */
+double ind_moments_seed(const struct ind_op *o, const struct ind_ctx *x)
+{
+	union ind_word *w = x->core + o->core;
+	double n = (double)o->n, s1, s2, k = x->r[o->in[0]];
+
+	/* About the newest value first: a flat window then gives exactly 0. */
+	moments_about(o, x, k, &s1, &s2);
+	if (s2 * n > 16.0 * (s2 * n - s1 * s1)) {
+		k += s1 / n;
+		moments_about(o, x, k, &s1, &s2);
+	}
+	w[M_K].d = k;
+	w[M_S1].d = s1;
+	w[M_S2].d = w[M_PEAK].d = s2;
+	w[M_LEFT].u = 4 * (uint64_t)o->n;
+	return s2 - s1 * s1 / n;
+}
+
+/* out: sum, mean of the last n, for values of any sign. Words: compensated sum. */
+void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		union ind_word *w = x->core + o->core;
+		double sum;
+
+		if (x->t - o->start < o->n)
+			csum_add(w, x->r[o->in[0]]);
+		else
+			csum_slide(w, x->r[o->in[0]], past(x, o, 0, o->n));
+		sum = csum_get(w);
+		x->r[o->out[0]] = sum;
+		x->r[o->out[1]] = sum / (double)o->n;
+	}
+}
+
+/*
+ * out: S = sum of the last n; W = sum weighted 1 (oldest) to n (newest); n sum(i x_i) - sum(i) sum(x_i) for
+ * i = 0 to n - 1, that is n^2 times the covariance with time. Words: S (2), W (2), both compensated; the products
+ * with n are split so that what goes in comes out again in full.
+ */
+void ind_k_linear(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		union ind_word *s = x->core + o->core, *w = s + 2;
+		uint64_t age = x->t - o->start;
+		double in = x->r[o->in[0]], n = (double)o->n, half = n * (n + 1.0) / 2.0, a, b, c, d;
+
+		if (age < o->n) {
+			mul_exact((double)(age + 1), in, &a, &b);
+			csum_add(s, in);
+		} else {
+			csum_add(w, -s[0].d);
+			csum_add(w, -s[1].d);
+			mul_exact(n, in, &a, &b);
+			csum_slide(s, in, past(x, o, 0, o->n));
+		}
+		csum_add(w, a);
+		csum_add(w, b);
+		x->r[o->out[0]] = csum_get(s);
+		x->r[o->out[1]] = csum_get(w);
+		mul_exact(n, w[0].d, &a, &b);
+		mul_exact(half, s[0].d, &c, &d);
+		x->r[o->out[2]] = (a - c) + ((b - d) + (n * w[1].d - half * s[1].d));
+	}
+}
+
+/* Whether the value at position at stays above the newest one; with two inputs the second decides between equals. */
+static inline bool stays(const struct ind_op *o, const struct ind_ctx *x, uint64_t at, double in)
+{
+	double k = o->k[0], v = k * x->ring[o->ring[0] + (at & o->mask[0])].d;
+
+	if (o->n_in == 2 && v == in)
+		return k * x->ring[o->ring[1] + (at & o->mask[1])].d > k * x->r[o->in[1]];
+	return v > in;
+}
+
+/*
+ * out: greatest (k0 = 1) or least (k0 = -1) of the last n, and how many candles ago it was, the latest of equals.
+ * Words: head, length, then the positions of the values that may still become the answer, in falling order.
+ * The new value removes those it beats: a few are tried one by one, a long run is halved.
+ */
+void ind_k_ext(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		union ind_word *w = x->core + o->core, *q = w + 2;
+		uint64_t mask = o->m, head = w[0].u, len = w[1].u, lo = 0, t = x->t;
+		double in = o->k[0] * x->r[o->in[0]];
+
+		if (len > 0 && q[head & mask].u + o->n <= t) {
+			head++;
+			len--;
+		}
+		for (int i = 0; i < 4 && len > 0; i++, len--)
+			if (stays(o, x, q[(head + len - 1) & mask].u, in))
+				goto place;
+		while (lo < len) {
+			uint64_t mid = lo + (len - lo) / 2;
+
+			if (stays(o, x, q[(head + mid) & mask].u, in))
+				lo = mid + 1;
+			else
+				len = mid;
+		}
+place:
+		q[(head + len) & mask].u = t;
+		w[0].u = head & mask;
+		w[1].u = len + 1;
+		x->r[o->out[0]] = past(x, o, 0, t - q[head & mask].u);
+		x->r[o->out[1]] = (double)(t - q[head & mask].u);
+	}
+}
+
+/*
+ * in: x, its mean. out: mean absolute deviation of the last n. The mean moves with every candle and every term
+ * with it, so this one reads its whole window: the same time for any data, n / 2 ns or so.
+ */
+void ind_k_mad(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double mean = x->r[o->in[1]], a = 0, b = 0;
+		uint32_t i = 0;
+
+		for (; i + 1 < o->n; i += 2) {
+			a += fabs(past(x, o, 0, i) - mean);
+			b += fabs(past(x, o, 0, i + 1) - mean);
+		}
+		if (i < o->n)
+			a += fabs(past(x, o, 0, i) - mean);
+		x->r[o->out[0]] = (a + b) / (double)o->n;
+	}
+}
+
+/* out: how many of the n values before are not above this one, in percent. Reads its window, like the above. */
+void ind_k_rank(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double in = x->r[o->in[0]];
+		uint32_t n = 0;
+
+		for (uint32_t i = 1; i <= o->n; i++)
+			n += past(x, o, 0, i) <= in;
+		x->r[o->out[0]] = 100.0 * (double)n / (double)o->n;
+	}
+}
+
+/*
+ * in: x, y (rings 0 and 1). out: n cov(x, y), n var(x), n var(y) over the last n.
+ * Words: centres of x and y, sums of the differences, of their squares, of their product, greatest squares,
+ * candles left. The rule for a new centre is hot_moments'.
+ */
+enum { C_KX, C_KY, C_X, C_Y, C_XX, C_YY, C_XY, C_PX, C_PY, C_LEFT };
+
+static void comoments_seed(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w)
+{
+	double kx = 0, ky = 0;
+
+	for (uint32_t i = 0; i < o->n; i++) {
+		kx += past(x, o, 0, i) - x->r[o->in[0]];
+		ky += past(x, o, 1, i) - x->r[o->in[1]];
+	}
+	w[C_KX].d = kx = x->r[o->in[0]] + kx / (double)o->n;
+	w[C_KY].d = ky = x->r[o->in[1]] + ky / (double)o->n;
+	for (int i = C_X; i <= C_XY; i++)
+		w[i].d = 0;
+	for (uint32_t i = 0; i < o->n; i++) {
+		double a = past(x, o, 0, i) - kx, b = past(x, o, 1, i) - ky;
+
+		w[C_X].d += a;
+		w[C_Y].d += b;
+		w[C_XX].d += a * a;
+		w[C_YY].d += b * b;
+		w[C_XY].d += a * b;
+	}
+	w[C_PX].d = w[C_XX].d;
+	w[C_PY].d = w[C_YY].d;
+	w[C_LEFT].u = 4 * (uint64_t)o->n;
+}
+
+static void comoments_slide(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w)
+{
+	double a = x->r[o->in[0]] - w[C_KX].d, b = x->r[o->in[1]] - w[C_KY].d;
+	double c = past(x, o, 0, o->n) - w[C_KX].d, d = past(x, o, 1, o->n) - w[C_KY].d;
+
+	w[C_X].d += a - c;
+	w[C_Y].d += b - d;
+	w[C_XX].d += (a - c) * (a + c);
+	w[C_YY].d += (b - d) * (b + d);
+	w[C_XY].d += a * b - c * d;
+	w[C_PX].d = w[C_XX].d > w[C_PX].d ? w[C_XX].d : w[C_PX].d;
+	w[C_PY].d = w[C_YY].d > w[C_PY].d ? w[C_YY].d : w[C_PY].d;
+	w[C_LEFT].u--;
+}
+
+void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		union ind_word *w = x->core + o->core;
+		uint64_t age = x->t - o->start;
+		double n = (double)o->n, xx, yy;
+
+		if (age + 1 < o->n)
+			continue;
+		if (age + 1 == o->n)
+			comoments_seed(o, x, w);
+		else
+			comoments_slide(o, x, w);
+		xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
+		yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
+		if (w[C_PX].d > CENTRE_LIMIT * xx || w[C_PY].d > CENTRE_LIMIT * yy || w[C_LEFT].u == 0) {
+			comoments_seed(o, x, w);
+			xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
+			yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
+		}
+		x->r[o->out[0]] = w[C_XY].d - w[C_X].d * w[C_Y].d / n;
+		x->r[o->out[1]] = xx > 0 ? xx : 0;
+		x->r[o->out[2]] = yy > 0 ? yy : 0;
+	}
+}
+
+/*
+ * in: a, b (rings 0 and 1). out: k0 times the mean of a + b over the last n less that over the last m, n < m. The sums
+ * are compensated and meet before they are rounded, so that two nearly equal means keep their difference.
+ * Words: sum over n (2), sum over m (2).
+ */
+void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		union ind_word *w = x->core + o->core;
+		uint64_t age = x->t - o->start;
+		double n = (double)o->n, m = (double)o->m, a, b, c, d;
+
+		for (unsigned i = 0; i < 2; i++) {
+			csum_slide(w, x->r[o->in[i]], age < o->n ? 0 : past(x, o, i, o->n));
+			csum_slide(w + 2, x->r[o->in[i]], age < o->m ? 0 : past(x, o, i, o->m));
+		}
+		mul_exact(m, w[0].d, &a, &b);
+		mul_exact(n, w[2].d, &c, &d);
+		x->r[o->out[0]] = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
+	}
+}
+
+/*
+ * in: the typical price threefold, as an exact pair (rings 0 and 1). out: CCI. Like OP_MAD it reads its window: the
+ * mean moves with every candle. Differences from the newest value are taken before anything is rounded; a deviation
+ * of rounding noise is none.
+ */
+void ind_k_cci(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		double hi = x->r[o->in[0]], lo = x->r[o->in[1]], mean = 0, mad = 0;
+
+		for (uint32_t i = 0; i < o->n; i++)
+			mean += (past(x, o, 0, i) - hi) + (past(x, o, 1, i) - lo);
+		mean /= (double)o->n;
+		for (uint32_t i = 0; i < o->n; i++)
+			mad += fabs((past(x, o, 0, i) - hi) + (past(x, o, 1, i) - lo) - mean);
+		mad /= (double)o->n;
+		x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? -mean / (o->k[0] * mad) : 0;
+	}
+}
+
+/*
+ * in: RSI, its tail, age of its highest, of its lowest (rings 0: RSI, 1: tail). out: position in the range, percent.
+ * In a strong trend RSI is so near to 100 that its last digits are all that moves: the tail has the digits behind.
+ */
+void ind_k_stochrsi(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+{
+	EACH_AWAKE(o, end, x) {
+		uint64_t up = (uint64_t)x->r[o->in[2]], dn = (uint64_t)x->r[o->in[3]];
+		double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
+
+		range = (past(x, o, 0, up) - lo) + (past(x, o, 1, up) - lo_tail);
+		at = (x->r[o->in[0]] - lo) + (x->r[o->in[1]] - lo_tail);
+		at = range > 0 ? 100.0 * (at / range) : 0;
+		x->r[o->out[0]] = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
+	}
+}
+
+/*
+ * mean - k dev of the last n where the two nearly cancel: from the ring, in twice the digits. n^2 times the variance
+ * is n sum(x^2) - sum(x)^2; one Newton step gives the root's second half.
+ */
+double ind_band_exact(const struct ind_op *o, const struct ind_ctx *x, double k)
+{
+	union ind_word s[2] = { { .d = 0 }, { .d = 0 } }, q[2] = { { .d = 0 }, { .d = 0 } };
+	double n = (double)o->n, v, ve, a, ae, e, r, re;
+
+	for (uint32_t i = 0; i < o->n; i++) {
+		double in = past(x, o, 0, i), p = mul_pair(in, in, &e);
+
+		csum_add(s, in);
+		csum_add(q, p);
+		csum_add(q, e);
+	}
+	s[0].d = add_pair(s[0].d, s[1].d, &s[1].d);
+	mul_exact(n, q[0].d, &v, &ve);
+	a = mul_pair(s[0].d, s[0].d, &ae);
+	v = add_pair(v - a, (ve - ae) + (n * q[1].d - 2.0 * s[0].d * s[1].d), &ve);
+	r = sqrt(v > 0 ? v : 0);
+	a = mul_pair(r, r, &ae);
+	re = r > 0 ? ((v - a) + (ve - ae)) / (2.0 * r) : 0;
+	a = mul_pair(k, r, &ae);
+	return ((s[0].d - a) + ((s[1].d - ae) - k * re)) / n;
+}

@@ -1,0 +1,527 @@
+/*
+ * ind_set.c - a list of indicators becomes a program, and the program takes candles.
+ *
+ * Each indicator's build function adds operations; equal ones are shared. Then registers are numbered so
+ * that output slots come first (a slot's value is written in place, not copied), operations are sorted
+ * by depth and kind, and their state is laid out in one block.
+ *
+ * Pure; allocates only while compiling. Knows no indicator by name.
+ */
+#include <assert.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include "stages/ap-indicators/ind_hot.h"
+#include "stages/ap-indicators/ind_set.h"
+
+enum { NO_REG = 0xffff };
+
+/* Everything that exists only while compiling. */
+struct ind_build {
+	struct ind_set *set;
+	uint32_t op_cap;
+	uint16_t n_regs;
+	uint8_t level[IND_REG_MAX];
+	uint32_t first[IND_REG_MAX];
+	bool absent[IND_REG_MAX];
+	const char *fail;
+};
+
+static struct ind_ref ref_none(void)
+{
+	return (struct ind_ref){ .reg = 0, .first = 0 };
+}
+
+struct ind_ref ind_in(struct ind_build *b, enum ind_input in)
+{
+	(void)b;
+	return (struct ind_ref){ .reg = (uint16_t)in, .first = 0 };
+}
+
+struct ind_ref ind_from(struct ind_ref r, uint32_t first)
+{
+	r.first = ind_later(r.first, first);
+	return r;
+}
+
+uint32_t ind_later(uint32_t a, uint32_t b)
+{
+	return a > b ? a : b;
+}
+
+struct ind_ref ind_out(struct ind_ref r, unsigned i)
+{
+	r.reg = (uint16_t)(r.reg + i);
+	return r;
+}
+
+void ind_absent(struct ind_build *b, struct ind_ref r)
+{
+	b->absent[r.reg] = true;
+}
+
+static bool op_same(const struct ind_op *a, const struct ind_op *b)
+{
+	return a->code == b->code && a->start == b->start && a->n == b->n && a->m == b->m && a->q == b->q &&
+	       a->n_in == b->n_in && a->ring[0] == b->ring[0] && a->ring[1] == b->ring[1] &&
+	       memcmp(a->in, b->in, sizeof a->in) == 0 && memcmp(a->k, b->k, sizeof a->k) == 0;
+}
+
+/* Room for one more operation, or NULL (b->fail is then set). */
+static struct ind_op *op_push(struct ind_build *b)
+{
+	struct ind_set *s = b->set;
+
+	if (s->n_ops == b->op_cap) {
+		uint32_t cap = b->op_cap ? b->op_cap * 2 : 64;
+		struct ind_op *p = realloc(s->ops, cap * sizeof *p);
+
+		if (p == NULL) {
+			b->fail = "out of memory";
+			return NULL;
+		}
+		s->ops = p;
+		b->op_cap = cap;
+	}
+	return &s->ops[s->n_ops++];
+}
+
+static uint8_t op_level(const struct ind_build *b, const struct ind_op *op)
+{
+	unsigned level = 0;
+
+	for (unsigned i = 0; i < op->n_in; i++)
+		if (b->level[op->in[i]] > level)
+			level = b->level[op->in[i]];
+	/* A ring stands one level above its register, and its readers one above the ring. */
+	for (unsigned i = 0; i < 2; i++)
+		if (op->code != OP_RING && op->ring[i] != 0) {
+			unsigned l = b->level[b->set->rings[op->ring[i] - 1].reg] + 1u;
+			if (l > level)
+				level = l;
+		}
+	return (uint8_t)(level + 1);
+}
+
+struct ind_ref ind_op(struct ind_build *b, struct ind_op op, const struct ind_ref *in, unsigned n_in,
+		      unsigned n_out, uint32_t first)
+{
+	struct ind_set *s = b->set;
+	struct ind_op *o;
+
+	assert(n_in <= 4 && n_out <= 4);
+	op.n_in = (uint8_t)n_in;
+	op.n_out = (uint8_t)n_out;
+	for (unsigned i = 0; i < n_in; i++) {
+		op.in[i] = in[i].reg;
+		op.start = ind_later(op.start, in[i].first);
+	}
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		if (op_same(&s->ops[i], &op))
+			return (struct ind_ref){ s->ops[i].out[0], op.start + first };
+	if (b->fail != NULL || b->n_regs + n_out > IND_REG_MAX) {
+		b->fail = b->fail != NULL ? b->fail : "too many values in one set";
+		return ref_none();
+	}
+	op.level = op_level(b, &op);
+	for (unsigned i = 0; i < n_out; i++) {
+		op.out[i] = b->n_regs;
+		b->level[b->n_regs] = op.level;
+		b->first[b->n_regs++] = op.start + first;
+	}
+	o = op_push(b);
+	if (o == NULL)
+		return ref_none();
+	*o = op;
+	return (struct ind_ref){ op.out[0], op.start + first };
+}
+
+uint32_t ind_ring(struct ind_build *b, struct ind_ref r, uint32_t n)
+{
+	struct ind_set *s = b->set;
+	struct ind_ring *p;
+	uint32_t i;
+
+	for (i = 0; i < s->n_rings; i++)
+		if (s->rings[i].reg == r.reg) {
+			s->rings[i].need = ind_later(s->rings[i].need, n + 1 + IND_REWIND);
+			return i + 1;
+		}
+	p = realloc(s->rings, (i + 1) * sizeof *p);
+	if (p == NULL) {
+		b->fail = "out of memory";
+		return 1;
+	}
+	s->rings = p;
+	p[i] = (struct ind_ring){ .reg = r.reg, .need = n + 1 + IND_REWIND };
+	s->n_rings++;
+	ind_op(b, (struct ind_op){ .code = OP_RING, .start = b->first[r.reg], .ring = { i + 1, 0 } },
+	       &(struct ind_ref){ r.reg, b->first[r.reg] }, 1, 0, 0);
+	return i + 1;
+}
+
+/* --- from operations to a program ------------------------------------------------------------- */
+
+/* Slots get the first numbers; a register wanted by two slots is copied to the second. */
+static void regs_number(struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
+{
+	struct ind_set *s = b->set;
+	static const uint16_t column[IN_N_INPUTS] = {
+		offsetof(struct ind_bar, o), offsetof(struct ind_bar, h), offsetof(struct ind_bar, l),
+		offsetof(struct ind_bar, c), offsetof(struct ind_bar, v), offsetof(struct ind_bar, qv),
+		offsetof(struct ind_bar, n), offsetof(struct ind_bar, buy_v), offsetof(struct ind_bar, sell_v)
+	};
+	uint16_t place[IND_REG_MAX];
+	uint16_t next = (uint16_t)n_outs;
+
+	memset(place, 0xff, sizeof place);
+	for (size_t i = 0; i < n_outs; i++) {
+		uint16_t reg = outs[i].reg;
+
+		if (place[reg] == NO_REG)
+			place[reg] = (uint16_t)i;
+		else
+			s->copies[s->n_copies++] = (struct ind_copy){ (uint16_t)i, place[reg] };
+		if (b->absent[reg])
+			s->checks[s->n_checks++] = (uint16_t)i;
+	}
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		struct ind_op *o = &s->ops[i];
+
+		for (unsigned k = 0; k < o->n_in; k++) {
+			uint16_t reg = o->in[k];
+			if (place[reg] == NO_REG)
+				place[reg] = next++;
+			o->in[k] = place[reg];
+		}
+		for (unsigned k = 0; k < o->n_out; k++) {
+			uint16_t reg = o->out[k];
+			if (place[reg] == NO_REG)
+				place[reg] = next++;
+			o->out[k] = place[reg];
+		}
+	}
+	for (uint16_t i = 0; i < IN_N_INPUTS; i++)
+		if (place[i] != NO_REG)
+			s->inputs[s->n_inputs++] = (struct ind_copy){ place[i], column[i] };
+	s->n_values = next;
+}
+
+static int op_order(const void *a, const void *b)
+{
+	const struct ind_op *x = a, *y = b;
+
+	if (x->front != y->front)
+		return x->front > y->front ? -1 : 1;
+	if (x->level != y->level)
+		return x->level < y->level ? -1 : 1;
+	if (x->code != y->code)
+		return x->code < y->code ? -1 : 1;
+	/* Output registers are distinct within a set, rings are numbered: the order is total. */
+	if (x->n_out > 0 && y->n_out > 0)
+		return x->out[0] < y->out[0] ? -1 : 1;
+	return x->ring[0] < y->ring[0] ? -1 : x->ring[0] > y->ring[0];
+}
+
+/* The place of an operation that may run up front, or -1: it reads nothing but the candle's own values. */
+static int front_kind(const struct ind_set *s, const struct ind_op *o)
+{
+	static const struct { uint8_t code, level, kind; } front[] = {
+		{ OP_RING, 1, FRONT_RING }, { OP_MOMENTS, 2, FRONT_MOMENTS }, { OP_EMA, 1, FRONT_EMA },
+		{ OP_RSI, 1, FRONT_RSI }, { OP_MACD, 1, FRONT_MACD }, { OP_BANDS, 3, FRONT_BANDS }
+	};
+
+	(void)s;
+	for (size_t i = 0; i < sizeof front / sizeof front[0]; i++)
+		if (front[i].code == o->code && front[i].level == o->level)
+			return front[i].kind;
+	return -1;
+}
+
+/* Sorts the operations, those up front first, and cuts them into runs of one kind. */
+static bool runs_make(struct ind_set *s)
+{
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		s->ops[i].front = (int8_t)front_kind(s, &s->ops[i]);
+	qsort(s->ops, s->n_ops, sizeof *s->ops, op_order);
+	s->runs = calloc(s->n_ops ? s->n_ops : 1, sizeof *s->runs);
+	if (s->runs == NULL)
+		return false;
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		struct ind_op *o = &s->ops[i];
+		struct ind_run *r = s->n_runs > 0 ? &s->runs[s->n_runs - 1] : NULL;
+
+		if (o->front >= 0) {
+			r = &s->front[o->front];
+			r->op = r->op == NULL ? o : r->op;
+		} else if (r == NULL || r->op->code != o->code || r->op->level != o->level) {
+			r = &s->runs[s->n_runs++];
+			*r = (struct ind_run){ ind_op_run(o), o, o };
+		}
+		r->end = o + 1;
+	}
+	return true;
+}
+
+/* Rings at the front of their memory, words of state behind the count in the core. */
+static void state_place(struct ind_set *s)
+{
+	uint32_t at = 0;
+
+	for (uint32_t i = 0; i < s->n_rings; i++) {
+		uint32_t cap = 1;
+
+		while (cap < s->rings[i].need)
+			cap *= 2;
+		s->rings[i].at = at;
+		s->rings[i].mask = cap - 1;
+		at += cap;
+	}
+	s->ring_words = at;
+	at = IND_HEAD_WORDS;
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		struct ind_op *o = &s->ops[i];
+
+		for (unsigned k = 0; k < 2; k++)
+			if (o->ring[k] != 0) {
+				const struct ind_ring *r = &s->rings[o->ring[k] - 1];
+				o->ring[k] = r->at;
+				o->mask[k] = r->mask;
+			}
+		o->core = at;
+		at += ind_op_words(o);
+	}
+	s->core_words = at;
+}
+
+static bool valid_make(struct ind_set *s)
+{
+	s->n_bitmap = (s->n_slots + 63) / 64;
+	s->all = calloc(s->n_bitmap ? s->n_bitmap : 1, sizeof *s->all);
+	if (s->all == NULL)
+		return false;
+	for (size_t i = 0; i < s->n_slots; i++) {
+		s->all[i / 64] |= UINT64_C(1) << (i % 64);
+		s->warm = ind_later(s->warm, s->slots[i].first);
+	}
+	return true;
+}
+
+static bool turn_make(struct ind_set *s)
+{
+	double *t;
+
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		if (s->ops[i].code == OP_PHASE && s->turn == NULL) {
+			s->turn = calloc(IND_TURN_MAX * (IND_TURN_MAX + 1), sizeof *s->turn);
+			if (s->turn == NULL)
+				return false;
+		}
+	t = s->turn;
+	for (uint32_t n = 1; t != NULL && n <= IND_TURN_MAX; n++)
+		for (uint32_t i = 0; i < n; i++) {
+			double angle = (double)i * (2.0 * 3.14159265358979323846) / (double)n;
+
+			*t++ = sin(angle);
+			*t++ = cos(angle);
+		}
+	return true;
+}
+
+static void print_make(struct ind_set *s)
+{
+	XXH64_hash_t h = XXH64("indicators 1", 12, 0);
+
+	for (size_t i = 0; i < s->n_slots; i++) {
+		h = XXH64(s->slots[i].name, strlen(s->slots[i].name), h);
+		h = XXH64(s->slots[i].args, strlen(s->slots[i].args), h);
+	}
+	s->print = h;
+}
+
+struct ind_build *ind_build_new(struct ind_set *set)
+{
+	struct ind_build *b = calloc(1, sizeof *b);
+
+	if (b == NULL)
+		return NULL;
+	b->set = set;
+	b->n_regs = IN_N_INPUTS;
+	return b;
+}
+
+const char *ind_build_fault(const struct ind_build *b)
+{
+	return b->fail;
+}
+
+/* Ends the building; false: out of memory, or the set is too large. b is freed either way. */
+bool ind_build_done(struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
+{
+	struct ind_set *s = b->set;
+	bool ok = b->fail == NULL && b->n_regs + n_outs <= IND_REG_MAX;
+
+	s->copies = calloc(n_outs ? n_outs : 1, sizeof *s->copies);
+	s->checks = calloc(n_outs ? n_outs : 1, sizeof *s->checks);
+	if (ok && s->copies != NULL && s->checks != NULL) {
+		regs_number(b, outs, n_outs);
+		ok = runs_make(s) && valid_make(s) && turn_make(s);
+		state_place(s);
+		print_make(s);
+	} else {
+		ok = false;
+	}
+	free(b);
+	return ok;
+}
+
+/* --- running ---------------------------------------------------------------------------------- */
+
+void ind_init(const struct ind_set *set, void *state)
+{
+	memset(state, 0, ind_set_size(set));
+}
+
+/* The bitmap while some slots have no value yet, or may have none. */
+static void valid_tell(const struct ind_set *set, uint64_t t, const double *val, uint64_t *valid)
+{
+	if (t < set->warm)
+		for (size_t i = 0; i < set->n_slots; i++)
+			if (t < set->slots[i].first)
+				valid[i / 64] &= ~(UINT64_C(1) << (i % 64));
+	for (size_t i = 0; i < set->n_checks; i++) {
+		size_t slot = set->checks[i];
+
+		if (ind_valid(valid, slot) && isnan(val[slot]))
+			valid[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+	}
+}
+
+/*
+ * The everyday operations on the candle's own values come first, in an order that suits every set, each
+ * kind a short loop without dispatch: moving averages, RSI, MACD and Bollinger bands need nothing else.
+ * `warm` is a constant: with it all operations are past their start-up. The context is a copy that
+ * nobody else can reach, so that the compiler keeps it in registers.
+ */
+#define RUN(kind, call) \
+	for (const struct ind_op *op = set->front[kind].op, *end = set->front[kind].end; op < end; op++) \
+		if (warm || x.t >= op->start) call
+
+static inline __attribute__((always_inline)) void front_step(const struct ind_set *set, struct ind_ctx x,
+							     bool warm)
+{
+	RUN(FRONT_RING, hot_ring(op, &x));
+	RUN(FRONT_MOMENTS, hot_moments(op, &x, warm));
+	RUN(FRONT_EMA, hot_ema(op, &x, warm));
+	RUN(FRONT_RSI, hot_rsi(op, &x, warm));
+	RUN(FRONT_MACD, hot_macd(op, &x, warm));
+	RUN(FRONT_BANDS, hot_bands(op, &x));
+}
+
+static void runs_step(const struct ind_set *set, struct ind_ctx x)
+{
+	for (const struct ind_run *r = set->runs, *end = r + set->n_runs; r < end; r++)
+		r->run(r->op, r->end, &x);
+}
+
+uint64_t ind_step(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, double *val,
+		  uint64_t *valid)
+{
+	union ind_word *head = core;
+	const struct ind_ctx x = { head[0].u++, bar->open_ms, val, ring, core, set->turn };
+
+	for (const struct ind_copy *i = set->inputs, *end = i + set->n_inputs; i < end; i++)
+		memcpy(&val[i->to], (const char *)bar + i->from, sizeof *val);
+	if (__builtin_expect(x.t > set->warm, 1))
+		front_step(set, x, true);
+	else
+		front_step(set, x, false);
+	if (set->n_runs > 0)
+		runs_step(set, x);
+	for (const struct ind_copy *i = set->copies, *end = i + set->n_copies; i < end; i++)
+		val[i->to] = val[i->from];
+	for (size_t i = 0; i < set->n_bitmap; i++)
+		valid[i] = set->all[i];
+	if (x.t < set->warm || set->n_checks > 0)
+		valid_tell(set, x.t, val, valid);
+	return x.t;
+}
+
+uint64_t ind_update(const struct ind_set *set, void *state, const struct ind_bar *bar, double *val,
+		    uint64_t *valid)
+{
+	return ind_step(set, state, (uint8_t *)state + ind_set_ring_size(set), bar, val, valid);
+}
+
+uint64_t ind_count(const struct ind_set *set, const void *core)
+{
+	const union ind_word *head = core;
+
+	(void)set;
+	return head[0].u;
+}
+
+size_t ind_set_slots(const struct ind_set *set)
+{
+	return set->n_slots;
+}
+
+const struct ind_slot *ind_set_slot(const struct ind_set *set, size_t i)
+{
+	assert(i < set->n_slots);
+	return &set->slots[i];
+}
+
+size_t ind_set_values(const struct ind_set *set)
+{
+	return set->n_values;
+}
+
+size_t ind_set_bitmap(const struct ind_set *set)
+{
+	return set->n_bitmap;
+}
+
+uint32_t ind_set_warm(const struct ind_set *set)
+{
+	return set->warm;
+}
+
+uint64_t ind_set_print(const struct ind_set *set)
+{
+	return set->print;
+}
+
+size_t ind_set_ring_size(const struct ind_set *set)
+{
+	return set->ring_words * sizeof(union ind_word);
+}
+
+size_t ind_set_core_size(const struct ind_set *set)
+{
+	return set->core_words * sizeof(union ind_word);
+}
+
+size_t ind_set_size(const struct ind_set *set)
+{
+	return ind_set_ring_size(set) + ind_set_core_size(set);
+}
+
+void ind_set_free(struct ind_set *set)
+{
+	if (set == NULL)
+		return;
+	for (size_t i = 0; set->args != NULL && i < set->n_specs; i++)
+		free(set->args[i]);
+	free(set->args);
+	free(set->slots);
+	free(set->ops);
+	free(set->rings);
+	free(set->runs);
+	free(set->copies);
+	free(set->checks);
+	free(set->all);
+	free(set->turn);
+	free(set);
+}
