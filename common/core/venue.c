@@ -9,13 +9,13 @@
 #include "timefmt.h"
 
 static const struct ap_format formats[] = {
-	{ "trade", ap_vread_trade, true },
-	{ "binance", ap_vread_binance, false },
-	{ "binance_futures", ap_vread_binance, false },
-	{ "coinbase", ap_vread_coinbase, false },
-	{ "kraken", ap_vread_kraken, false },
-	{ "bybit", ap_vread_bybit, false },
-	{ "okx", ap_vread_okx, false },
+	{ "trade", ap_vread_trade, true, false },
+	{ "binance", ap_vread_binance, false, false },
+	{ "binance_futures", ap_vread_binance, false, false },
+	{ "coinbase", ap_vread_coinbase, false, false },
+	{ "kraken", ap_vread_kraken, false, true },
+	{ "bybit", ap_vread_bybit, false, true },
+	{ "okx", ap_vread_okx, false, true },
 };
 enum { FORMATS = sizeof formats / sizeof formats[0] };
 
@@ -40,6 +40,11 @@ const struct ap_format *ap_format_find(ap_str name)
 const char *ap_format_name(size_t i)
 {
 	return i < FORMATS ? formats[i].name : NULL;
+}
+
+size_t ap_venue_trades_max(const struct ap_format *f, size_t len)
+{
+	return f == NULL ? 0 : f->many ? 16 + len / 24 : 1;
 }
 
 /* ---- what readers use ---------------------------------------------------- */
@@ -70,8 +75,8 @@ bool ap_vsays(const struct ap_venue *v, uint32_t obj, const char *key, const cha
 
 bool ap_vemit(struct ap_venue *v, uint32_t tok, struct ap_vtrade *t)
 {
-	if (v->trades == AP_VENUE_TRADES_MAX) {
-		snprintf(v->detail, sizeof v->detail, "more than %d trades in one message", AP_VENUE_TRADES_MAX);
+	if (v->trades == v->trades_max) {
+		snprintf(v->detail, sizeof v->detail, "more than %u trades in a message of %zu bytes", v->trades_max, v->j.len);
 		v->why = "too_many";
 		return false;
 	}
@@ -129,6 +134,7 @@ enum ap_venue_what ap_venue_parse(struct ap_venue *v, const struct ap_format *f,
 	v->on = on;
 	v->ctx = ctx;
 	v->trades = 0;
+	v->trades_max = (uint32_t)ap_venue_trades_max(f, payload.len);
 	v->stopped = false;
 	v->why = NULL;
 	v->scratch_len = 0;

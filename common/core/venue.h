@@ -13,10 +13,6 @@
 #include "rec.h"
 #include "symbol.h"
 
-enum {
-	AP_VENUE_TRADES_MAX = 4096,     /* trades in one message; more: AP_VENUE_BAD, "too_many" */
-};
-
 /* One trade of a message. Texts are views of the payload or the workspace: they die with the next call. */
 struct ap_vtrade {
 	ap_str source;          /* named by the message itself (our NDJSON); p == NULL: it does not say */
@@ -43,6 +39,11 @@ void ap_venue_free(struct ap_venue *v);
 const struct ap_format *ap_format_find(ap_str name);
 /* The names in the table, from 0; NULL after the last. For help texts. */
 const char *ap_format_name(size_t i);
+/*
+ * Most trades that a message of len bytes gives: 1 where the format has one a message, else 16 + len / 24 (a real trade
+ * takes more bytes than 24), so that a hostile message cannot swell. With more it is AP_VENUE_BAD, "too_many".
+ */
+size_t ap_venue_trades_max(const struct ap_format *f, size_t len);
 
 /*
  * Reads a message and calls `on` for each of its trades in order (f == NULL: AP_VENUE_BAD, "unknown_format").

@@ -13,13 +13,14 @@ struct ap_format {
 	const char *name;
 	enum ap_venue_what (*read)(struct ap_venue *v);
 	bool own;               /* our own format: no venue's symbol rules, no text keep-alives */
+	bool many;              /* a message may hold several trades */
 };
 
 struct ap_venue {
 	struct ap_json j;
 	bool (*on)(void *ctx, const struct ap_vtrade *t);
 	void *ctx;
-	uint32_t trades;        /* handed out of this message */
+	uint32_t trades, trades_max;    /* handed out of this message; at most */
 	bool stopped;           /* `on` wants no more */
 	const char *why;        /* after AP_VENUE_BAD */
 	char detail[AP_DETAIL_MAX];

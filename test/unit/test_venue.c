@@ -165,19 +165,21 @@ static bool count_one(void *ctx, const struct ap_vtrade *t)
 static void trades_of_one_message_are_bounded(void **unused)
 {
 	static const char head[] = "{\"topic\":\"trade\",\"data\":[{}", tail[] = "]}";
-	char *text = malloc(sizeof head + sizeof tail + 3 * AP_VENUE_TRADES_MAX);
+	enum { MORE = 100, LEN = sizeof head - 1 + 3 * MORE + sizeof tail - 1 };
+	const struct ap_format *f = ap_format_find(ap_str_c("bybit"));
+	char text[LEN + 1];
 	const char *detail;
 	size_t n = 0;
 	(void)unused;
-	assert_non_null(text);
 	strcpy(text, head);
-	for (int i = 0; i < AP_VENUE_TRADES_MAX; i++)
-		memcpy(text + sizeof head - 1 + 3 * i, ",{}", 3);
-	strcpy(text + sizeof head - 1 + 3 * AP_VENUE_TRADES_MAX, tail);
-	assert_int_equal(ap_venue_parse(v, ap_format_find(ap_str_c("bybit")), ap_str_c(text), count_one, &n), AP_VENUE_BAD);
-	assert_int_equal(n, AP_VENUE_TRADES_MAX);
+	for (int i = 0; i < MORE; i++)
+		strcat(text, ",{}");
+	strcat(text, tail);
+	assert_int_equal(ap_venue_parse(v, f, ap_str_c(text), count_one, &n), AP_VENUE_BAD);
+	assert_int_equal(n, 16 + LEN / 24);
+	assert_int_equal(n, ap_venue_trades_max(f, LEN));
 	assert_string_equal(ap_venue_why(v, &detail), "too_many");
-	free(text);
+	assert_int_equal(ap_venue_trades_max(ap_format_find(ap_str_c("trade")), 65536), 1);
 }
 
 static void reading_stops_when_told(void **unused)
