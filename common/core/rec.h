@@ -40,7 +40,7 @@ struct ap_trade {
 	ap_str venue_symbol;    /* as the venue spells it */
 	ap_str trade_id;        /* empty: the venue gives none */
 	ap_ts ts;               /* exchange time */
-	ap_dec price, qty;      /* price > 0, qty > 0 */
+	ap_dec price, qty;      /* price > 0, qty >= 0 (archives round tiny ones to 0) */
 	enum ap_side side;
 	uint32_t raw_idx;       /* index of the raw message in its entry (entry id: ap_id_origin) */
 	uint32_t sub;           /* which trade of that message, from 0 */

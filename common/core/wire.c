@@ -26,6 +26,7 @@ enum ftype {
 	F_F64,          /* finite */
 	F_DEC,
 	F_POSITIVE,     /* ap_dec, > 0 */
+	F_NONNEG,       /* ap_dec, >= 0 */
 	F_SUM,
 };
 
@@ -56,7 +57,7 @@ static const struct field f_trade[] = {
 	{ F_TEXT, AT(trade, source), AP_SOURCE_MAX },       { F_TEXT, AT(trade, symbol), AP_SYMBOL_MAX },
 	{ F_TEXT, AT(trade, venue_symbol), AP_SYMBOL_MAX }, { F_TEXT, AT(trade, trade_id), AP_TRADE_ID_MAX },
 	{ F_TIME, AT(trade, ts), 0 },                       { F_POSITIVE, AT(trade, price), 0 },
-	{ F_POSITIVE, AT(trade, qty), 0 },                  { F_ENUM, AT(trade, side), AP_SIDE_SELL + 1 },
+	{ F_NONNEG, AT(trade, qty), 0 },                    { F_ENUM, AT(trade, side), AP_SIDE_SELL + 1 },
 	{ F_U32, AT(trade, raw_idx), 0 },                   { F_U32, AT(trade, sub), 0 },
 	{ F_BOOL, AT(trade, rounded), 0 },
 };
@@ -260,6 +261,10 @@ static void pack_field(msgpack_packer *pk, const struct ap_rec *rec, const struc
 		break;
 	case F_POSITIVE:
 		assert(((const ap_dec *)p)->e18 > 0);
+		pack_dec(pk, *(const ap_dec *)p);
+		break;
+	case F_NONNEG:
+		assert(((const ap_dec *)p)->e18 >= 0);
 		pack_dec(pk, *(const ap_dec *)p);
 		break;
 	case F_DEC:
@@ -574,7 +579,11 @@ static bool take_field(cur *c, struct ap_rec *rec, const struct field *f)
 	case F_POSITIVE:
 		if (!take_dec(c, p))
 			return false;
-		return ((const ap_dec *)p)->e18 > 0 ? true : bad(c, "price or quantity not positive");
+		return ((const ap_dec *)p)->e18 > 0 ? true : bad(c, "price not positive");
+	case F_NONNEG:
+		if (!take_dec(c, p))
+			return false;
+		return ((const ap_dec *)p)->e18 >= 0 ? true : bad(c, "quantity negative");
 	case F_SUM:
 		return take_sum(c, p);
 	}

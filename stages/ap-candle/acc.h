@@ -37,7 +37,7 @@ void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id);
 
 enum { CANDLE_QV_TOP_BITS = 62, CANDLE_VOL_BITS = 126 };
 
-/* *s += price * qty for price, qty > 0. The caller knows that it fits (candle_sums_fit). */
+/* *s += price * qty for price > 0, qty >= 0. The caller knows that it fits (candle_sums_fit). */
 static inline void candle_sum_addmul(ap_sum *s, ap_dec price, ap_dec qty)
 {
 	const ap_u128 a = (ap_u128)price.e18, b = (ap_u128)qty.e18;

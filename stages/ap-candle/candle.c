@@ -123,7 +123,7 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 	struct candle_series *ser;
 	enum candle_place rc;
 
-	if (t->price.e18 <= 0 || t->qty.e18 <= 0 || t->ts.ns < 0 || t->trade_id.len > AP_TRADE_ID_MAX)
+	if (t->price.e18 <= 0 || t->qty.e18 < 0 || t->ts.ns < 0 || t->trade_id.len > AP_TRADE_ID_MAX)
 		return trade_refuse(st, rec, WHY_RANGE, out);
 	ser = candle_series_get(st, t->source, t->symbol);
 	if (ser == NULL)

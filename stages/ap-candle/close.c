@@ -50,7 +50,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->volume.e18 = s->s.vol_e18;
 	c->quote_volume = s->s.qv;
 	if (!ap_sum_div(&s->s.qv, c->volume, 12, &c->vwap))
-		c->vwap.e18 = 0;        /* no volume, no average: a filled candle */
+		c->vwap.e18 = 0;        /* no volume, no average */
 	c->buy_volume.e18 = s->s.buy_e18;
 	c->sell_volume.e18 = s->s.sell_e18;
 	c->trade_count = s->s.n;

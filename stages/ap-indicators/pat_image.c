@@ -118,12 +118,12 @@ static const uint8_t *get_cell(const uint8_t *p, struct pat_cell *c)
 
 bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
 {
-	const uint8_t *p = image + sizeof magic;
+	const uint8_t *p;
 	uint64_t version, hash;
 
 	if (size != PAT_IMAGE_SIZE || memcmp(image, magic, sizeof magic) != 0)
 		return false;
-	p = get(p, &version, 4);
+	p = get(image + sizeof magic, &version, 4);
 	(void)get(image + PAT_IMAGE_SIZE - 8, &hash, 8);
 	if (version != PAT_IMAGE_VERSION || hash != XXH64(image, PAT_IMAGE_SIZE - 8, 0))
 		return false;

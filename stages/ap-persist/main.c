@@ -37,7 +37,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "recoveries_total", "", AP_M_COUNTER, (double)st->recoveries);
 	ap_metrics_add(m, "bad_rows_total", "", AP_M_COUNTER, (double)st->bad_rows);
 	ap_metrics_add(m, "bad_frames_total", "", AP_M_COUNTER, (double)s->map->bad_frames);
-	ap_metrics_add(m, "lost_entries_total", "", AP_M_COUNTER, (double)st->lost);
+	ap_metrics_add(m, "lost_total", "", AP_M_COUNTER, (double)st->lost);
 	ap_metrics_add(m, "postgresql_up", "", AP_M_GAUGE, s->pg_ready ? 1.0 : 0.0);
 	if (st->batch_us.n > 0) {
 		ap_metrics_add(m, "batch_ms_p50", "", AP_M_GAUGE, (double)ap_hist_quantile(&st->batch_us, 0.5) / 1000);

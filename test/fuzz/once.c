@@ -44,7 +44,7 @@ static size_t load_corpus(const char *dir, struct kept *kept)
 	DIR *d = opendir(dir);
 	for (const struct dirent *e; d != NULL && n < KEPT && (e = readdir(d)) != NULL;) {
 		static uint8_t buf[1 << 20];
-		char path[4096];
+		char path[4096 + 257];
 		if (e->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof path, "%s/%s", dir, e->d_name);

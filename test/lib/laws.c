@@ -47,21 +47,45 @@ static bool fail(struct run *k, const char *fmt, ...)
 static void result_init(struct laws_result *r)
 {
 	memset(r, 0, sizeof *r);
-	for (int s = 0; s < AP_S_N; s++)
+	for (int s = 0; s < AP_S_N; s++) {
 		ap_buf_init(&r->stream[s], RESULT_MAX);
+		ap_buf_init(&r->ends[s], RESULT_MAX);
+	}
 }
 
 void laws_result_done(struct laws_result *r)
 {
-	for (int s = 0; s < AP_S_N; s++)
+	for (int s = 0; s < AP_S_N; s++) {
 		ap_buf_done(&r->stream[s]);
+		ap_buf_done(&r->ends[s]);
+	}
 	laws_map_free(r->state);
 	memset(r, 0, sizeof *r);
+}
+
+static uint64_t rec_end(const struct laws_result *r, int s, uint32_t nth)
+{
+	uint64_t end;
+
+	memcpy(&end, r->ends[s].p + (size_t)nth * sizeof end, sizeof end);
+	return end;
+}
+
+bool laws_result_rec(const struct laws_result *r, enum ap_stream s, uint32_t nth, struct ap_wire_iter *it, struct ap_rec *rec)
+{
+	uint64_t from;
+
+	if (nth >= r->n[s])
+		return false;
+	from = nth == 0 ? 0 : rec_end(r, s, nth - 1);
+	ap_wire_start(it, ap_str_n((const char *)r->stream[s].p + from, rec_end(r, s, nth) - from), 1);
+	return ap_wire_next(it, rec) == AP_WIRE_OK;
 }
 
 static void on_put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 {
 	struct run *k = (struct run *)(void *)out;
+	uint64_t end;
 
 	k->put_n++;
 	if (to >= AP_S_N || (k->stage->outs & (1u << to)) == 0) {
@@ -71,6 +95,8 @@ static void on_put(struct ap_out *out, enum ap_stream to, const struct ap_rec *r
 	if (!ap_wire_put(&k->wip.stream[to], rec))
 		(void)fail(k, "a record for %s does not encode", ap_stream_name(to));
 	k->wip.n[to]++;
+	end = k->res->stream[to].len + k->wip.stream[to].len;
+	ap_buf_put(&k->wip.ends[to], &end, sizeof end);
 }
 
 static void on_field(struct ap_saver *s, ap_str field, ap_str value)
@@ -156,9 +182,11 @@ static void run_commit(struct run *k)
 {
 	for (int s = 0; s < AP_S_N; s++) {
 		ap_buf_put(&k->res->stream[s], k->wip.stream[s].p, k->wip.stream[s].len);
+		ap_buf_put(&k->res->ends[s], k->wip.ends[s].p, k->wip.ends[s].len);
 		k->res->n[s] += k->wip.n[s];
 		k->wip.n[s] = 0;
 		ap_buf_clear(&k->wip.stream[s]);
+		ap_buf_clear(&k->wip.ends[s]);
 	}
 	for (int v = 0; v < AP_V_N; v++) {
 		k->res->verdict[v] += k->wip.verdict[v];
@@ -173,6 +201,7 @@ static bool run_crash(struct run *k, uint64_t seed)
 	k->st = NULL;
 	for (int s = 0; s < AP_S_N; s++) {
 		ap_buf_clear(&k->wip.stream[s]);
+		ap_buf_clear(&k->wip.ends[s]);
 		k->wip.n[s] = 0;
 	}
 	memset(k->wip.verdict, 0, sizeof k->wip.verdict);
@@ -277,15 +306,15 @@ struct laws_tape *laws_through(const struct ap_stage *stage, const struct ap_con
 	res.state = laws_map_new();
 	ok = run_open(&k);
 	for (size_t i = 0; ok && i < tape->n; i++) {
+		const uint32_t before = res.n[of];
 		struct ap_wire_iter it;
 		struct ap_rec rec;
 
 		ok = run_entry(&k, &tape->entry[i], i);
-		ap_wire_start(&it, ap_buf_view(&k.wip.stream[of]), k.wip.n[of]);
-		while (ok && ap_wire_next(&it, &rec) == AP_WIRE_OK)
+		run_commit(&k);
+		for (uint32_t n = before; laws_result_rec(&res, of, n, &it, &rec); n++)
 			laws_tape_add(t, &rec);
 		laws_tape_cut(t);
-		run_commit(&k);
 	}
 	if (k.st != NULL)
 		stage->close(k.st);
@@ -305,31 +334,22 @@ static void tell_record(struct ap_buf *b, const struct laws_result *r, int s, ui
 	struct ap_wire_iter it;
 	struct ap_rec rec;
 
-	ap_wire_start(&it, ap_buf_view(&r->stream[s]), r->n[s]);
-	for (uint32_t i = 0; ap_wire_next(&it, &rec) == AP_WIRE_OK; i++) {
-		if (i == nth) {
-			ap_rec_json(b, &rec);
-			return;
-		}
-	}
-	ap_buf_puts(b, "(nothing)");
+	if (laws_result_rec(r, (enum ap_stream)s, nth, &it, &rec))
+		ap_rec_json(b, &rec);
+	else
+		ap_buf_puts(b, "(nothing)");
 }
 
 /* Which record of the stream holds the first byte that differs. */
 static uint32_t first_difference(const struct laws_result *a, const struct laws_result *b, int s)
 {
-	struct ap_wire_iter it;
-	struct ap_rec rec;
+	size_t same = 0;
 	uint32_t i = 0;
 
-	ap_wire_start(&it, ap_buf_view(&a->stream[s]), a->n[s]);
-	while (ap_wire_next(&it, &rec) == AP_WIRE_OK) {
-		const size_t end = (size_t)(it.p - a->stream[s].p);
-
-		if (end > b->stream[s].len || memcmp(a->stream[s].p, b->stream[s].p, end) != 0)
-			return i;
+	while (same < a->stream[s].len && same < b->stream[s].len && a->stream[s].p[same] == b->stream[s].p[same])
+		same++;
+	while (i < a->n[s] && rec_end(a, s, i) <= same)
 		i++;
-	}
 	return i;
 }
 

@@ -97,12 +97,15 @@ bool laws_map_slot(const struct laws_map *m, size_t i, ap_str *name, ap_str *val
 /* What a run left behind. */
 struct laws_result {
 	struct ap_buf stream[AP_S_N];   /* records as wire bytes, in order */
+	struct ap_buf ends[AP_S_N];     /* where each ends: uint64_t */
 	uint32_t n[AP_S_N];             /* how many */
 	uint64_t verdict[AP_V_N];
 	struct laws_map *state;         /* as the committed deltas left it */
 	size_t state_bytes;             /* bytes of all deltas: what a commit would have carried */
 };
 void laws_result_done(struct laws_result *r);
+/* The nth record of a stream; its texts live in the result, an indicator's values in *it. False: there are not so many. */
+bool laws_result_rec(const struct laws_result *r, enum ap_stream s, uint32_t nth, struct ap_wire_iter *it, struct ap_rec *rec);
 
 /*
  * Runs the tape undisturbed: a commit after each entry. Checks on the way that outputs stay within bound(), go to
@@ -134,8 +137,8 @@ bool laws_total(const struct laws_case *c, char why[LAWS_WHY]);
 bool laws_all(const struct laws_case *c, char why[LAWS_WHY]);
 
 /*
- * The body of a fuzz target: the bytes choose a market, its disorder and a schedule of commits and crashes; all laws are
- * checked on it. `walk` makes the stage's kind of tape. Aborts with the sentence when a law is broken.
+ * The body of a fuzz target: the bytes choose a market, its disorder, a schedule of commits and crashes, and the law to
+ * check. `walk` makes the stage's kind of tape. Aborts with the sentence when the law is broken.
  */
 int laws_fuzz(const struct ap_stage *stage, struct laws_tape *(*walk)(const struct laws_walk *w), const uint8_t *data, size_t size);
 

@@ -1,0 +1,29 @@
+/*
+ * sim.h - a market to look at: seeded, bursty arrivals, heavy-tailed sizes, wandering prices.
+ *
+ * Arrivals excite further arrivals (a Hawkes process per symbol); sizes have a power-law tail; the price is a
+ * function of the seed and of absolute time, so that a simulator started again goes on where the market would be by
+ * now. Its volatility has quiet and wild hours. Doubles are used to invent numbers, never to carry them: what
+ * comes out is a whole number of ticks and lots. No clock: the caller says what time it is.
+ */
+#ifndef AP_INGEST_SIM_H
+#define AP_INGEST_SIM_H
+
+#include "common/core/rec.h"
+
+enum { AP_SIM_SYMBOLS = 64 };
+
+struct ap_sim;
+
+/*
+ * symbols: names separated by commas, known ones (BTC-USDT ...) at their usual price, others at one drawn from their
+ * name. rate: trades a second of all together, on average. NULL with a sentence in err.
+ */
+struct ap_sim *ap_sim_new(uint64_t seed, double rate, const char *symbols, ap_ts start, char *err, size_t errlen);
+void ap_sim_free(struct ap_sim *s);
+/* When the next trade happens. */
+ap_ts ap_sim_when(const struct ap_sim *s);
+/* That trade; source, raw_idx and so on are left empty, texts live until the next call. Moves on to the one after it. */
+void ap_sim_next(struct ap_sim *s, struct ap_trade *out);
+
+#endif

@@ -1,0 +1,610 @@
+/*
+ * test_ingest.c - the pure parts of ap-ingest: cutting streams, gathering frames, reading tapes, inventing a market.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/core/part.h"
+#include "common/core/timefmt.h"
+#include "stages/ap-ingest/batch.h"
+#include "stages/ap-ingest/replay.h"
+#include "stages/ap-ingest/sim.h"
+#include "stages/ap-ingest/split.h"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+
+/* --- split ---------------------------------------------------------------------------- */
+
+static struct ap_buf seen;
+
+static void note(void *ctx, ap_str msg, bool cut)
+{
+	(void)ctx;
+	ap_buf_str(&seen, msg);
+	ap_buf_puts(&seen, cut ? "!|" : "|");
+}
+
+static const char *seen_text(void)
+{
+	ap_buf_putc(&seen, '\0');
+	assert_false(seen.full);
+	seen.len--;
+	return (const char *)seen.p;
+}
+
+/* Feeds the text in pieces of `step` bytes. */
+static const char *split(const char *in, size_t max, size_t step, bool lines)
+{
+	struct ap_split s;
+	size_t n = strlen(in);
+
+	ap_buf_clear(&seen);
+	ap_split_init(&s, max, lines);
+	for (size_t i = 0; i < n; i += step)
+		ap_split_feed(&s, in + i, n - i < step ? n - i : step, note, NULL);
+	ap_split_end(&s, note, NULL);
+	ap_split_done(&s);
+	return seen_text();
+}
+
+static void messages_are_cut_the_same_wherever_the_stream_is_cut(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} t[] = {
+		{ "{\"a\":1}\n{\"b\":2}\n", "{\"a\":1}|{\"b\":2}|" },
+		{ "{\"a\":1}{\"b\":{\"c\":[1,{}]}}{\"d\":4}", "{\"a\":1}|{\"b\":{\"c\":[1,{}]}}|{\"d\":4}|" },
+		{ "\r\n  {\"a\":1} \t {\"b\":2}\r\n\n\n", "{\"a\":1}|{\"b\":2}|" },
+		{ "{\"a\":\"}{\\\"}\"}{\"b\":\"\\\\\"}", "{\"a\":\"}{\\\"}\"}|{\"b\":\"\\\\\"}|" },
+		{ "garbage\n{\"a\":1}\n", "garbage|{\"a\":1}|" },
+		{ "{\"a\":\"open\n{\"b\":2}\n", "{\"a\":\"open|{\"b\":2}|" },       /* a broken line does not swallow the next */
+		{ "{\"a\":{\n{\"b\":2}", "{\"a\":{|{\"b\":2}|" },
+		{ "{\"a\":1}tail\n{\"b\":2}", "{\"a\":1}|tail|{\"b\":2}|" },
+		{ "[1,2]\n{\"b\":2}", "[1,2]|{\"b\":2}|" },
+		{ "{\"a\":1", "{\"a\":1|" },
+		{ "}{\n", "}{|" },
+		{ "", "" },
+		{ "\n \n", "" },
+	};
+
+	(void)state;
+	ap_buf_init(&seen, 1 << 16);
+	for (size_t i = 0; i < LEN(t); i++)
+		for (size_t step = 1; step <= strlen(t[i].in) + 1; step++)
+			assert_string_equal(split(t[i].in, 1000, step, false), t[i].out);
+	assert_string_equal(split("{\"a\":1}{\"b\":2}\nx,y\n", 1000, 3, true), "{\"a\":1}{\"b\":2}|x,y|");
+	ap_buf_done(&seen);
+}
+
+static void an_overlong_message_is_cut_and_the_next_one_is_whole(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} t[] = {
+		{ "{\"a\":\"0123456789\"}{\"b\":2}", "{\"a\":\"0123!|{\"b\":2}|" },
+		{ "0123456789abcdef\n{\"b\":2}", "0123456789!|{\"b\":2}|" },
+		{ "0123456789\n{\"b\":2}", "0123456789|{\"b\":2}|" },
+		{ "{\"a\":\"01234567\n{\"b\":2}", "{\"a\":\"0123!|{\"b\":2}|" },
+		{ "{\"a\":\"0123456789", "{\"a\":\"0123!|" },
+	};
+
+	(void)state;
+	ap_buf_init(&seen, 1 << 16);
+	for (size_t i = 0; i < LEN(t); i++)
+		for (size_t step = 1; step <= strlen(t[i].in) + 1; step++)
+			assert_string_equal(split(t[i].in, 10, step, false), t[i].out);
+	ap_buf_done(&seen);
+}
+
+/* --- batch ----------------------------------------------------------------------------- */
+
+static struct ap_rec raw_of(const char *payload, size_t len, uint64_t seq)
+{
+	struct ap_rec r = { .kind = AP_RAW };
+
+	r.u.raw = (struct ap_raw){ ap_str_c("tcp"), ap_str_c("SPY"), ap_str_c("trade"), ap_str_n(payload, len), { 5 }, seq };
+	return r;
+}
+
+static struct ap_wire_iter it;
+
+/* Sequence numbers of a frame's records, as they stand in its bytes. */
+static uint64_t check_frame(const struct ap_frame *f, uint64_t from)
+{
+	struct ap_rec r;
+
+	assert_true(f->n >= 1 && f->n <= AP_FRAME_RECS && f->body.len <= AP_FRAME_BYTES && f->closed);
+	ap_wire_start(&it, ap_buf_view(&f->body), f->n);
+	for (uint32_t i = 0; i < f->n; i++, from++) {
+		assert_int_equal(ap_wire_next(&it, &r), AP_WIRE_OK);
+		assert_int_equal(r.u.raw.seq, from);
+		assert_int_equal(f->slot[i].seq, from);
+	}
+	assert_int_equal(ap_wire_next(&it, &r), AP_WIRE_END);
+	return from;
+}
+
+static void records_gather_into_full_frames_in_order(void **state)
+{
+	struct ap_batch *b = ap_batch_new(2);
+	uint64_t next = 1;
+	unsigned frames = 0;
+	struct ap_frame *f;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 1200; i++) {
+		struct ap_rec r = raw_of("{}", 2, i);
+
+		assert_true(ap_batch_put(b, 1, &r, i, (int64_t)i * 10, 0));
+	}
+	assert_null(ap_batch_head(b, 0));
+	assert_int_equal(ap_batch_last(b, 1), 1200);
+	assert_true(ap_batch_bytes(b) > 1200 * 20);
+	while ((f = ap_batch_head(b, 1)) != NULL) {
+		assert_int_equal(f->t_ms, next * 10);
+		assert_int_equal(ap_frame_first_seq(f), next);
+		next = check_frame(f, next);
+		assert_int_equal(ap_frame_last_seq(f), next - 1);
+		ap_batch_pop(b, 1);
+		frames++;
+	}
+	assert_int_equal(next, 1201);
+	assert_int_equal(frames, 3);
+	assert_int_equal(ap_batch_bytes(b), 0);
+	ap_batch_free(b);
+}
+
+static void a_frame_on_its_way_takes_no_more_records(void **state)
+{
+	struct ap_batch *b = ap_batch_new(1);
+	struct ap_rec r1 = raw_of("{}", 2, 1), r2 = raw_of("{}", 2, 2), r3 = raw_of("{}", 2, 3);
+	struct ap_frame *f;
+
+	(void)state;
+	ap_batch_put(b, 0, &r1, 1, 7, 99);
+	f = ap_batch_head(b, 0);
+	ap_batch_put(b, 0, &r2, 2, 8, 0);
+	ap_batch_put(b, 0, &r3, 3, 9, 0);
+	assert_ptr_equal(ap_batch_head(b, 0), f);
+	assert_int_equal(f->n, 1);
+	assert_int_equal(f->tickets, 1);
+	assert_int_equal(f->slot[0].ticket, 99);
+	ap_batch_pop(b, 0);
+	f = ap_batch_head(b, 0);
+	assert_int_equal(f->n, 2);
+	assert_int_equal(check_frame(f, 2), 4);
+	assert_int_equal(f->tickets, 0);
+	ap_batch_pop(b, 0);
+	assert_null(ap_batch_head(b, 0));
+	ap_batch_free(b);
+}
+
+static void large_records_make_short_frames(void **state)
+{
+	static char big[AP_PAYLOAD_MAX];
+	struct ap_batch *b = ap_batch_new(1);
+	uint64_t next = 1;
+	struct ap_frame *f;
+
+	(void)state;
+	memset(big, 'x', sizeof big);
+	for (uint64_t i = 1; i <= 10; i++) {
+		struct ap_rec r = raw_of(big, sizeof big, i);
+
+		assert_true(ap_batch_put(b, 0, &r, i, 0, 0));
+	}
+	while ((f = ap_batch_head(b, 0)) != NULL) {
+		assert_true(f->n == 3 || next == 10);
+		next = check_frame(f, next);
+		ap_batch_pop(b, 0);
+	}
+	assert_int_equal(next, 11);
+	ap_batch_free(b);
+}
+
+static void what_is_there_already_is_cut_from_the_front(void **state)
+{
+	struct ap_batch *b = ap_batch_new(1);
+	struct ap_frame *f;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 10; i++) {
+		struct ap_rec r = raw_of("{}", 2, i);
+
+		ap_batch_put(b, 0, &r, i, 0, i % 2);
+	}
+	f = ap_batch_head(b, 0);
+	assert_int_equal(ap_batch_cut(b, 0, 0), 0);
+	assert_int_equal(ap_batch_cut(b, 0, 4), 4);
+	assert_int_equal(f->n, 6);
+	assert_int_equal(f->tickets, 3);
+	assert_int_equal(check_frame(f, 5), 11);
+	assert_int_equal(ap_batch_bytes(b), f->body.len);
+	assert_int_equal(ap_batch_cut(b, 0, 100), 6);
+	assert_int_equal(f->n, 0);
+	assert_int_equal(ap_batch_bytes(b), 0);
+	ap_batch_pop(b, 0);
+	assert_null(ap_batch_head(b, 0));
+	ap_batch_free(b);
+}
+
+/* --- tapes ------------------------------------------------------------------------------- */
+
+/* Each item as a line: place, kind, and what matters of it. */
+static void write_item(void *ctx, const struct ap_tape_item *i)
+{
+	struct ap_buf *b = ctx;
+	const struct ap_rec *r = i->rec;
+	char ts[AP_TS_TEXT];
+
+	if (r->kind == AP_BEAT) {
+		assert_true(i->everywhere && r->u.beat.alive && !r->u.beat.live);
+		ap_ts_format(r->u.beat.ts, 3, ts);
+		ap_buf_printf(b, "%d beat %.*s %s %u%s\n", (int)i->place, (int)r->u.beat.source.len, r->u.beat.source.p, ts + 11,
+			      r->u.beat.covers_ms, r->u.beat.close ? " close" : "");
+		return;
+	}
+	assert_false(i->everywhere);
+	assert_int_equal(r->u.raw.seq, i->place);
+	ap_ts_format(r->u.raw.recv, 3, ts);
+	ap_buf_printf(b, "%d %.*s %.*s %.*s %s %.*s\n", (int)i->place, (int)r->u.raw.source.len, r->u.raw.source.p,
+		      (int)r->u.raw.symbol.len, r->u.raw.symbol.p, (int)r->u.raw.format.len, r->u.raw.format.p, ts + 11,
+		      (int)(r->u.raw.payload.len > 200 ? 200 : r->u.raw.payload.len), r->u.raw.payload.p);
+}
+
+static void run_tape(const struct ap_tape_spec *spec, const char *text, bool close, const char *want)
+{
+	char err[200] = "";
+	struct ap_tape *t = ap_tape_new(spec, err, sizeof err);
+	struct ap_buf b;
+
+	if (t == NULL)
+		fail_msg("%s", err);
+	ap_buf_init(&b, 1 << 20);
+	for (const char *p = text; *p != '\0';) {
+		size_t n = strcspn(p, "\n");
+
+		ap_tape_line(t, ap_str_n(p, n), false, write_item, &b);
+		p += n + (p[n] == '\n');
+	}
+	ap_tape_end(t, close, write_item, &b);
+	ap_buf_putc(&b, '\0');
+	assert_false(b.full);
+	assert_string_equal((char *)b.p, want);
+	ap_buf_done(&b);
+	ap_tape_free(t);
+}
+
+static void a_binance_archive_becomes_trades_and_beats(void **state)
+{
+	const struct ap_tape_spec spec = { "binance-trades", NULL, NULL, "BTCUSDT" };
+
+	(void)state;
+	run_tape(&spec,
+		 "id,price,qty,quote_qty,time,is_buyer_maker\n"
+		 "11,61800.30,0.006,370.8018,1723161256322,false\n"
+		 "12,61800.30,1.990,12298.2597,1723161256344,true\n"
+		 "13,61801,2,1,1723161259001,False,True\n",
+		 true,
+		 "1 binance BTC-USDT trade 23:54:16.322Z "
+		 "{\"symbol\":\"BTCUSDT\",\"price\":\"61800.30\",\"quantity\":\"0.006\",\"timestamp\":\"1723161256322\",\"trade_id\":\"11\",\"side\":\"buy\"}\n"
+		 "2 binance BTC-USDT trade 23:54:16.344Z "
+		 "{\"symbol\":\"BTCUSDT\",\"price\":\"61800.30\",\"quantity\":\"1.990\",\"timestamp\":\"1723161256344\",\"trade_id\":\"12\",\"side\":\"sell\"}\n"
+		 "3 beat binance 23:54:19.000Z 2678\n"
+		 "4 binance BTC-USDT trade 23:54:19.001Z "
+		 "{\"symbol\":\"BTCUSDT\",\"price\":\"61801\",\"quantity\":\"2\",\"timestamp\":\"1723161259001\",\"trade_id\":\"13\",\"side\":\"buy\"}\n"
+		 "5 beat binance 23:54:19.001Z 1 close\n");
+}
+
+static void an_aggregated_archive_without_header_is_read(void **state)
+{
+	const struct ap_tape_spec spec = { "binance-aggtrades", NULL, "Binance_Spot", "XRPETH" };
+
+	(void)state;
+	run_tape(&spec, "13519807,0.00141342,23.00000000,15373518,15373518,1570752011620,true,true\n", false,
+		 "1 binance_spot XRP-ETH trade 00:00:11.620Z "
+		 "{\"symbol\":\"XRPETH\",\"price\":\"0.00141342\",\"quantity\":\"23.00000000\",\"timestamp\":\"1570752011620\",\"trade_id\":\"13519807\",\"side\":\"sell\"}\n");
+}
+
+static void columns_may_stand_in_any_order(void **state)
+{
+	const struct ap_tape_spec spec = { "csv", "-,symbol,time,side,quantity,price", "x", NULL };
+
+	(void)state;
+	run_tape(&spec,
+		 "n,sym,when,side,size,price\n"
+		 "1,SPY,2026-01-02T03:04:05.5Z,sell,7,1e2\n"
+		 "2,\"BTC-USD\",1767323045.75,,\"3\",\"a,b\"\n"
+		 "3,SPY\n",
+		 false,
+		 "1 x SPY trade 03:04:05.500Z {\"symbol\":\"SPY\",\"price\":\"1e2\",\"quantity\":\"7\",\"timestamp\":\"2026-01-02T03:04:05.5Z\",\"side\":\"sell\"}\n"
+		 "2 x BTC-USD trade 03:04:05.750Z {\"symbol\":\"BTC-USD\",\"price\":\"a,b\",\"quantity\":\"3\",\"timestamp\":\"1767323045.75\"}\n"
+		 "3 x SPY trade 03:04:05.750Z {\"symbol\":\"SPY\"}\n");
+}
+
+static void a_tardis_file_names_its_own_source(void **state)
+{
+	const struct ap_tape_spec spec = { "tardis-trades", NULL, NULL, NULL };
+
+	(void)state;
+	run_tape(&spec,
+		 "exchange,symbol,timestamp,local_timestamp,id,side,price,amount\n"
+		 "deribit,BTC-PERPETUAL,1585699200245000,1585699200341000,abc-1,sell,6425.5,50\n",
+		 false,
+		 "1 deribit BTC-PERPETUAL trade 00:00:00.245Z "
+		 "{\"symbol\":\"BTC-PERPETUAL\",\"price\":\"6425.5\",\"quantity\":\"50\",\"timestamp\":\"1585699200245000\",\"trade_id\":\"abc-1\",\"side\":\"sell\"}\n");
+}
+
+static void lines_of_trades_keep_their_own_text(void **state)
+{
+	const struct ap_tape_spec spec = { "ndjson", NULL, "mine", NULL };
+
+	(void)state;
+	run_tape(&spec,
+		 "{\"source\":\"other\",\"symbol\":\"BTC-USDT\",\"price\":1.50,\"quantity\":\"2\",\"timestamp\":1767323045}\n"
+		 "not json\n"
+		 "{\"symbol\":\"ETH-USDT\",\"price\":\"3\",\"quantity\":\"2\",\"timestamp\":\"2026-01-02T03:04:06Z\"}\n",
+		 false,
+		 "1 other BTC-USDT trade 03:04:05.000Z {\"source\":\"other\",\"symbol\":\"BTC-USDT\",\"price\":1.50,\"quantity\":\"2\",\"timestamp\":1767323045}\n"
+		 "2 mine  trade 03:04:05.000Z not json\n"
+		 "3 mine ETH-USDT trade 03:04:06.000Z {\"symbol\":\"ETH-USDT\",\"price\":\"3\",\"quantity\":\"2\",\"timestamp\":\"2026-01-02T03:04:06Z\"}\n");
+}
+
+static void a_session_keeps_what_the_venue_sent_and_its_receive_times(void **state)
+{
+	const struct ap_tape_spec spec = { "session", NULL, NULL, NULL };
+
+	(void)state;
+	run_tape(&spec,
+		 "{\"recv_ts\":1633998511.15,\"exchange\":\"BINANCE\",\"conn\":\"ws.1.0\",\"dir\":\"connect\",\"url\":\"wss://x\"}\n"
+		 "{\"recv_ts\":1633998512.06,\"exchange\":\"BINANCE\",\"conn\":\"w\",\"dir\":\"recv\",\"msg\":{\"stream\":\"a@bookTicker\",\"data\":{\"u\":1,\"s\":\"A\"}}}\n"
+		 "{\"recv_ts\":1633998513.957,\"exchange\":\"BINANCE\",\"conn\":\"w\",\"dir\":\"recv\",\"msg\":{\"stream\":\"nknusdt@aggTrade\",\"data\":"
+		 "{\"e\":\"aggTrade\",\"E\":1633998523963,\"s\":\"NKNUSDT\",\"a\":15683430,\"p\":\"0.35280000\",\"q\":\"58.00000000\",\"T\":1633998523963,\"m\":false}}}\n"
+		 "1633998515123456789 {\"stream\":\"btcusdt@trade\",\"data\":{\"e\":\"trade\",\"E\":1,\"s\":\"BTCUSDT\",\"t\":5,\"p\":\"1\",\"q\":\"2\",\"T\":1633998515000,\"m\":true}}\n",
+		 true,
+		 "1 beat binance 00:28:33.000Z 940\n"
+		 "2 binance NKN-USDT binance 00:28:33.957Z {\"stream\":\"nknusdt@aggTrade\",\"data\":{\"e\":\"aggTrade\",\"E\":1633998523963,\"s\":\"NKNUSDT\",\"a\":15683430,"
+		 "\"p\":\"0.35280000\",\"q\":\"58.00000000\",\"T\":1633998523963,\"m\":false}}\n"
+		 "3 beat binance 00:28:35.000Z 2000\n"
+		 "4 binance BTC-USDT binance 00:28:35.123Z {\"stream\":\"btcusdt@trade\",\"data\":{\"e\":\"trade\",\"E\":1,\"s\":\"BTCUSDT\",\"t\":5,\"p\":\"1\",\"q\":\"2\",\"T\":1633998515000,\"m\":true}}\n"
+		 "5 beat binance 00:28:35.123Z 123 close\n");
+}
+
+/* One absurd time must neither end all candles of its source nor be taken for the time it was received at. */
+static void a_single_wild_time_moves_no_clock(void **state)
+{
+	const struct ap_tape_spec spec = { "csv", "time,price,quantity", "x", "SPY" };
+
+	(void)state;
+	run_tape(&spec,
+		 "1767323045,1,1\n"
+		 "2767323045,2,1\n"             /* 2057, one row only */
+		 "1767323046,3,1\n"
+		 "1777323046,4,1\n"             /* four months on, and it stays so */
+		 "1777323047,5,1\n"
+		 "bad,6,1\n",
+		 true,
+		 "1 x SPY trade 03:04:05.000Z {\"symbol\":\"SPY\",\"price\":\"1\",\"quantity\":\"1\",\"timestamp\":\"1767323045\"}\n"
+		 "2 x SPY trade 03:04:05.000Z {\"symbol\":\"SPY\",\"price\":\"2\",\"quantity\":\"1\",\"timestamp\":\"2767323045\"}\n"
+		 "3 beat x 03:04:06.000Z 1000\n"
+		 "4 x SPY trade 03:04:06.000Z {\"symbol\":\"SPY\",\"price\":\"3\",\"quantity\":\"1\",\"timestamp\":\"1767323046\"}\n"
+		 "5 beat x 20:50:46.000Z 4294967295\n"
+		 "6 x SPY trade 20:50:46.000Z {\"symbol\":\"SPY\",\"price\":\"4\",\"quantity\":\"1\",\"timestamp\":\"1777323046\"}\n"
+		 "7 beat x 20:50:47.000Z 1000\n"
+		 "8 x SPY trade 20:50:47.000Z {\"symbol\":\"SPY\",\"price\":\"5\",\"quantity\":\"1\",\"timestamp\":\"1777323047\"}\n"
+		 "9 x SPY trade 20:50:47.000Z {\"symbol\":\"SPY\",\"price\":\"6\",\"quantity\":\"1\",\"timestamp\":\"bad\"}\n"
+		 "10 beat x 20:50:47.000Z 0 close\n");
+	/* Wild at the very start. */
+	run_tape(&spec, "2767323045,2,1\n1767323045,1,1\n", true,
+		 "1 x SPY trade 04:50:45.000Z {\"symbol\":\"SPY\",\"price\":\"2\",\"quantity\":\"1\",\"timestamp\":\"2767323045\"}\n"
+		 "2 x SPY trade 03:04:05.000Z {\"symbol\":\"SPY\",\"price\":\"1\",\"quantity\":\"1\",\"timestamp\":\"1767323045\"}\n"
+		 "3 beat x 03:04:05.000Z 0 close\n");
+}
+
+static void an_overlong_line_is_kept_cut_and_marked(void **state)
+{
+	const struct ap_tape_spec spec = { "ndjson", NULL, NULL, NULL };
+	char err[200];
+	struct ap_tape *t = ap_tape_new(&spec, err, sizeof err);
+	struct ap_buf b;
+
+	(void)state;
+	assert_non_null(t);
+	ap_buf_init(&b, 4096);
+	ap_tape_line(t, ap_str_c("{\"symbol\":\"SPY\""), true, write_item, &b);
+	ap_buf_putc(&b, '\0');
+	assert_string_equal((char *)b.p, "1 file  too_long 00:00:00.000Z {\"symbol\":\"SPY\"\n");
+	ap_buf_done(&b);
+	ap_tape_free(t);
+}
+
+static void a_mistaken_option_is_named(void **state)
+{
+	static const struct {
+		struct ap_tape_spec spec;
+		const char *say;
+	} t[] = {
+		{ { "binance", NULL, NULL, NULL }, "--format" },
+		{ { NULL, NULL, NULL, NULL }, "--format" },
+		{ { "csv", NULL, NULL, "SPY" }, "--columns is needed" },
+		{ { "csv", "time,price", NULL, "SPY" }, "time, price and quantity are needed" },
+		{ { "csv", "time,price,quantity,volume", NULL, "SPY" }, "'volume' is no column" },
+		{ { "csv", "time,price,quantity,price", NULL, "SPY" }, "'price' stands there twice" },
+		{ { "csv", "time,price,quantity", NULL, NULL }, "--symbol is needed" },
+		{ { "binance-trades", NULL, NULL, NULL }, "--symbol is needed" },
+		{ { "binance-trades", "time", NULL, "SPY" }, "--columns is for --format csv" },
+		{ { "ndjson", NULL, "bad source", NULL }, "--source" },
+		{ { "csv", "time,price,quantity", NULL, "no symbol!" }, "--symbol" },
+	};
+	char err[300];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(t); i++) {
+		assert_null(ap_tape_new(&t[i].spec, err, sizeof err));
+		if (strstr(err, t[i].say) == NULL)
+			fail_msg("row %zu: %s", i, err);
+	}
+}
+
+static void what_changes_the_meaning_changes_the_identity(void **state)
+{
+	static const struct ap_tape_spec t[] = {
+		{ "csv", "time,price,quantity", "x", "SPY" }, { "csv", "time,quantity,price", "x", "SPY" },
+		{ "csv", "time,price,quantity", "y", "SPY" }, { "csv", "time,price,quantity", "x", "QQQ" },
+		{ "csv", "time,price,quantity", NULL, "SPY" }, { "ndjson", NULL, "x", "SPY" },
+	};
+	char err[300], text[LEN(t)][600];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(t); i++) {
+		struct ap_tape *tape = ap_tape_new(&t[i], err, sizeof err);
+		struct ap_buf b;
+
+		assert_non_null(tape);
+		ap_buf_fixed(&b, text[i], sizeof text[i]);
+		ap_tape_meaning(tape, &b);
+		ap_buf_putc(&b, '\0');
+		assert_false(b.full);
+		for (size_t k = 0; k < i; k++)
+			assert_string_not_equal(text[i], text[k]);
+		ap_tape_free(tape);
+	}
+}
+
+/* --- the simulator ------------------------------------------------------------------------- */
+
+static void the_market_is_the_same_for_the_same_seed(void **state)
+{
+	char err[200];
+	const ap_ts start = { 1767323045000000000 };
+	struct ap_sim *a = ap_sim_new(7, 500, "BTC-USDT,ETH-USDT,NEW-COIN", start, err, sizeof err);
+	struct ap_sim *b = ap_sim_new(7, 500, "BTC-USDT,ETH-USDT,NEW-COIN", start, err, sizeof err);
+	struct ap_sim *c = ap_sim_new(8, 500, "BTC-USDT,ETH-USDT,NEW-COIN", start, err, sizeof err);
+	struct ap_trade x, y, z;
+	unsigned differ = 0;
+
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		ap_ts when = ap_sim_when(a);
+
+		ap_sim_next(a, &x);
+		ap_sim_next(b, &y);
+		ap_sim_next(c, &z);
+		assert_true(x.ts.ns == when.ns && x.ts.ns == y.ts.ns && x.price.e18 == y.price.e18 && x.qty.e18 == y.qty.e18);
+		assert_true(ap_str_eq(x.trade_id, y.trade_id) && ap_str_eq(x.symbol, y.symbol));
+		differ += x.ts.ns != z.ts.ns;
+	}
+	assert_true(differ > 4900);
+	ap_sim_free(a);
+	ap_sim_free(b);
+	ap_sim_free(c);
+}
+
+static void the_market_is_bursty_heavy_tailed_and_on_its_ticks(void **state)
+{
+	enum { N = 60000, BINS = 400 };
+	static uint32_t bin[BINS];
+	char err[200];
+	const ap_ts start = { 1767323045000000000 };
+	struct ap_sim *s = ap_sim_new(1, 100, "BTC-USDT", start, err, sizeof err);
+	const ap_i128 tick = 10000000000000000, lot = 10000000000000;
+	double mean = 0, var = 0, sizes = 0, top = 0, first = 0, move = 0;
+	int64_t last = start.ns, id = 0;
+	struct ap_trade t;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		ap_sim_next(s, &t);
+		assert_true(t.ts.ns >= last && t.price.e18 > 0 && t.qty.e18 > 0);
+		assert_true(t.price.e18 % tick == 0 && t.qty.e18 % lot == 0 && t.side != AP_SIDE_UNKNOWN);
+		char text[24] = "";
+		memcpy(text, t.trade_id.p, t.trade_id.len);
+		assert_true(atoll(text) > id);
+		id = atoll(text);
+		last = t.ts.ns;
+		int64_t sec = (t.ts.ns - start.ns) / 1000000000;
+		if (sec < BINS)
+			bin[sec]++;
+		double q = ap_dec_to_double(t.qty), p = ap_dec_to_double(t.price);
+		sizes += q;
+		top = q > top ? q : top;
+		if (first == 0.0)
+			first = p;
+		move = fmax(move, fabs(p / first - 1));
+	}
+	/* The rate is what was asked for, but seconds vary far more than a Poisson process' would (variance = mean). */
+	for (int i = 0; i < BINS; i++)
+		mean += bin[i] / (double)BINS;
+	for (int i = 0; i < BINS; i++)
+		var += (bin[i] - mean) * (bin[i] - mean) / BINS;
+	assert_true(mean > 80 && mean < 120);
+	assert_true(var > 3 * mean);
+	/* The largest of 60,000 is hundreds of times the mean; ten minutes move the price, but not out of this world. */
+	assert_true(top > 100 * sizes / N);
+	assert_true(move > 0.0005 && move < 0.2);
+	ap_sim_free(s);
+}
+
+static void a_market_started_again_goes_on_where_it_would_be(void **state)
+{
+	char err[200];
+	struct ap_trade t, u;
+	struct ap_sim *a = ap_sim_new(3, 50, "ETH-USDT", (ap_ts){ 1767323000000000000 }, err, sizeof err), *b;
+
+	(void)state;
+	do
+		ap_sim_next(a, &t);
+	while (t.ts.ns < 1767323600000000000);
+	b = ap_sim_new(3, 50, "ETH-USDT", t.ts, err, sizeof err);
+	ap_sim_next(b, &u);
+	assert_true(fabs(ap_dec_to_double(u.price) / ap_dec_to_double(t.price) - 1) < 0.002);
+	assert_true(u.trade_id.len >= t.trade_id.len && memcmp(u.trade_id.p, t.trade_id.p, t.trade_id.len) > 0);
+	ap_sim_free(a);
+	ap_sim_free(b);
+}
+
+static void impossible_symbols_are_refused(void **state)
+{
+	static const char *const bad[] = { "", "BTC USDT", "BTC-USDT,,", "A\x01" };
+	char err[200];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(bad); i++) {
+		err[0] = '\0';
+		assert_null(ap_sim_new(1, 10, bad[i], (ap_ts){ 0 }, err, sizeof err));
+		assert_true(err[0] != '\0');
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(messages_are_cut_the_same_wherever_the_stream_is_cut),
+		cmocka_unit_test(an_overlong_message_is_cut_and_the_next_one_is_whole),
+		cmocka_unit_test(records_gather_into_full_frames_in_order),
+		cmocka_unit_test(a_frame_on_its_way_takes_no_more_records),
+		cmocka_unit_test(large_records_make_short_frames),
+		cmocka_unit_test(what_is_there_already_is_cut_from_the_front),
+		cmocka_unit_test(a_binance_archive_becomes_trades_and_beats),
+		cmocka_unit_test(an_aggregated_archive_without_header_is_read),
+		cmocka_unit_test(columns_may_stand_in_any_order),
+		cmocka_unit_test(a_tardis_file_names_its_own_source),
+		cmocka_unit_test(lines_of_trades_keep_their_own_text),
+		cmocka_unit_test(a_session_keeps_what_the_venue_sent_and_its_receive_times),
+		cmocka_unit_test(a_single_wild_time_moves_no_clock),
+		cmocka_unit_test(an_overlong_line_is_kept_cut_and_marked),
+		cmocka_unit_test(a_mistaken_option_is_named),
+		cmocka_unit_test(what_changes_the_meaning_changes_the_identity),
+		cmocka_unit_test(the_market_is_the_same_for_the_same_seed),
+		cmocka_unit_test(the_market_is_bursty_heavy_tailed_and_on_its_ticks),
+		cmocka_unit_test(a_market_started_again_goes_on_where_it_would_be),
+		cmocka_unit_test(impossible_symbols_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
