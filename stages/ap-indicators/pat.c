@@ -15,10 +15,9 @@
 #include "stages/ap-indicators/pat_impl.h"
 #include "stages/ap-indicators/pat_needs.h"
 
-enum { NEAR_SPAN = 5, WARM_ALL = 15 };
+enum { WARM_ALL = 15 };
 
 _Static_assert(PAT_N == 61, "TA-Lib has 61");
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "scan gathers bytes in memory order");
 
 /* Which candle each running sum begins at. */
 static const uint8_t near_first[PAT_NEAR_SUMS] = { 0, 1, 5, 6 };
@@ -178,7 +177,7 @@ static void cell_take(struct pat_state *s, const struct ind_bar *bar, struct pat
 	down = pat_bottom(z) - z->l;
 	*span = (struct pat_span){ body, z->h - z->l, up + down };
 	for (unsigned i = 0; i < PAT_NEAR_SUMS; i++)
-		z->near[i] = s->near[i] / NEAR_SPAN;
+		z->near[i] = s->near[i];
 	z->doji = 0.1 * (s->range[0] / PAT_SPAN);
 	z->marks = marks_of_body(s, body) | marks_of_shadows(s, white, body, up, down) |
 		marks_alone(white, body, up, down) | marks_of_pair(z, cell_back(s, 1));
@@ -186,10 +185,12 @@ static void cell_take(struct pat_state *s, const struct ind_bar *bar, struct pat
 
 /* --- the search ----------------------------------------------------------------------------------- */
 
-enum {
-	ROWS = 64,               /* PAT_N, rounded up so that rows are compared in whole vectors */
-	FIVE = 48                /* from this row on, patterns of four and five candles */
-};
+enum { BLOCK = 16, ROWS = 64 };  /* rows are compared in four blocks of 16: 61, rounded up */
+
+/* In which block what can be left out; the order of enum pat_id makes it so. */
+_Static_assert((int)PAT_SHOOTINGSTAR == BLOCK, "block 0 needs only the newest candle");
+_Static_assert((int)PAT_2CROWS == 2 * BLOCK, "block 1 needs two");
+_Static_assert((int)PAT_3BLACKCROWS >= 3 * BLOCK, "block 2 needs three, block 3 five");
 
 /*
  * The needs turned over: per age one array over all patterns, 32 bits each (the newest candle has
@@ -203,47 +204,68 @@ enum {
 #define NEED_1(id, z, y, ...) [PAT_##id] = LOW(y),
 #define NEED_2_OF_3(id, z, y, x) [PAT_##id] = LOW(x),
 #define NEED_2(id, z, y, x, w, v) [PAT_##id] = LOW(x),
-#define NEED_3(id, z, y, x, w, v) [PAT_##id - FIVE] = LOW(w),
-#define NEED_4(id, z, y, x, w, v) [PAT_##id - FIVE] = LOW(v),
+#define NEED_3(id, z, y, x, w, v) [PAT_##id] = LOW(w),
+#define NEED_4(id, z, y, x, w, v) [PAT_##id] = LOW(v),
 #define FITS_OF_3(id, z, y, x) \
-	_Static_assert(HIGH((y) | (x)) == 0 && PAT_##id < PAT_3BLACKCROWS, "32 classes of older candles");
+	_Static_assert(HIGH((y) | (x)) == 0 && (PAT_##id > PAT_INVERTEDHAMMER || (y) == 0) && \
+		       (PAT_##id > PAT_SEPARATINGLINES || (x) == 0), "an older candle's need is left out");
 #define FITS(id, z, y, x, w, v) \
-	_Static_assert(HIGH((y) | (x) | (w) | (v)) == 0 && (int)PAT_##id >= FIVE, "32 classes of older candles");
+	_Static_assert(HIGH((y) | (x) | (w) | (v)) == 0 && PAT_##id >= PAT_3BLACKCROWS, "as above");
 #define NEVER LOW(M(WHITE) | M(BLACK))
 
 PAT_NEEDS(FITS_OF_3)
 PAT_NEEDS_OF_FIVE(FITS)
 
-static const uint32_t need_0[ROWS] = {
-	PAT_NEEDS(NEED_0) PAT_NEEDS_OF_FIVE(NEED_0)
-	[PAT_HIKKAKE] = NEVER, [PAT_HIKKAKEMOD] = NEVER, NEVER, NEVER, NEVER
+enum { WORD_Z, WORD_HIGH, WORD_Y, WORD_X, WORD_W, WORD_V, WORDS };
+
+static const uint32_t needs[WORDS][ROWS] = {
+	[WORD_Z] = {
+		PAT_NEEDS(NEED_0) PAT_NEEDS_OF_FIVE(NEED_0)
+		[PAT_HIKKAKE] = NEVER, [PAT_HIKKAKEMOD] = NEVER, NEVER, NEVER, NEVER
+	},
+	[WORD_HIGH] = { PAT_NEEDS(NEED_HIGH) PAT_NEEDS_OF_FIVE(NEED_HIGH) },
+	[WORD_Y] = { PAT_NEEDS(NEED_1) PAT_NEEDS_OF_FIVE(NEED_1) },
+	[WORD_X] = { PAT_NEEDS(NEED_2_OF_3) PAT_NEEDS_OF_FIVE(NEED_2) },
+	[WORD_W] = { PAT_NEEDS_OF_FIVE(NEED_3) },
+	[WORD_V] = { PAT_NEEDS_OF_FIVE(NEED_4) }
 };
-static const uint32_t need_high[ROWS] = { PAT_NEEDS(NEED_HIGH) PAT_NEEDS_OF_FIVE(NEED_HIGH) };
-static const uint32_t need_1[ROWS] = { PAT_NEEDS(NEED_1) PAT_NEEDS_OF_FIVE(NEED_1) };
-static const uint32_t need_2[ROWS] = { PAT_NEEDS(NEED_2_OF_3) PAT_NEEDS_OF_FIVE(NEED_2) };
-static const uint32_t need_3[ROWS - FIVE] = { PAT_NEEDS_OF_FIVE(NEED_3) };
-static const uint32_t need_4[ROWS - FIVE] = { PAT_NEEDS_OF_FIVE(NEED_4) };
+
+/* Bit i: row i of the block lacks none of its classes. `words` is a constant at every call. */
+__attribute__((always_inline))
+static inline uint32_t scan_block(unsigned block, unsigned words, const uint32_t lack[WORDS])
+{
+	static const uint32_t bit[BLOCK] = {
+		1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
+		1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15
+	};
+	uint32_t found = 0;
+
+	for (unsigned i = 0; i < BLOCK; i++) {
+		const unsigned row = block * BLOCK + i;
+		uint32_t miss = (needs[WORD_Z][row] & lack[WORD_Z]) | (needs[WORD_HIGH][row] & lack[WORD_HIGH]);
+
+		if (words > WORD_Y)
+			miss |= needs[WORD_Y][row] & lack[WORD_Y];
+		if (words > WORD_X)
+			miss |= needs[WORD_X][row] & lack[WORD_X];
+		if (words > WORD_W)
+			miss |= (needs[WORD_W][row] & lack[WORD_W]) | (needs[WORD_V][row] & lack[WORD_V]);
+		found |= miss == 0 ? bit[i] : 0;
+	}
+	return found;
+}
 
 /* Bit i: pattern i lacks none of its classes. */
 static uint64_t scan(const struct pat_look *k)
 {
-	const uint32_t z = LOW(~k->z->marks), high = HIGH(~k->z->marks), y = LOW(~k->y->marks);
-	const uint32_t x = LOW(~k->x->marks), w = LOW(~k->w->marks), v = LOW(~k->v->marks);
-	uint8_t fits[ROWS];
-	uint64_t found = 0;
+	const uint32_t lack[WORDS] = {
+		LOW(~k->z->marks), HIGH(~k->z->marks), LOW(~k->y->marks), LOW(~k->x->marks),
+		LOW(~k->w->marks), LOW(~k->v->marks)
+	};
 
-	for (unsigned i = 0; i < ROWS; i++)
-		fits[i] = ((need_0[i] & z) | (need_high[i] & high) | (need_1[i] & y) | (need_2[i] & x)) == 0;
-	for (unsigned i = 0; i < ROWS - FIVE; i++)
-		fits[FIVE + i] &= ((need_3[i] & w) | (need_4[i] & v)) == 0;
-	for (unsigned i = 0; i < ROWS / 8; i++) {
-		uint64_t eight;
-
-		memcpy(&eight, fits + 8 * i, sizeof eight);
-		/* eight bytes of 0 or 1 become the bits of one byte, the first the lowest */
-		found |= eight * UINT64_C(0x0102040810204080) >> 56 << 8 * i;
-	}
-	return found;
+	return scan_block(0, WORD_HIGH + 1, lack) | (uint64_t)scan_block(1, WORD_Y + 1, lack) << BLOCK |
+		(uint64_t)scan_block(2, WORD_X + 1, lack) << 2 * BLOCK |
+		(uint64_t)scan_block(3, WORDS, lack) << 3 * BLOCK;
 }
 
 static uint64_t warm_rows(uint64_t n)
@@ -312,8 +334,8 @@ static int trap_found_mod(const struct pat_look *k)
 	if (found == 0 || (x->marks & M(INSIDE)) == 0)
 		return 0;
 	if (found > 0)
-		return x->c <= x->l + 0.2 * x->near[NEAR_0] ? found : 0;
-	return x->c >= x->h - 0.2 * x->near[NEAR_0] ? found : 0;
+		return x->c <= x->l + 0.2 * pat_near(x, NEAR_0) ? found : 0;
+	return x->c >= x->h - 0.2 * pat_near(x, NEAR_0) ? found : 0;
 }
 
 /* Traps are looked for from three candles before the first value, as TA-Lib does. */

@@ -77,7 +77,7 @@ struct pat_span {            /* what the means are made of */
 
 struct pat_cell {            /* a candle, with what was known of it when it closed */
 	double o, h, l, c;
-	double near[PAT_NEAR_SUMS]; /* mean high-low of the 5 candles before it */
+	double near[PAT_NEAR_SUMS]; /* sum of high-low over the 5 candles before it */
 	double doji;             /* a body up to this is a doji (sum from candle 0) */
 	uint64_t marks;          /* its classes, private to pat.c */
 };

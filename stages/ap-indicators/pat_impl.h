@@ -61,7 +61,7 @@ _Static_assert(PAT_BIT_N <= 64, "the classes of a candle fill one word");
 #define M(name) (UINT64_C(1) << PAT_BIT_##name)
 
 /* The running sums of near[]: which candle each begins at. */
-enum { NEAR_0, NEAR_1, NEAR_5, NEAR_6 };
+enum { NEAR_0, NEAR_1, NEAR_5, NEAR_6, NEAR_SPAN = 5 };
 
 /* The last candles, z the newest, v the one four before it. */
 struct pat_look {
@@ -88,6 +88,12 @@ static inline double pat_body(const struct pat_cell *k)
 static inline int pat_colour(const struct pat_cell *k)
 {
 	return k->c >= k->o ? 1 : -1;
+}
+
+/* The mean range of the five candles before this one; divided only when asked for. */
+static inline double pat_near(const struct pat_cell *k, int first)
+{
+	return k->near[first] / NEAR_SPAN;
 }
 
 /* The value when the classes say it all, and when more() does not. */

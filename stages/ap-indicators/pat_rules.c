@@ -34,7 +34,7 @@ static bool in_body(double p, const struct pat_cell *c)
 /* The middle of the range lies in the body or near it. */
 static int more_rickshawman(const struct pat_look *k)
 {
-	const double middle = k->z->l + (k->z->h - k->z->l) / 2, band = near * k->z->near[NEAR_5];
+	const double middle = k->z->l + (k->z->h - k->z->l) / 2, band = near * pat_near(k->z, NEAR_5);
 
 	return pat_bottom(k->z) <= middle + band && pat_top(k->z) >= middle - band ? 100 : 0;
 }
@@ -43,17 +43,17 @@ static int more_rickshawman(const struct pat_look *k)
 
 static int more_hammer(const struct pat_look *k)
 {
-	return pat_bottom(k->z) <= k->y->l + near * k->y->near[NEAR_5] ? 100 : 0;
+	return pat_bottom(k->z) <= k->y->l + near * pat_near(k->y, NEAR_5) ? 100 : 0;
 }
 
 static int more_hangingman(const struct pat_look *k)
 {
-	return pat_bottom(k->z) >= k->y->h - near * k->y->near[NEAR_5] ? -100 : 0;
+	return pat_bottom(k->z) >= k->y->h - near * pat_near(k->y, NEAR_5) ? -100 : 0;
 }
 
 static int more_counterattack(const struct pat_look *k)
 {
-	return within(k->z->c, k->y->c, equal * k->y->near[NEAR_5]) ? 100 * pat_colour(k->z) : 0;
+	return within(k->z->c, k->y->c, equal * pat_near(k->y, NEAR_5)) ? 100 * pat_colour(k->z) : 0;
 }
 
 static int more_darkcloudcover(const struct pat_look *k)
@@ -78,17 +78,17 @@ static int more_harami(const struct pat_look *k)
 
 static int more_inneck(const struct pat_look *k)
 {
-	return k->z->c <= k->y->c + equal * k->y->near[NEAR_5] && k->z->c >= k->y->c ? -100 : 0;
+	return k->z->c <= k->y->c + equal * pat_near(k->y, NEAR_5) && k->z->c >= k->y->c ? -100 : 0;
 }
 
 static int more_onneck(const struct pat_look *k)
 {
-	return within(k->z->c, k->y->l, equal * k->y->near[NEAR_5]) ? -100 : 0;
+	return within(k->z->c, k->y->l, equal * pat_near(k->y, NEAR_5)) ? -100 : 0;
 }
 
 static int more_thrusting(const struct pat_look *k)
 {
-	return k->z->c > k->y->c + equal * k->y->near[NEAR_5] && k->z->c <= k->y->c + pat_body(k->y) * 0.5 ? -100 : 0;
+	return k->z->c > k->y->c + equal * pat_near(k->y, NEAR_5) && k->z->c <= k->y->c + pat_body(k->y) * 0.5 ? -100 : 0;
 }
 
 static int more_piercing(const struct pat_look *k)
@@ -103,12 +103,12 @@ static int more_kickingbylength(const struct pat_look *k)
 
 static int more_matchinglow(const struct pat_look *k)
 {
-	return within(k->z->c, k->y->c, equal * k->y->near[NEAR_0]) ? 100 : 0;
+	return within(k->z->c, k->y->c, equal * pat_near(k->y, NEAR_0)) ? 100 : 0;
 }
 
 static int more_separatinglines(const struct pat_look *k)
 {
-	return within(k->z->o, k->y->o, equal * k->y->near[NEAR_5]) ? 100 * pat_colour(k->z) : 0;
+	return within(k->z->o, k->y->o, equal * pat_near(k->y, NEAR_5)) ? 100 * pat_colour(k->z) : 0;
 }
 
 /* --- three --------------------------------------------------------------------------------------- */
@@ -134,14 +134,14 @@ static int more_3starsinsouth(const struct pat_look *k)
 /* Each of two candles opens above the last open, in or near the last body. */
 static bool steps_up(const struct pat_look *k)
 {
-	return k->y->o > k->x->o && k->y->o <= k->x->c + near * k->x->near[NEAR_5] &&
-		k->z->o > k->y->o && k->z->o <= k->y->c + near * k->y->near[NEAR_6];
+	return k->y->o > k->x->o && k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) &&
+		k->z->o > k->y->o && k->z->o <= k->y->c + near * pat_near(k->y, NEAR_6);
 }
 
 static int more_3whitesoldiers(const struct pat_look *k)
 {
-	return steps_up(k) && pat_body(k->y) > pat_body(k->x) - far * k->x->near[NEAR_5] &&
-		pat_body(k->z) > pat_body(k->y) - far * k->y->near[NEAR_6] ? 100 : 0;
+	return steps_up(k) && pat_body(k->y) > pat_body(k->x) - far * pat_near(k->x, NEAR_5) &&
+		pat_body(k->z) > pat_body(k->y) - far * pat_near(k->y, NEAR_6) ? 100 : 0;
 }
 
 static int more_abandonedbaby(const struct pat_look *k)
@@ -160,9 +160,9 @@ static int more_advanceblock(const struct pat_look *k)
 
 	if (!steps_up(k))
 		return 0;
-	if (by < bx - far * k->x->near[NEAR_5] && bz < by + near * k->y->near[NEAR_6])
+	if (by < bx - far * pat_near(k->x, NEAR_5) && bz < by + near * pat_near(k->y, NEAR_6))
 		return -100;
-	if (bz < by - far * k->y->near[NEAR_6])
+	if (bz < by - far * pat_near(k->y, NEAR_6))
 		return -100;
 	if (bz < by && by < bx && (has(k->z, M(UP_MORE_2)) || has(k->y, M(UP_MORE_1))))
 		return -100;
@@ -185,27 +185,27 @@ static int more_gapsidesidewhite(const struct pat_look *k)
 
 	if (up ? pat_bottom(k->z) <= pat_top(k->x) : pat_top(k->z) >= pat_bottom(k->x))
 		return 0;
-	if (!within(pat_body(k->z), pat_body(k->y), near * k->y->near[NEAR_1]) ||
-	    !within(k->z->o, k->y->o, equal * k->y->near[NEAR_1]))
+	if (!within(pat_body(k->z), pat_body(k->y), near * pat_near(k->y, NEAR_1)) ||
+	    !within(k->z->o, k->y->o, equal * pat_near(k->y, NEAR_1)))
 		return 0;
 	return up ? 100 : -100;
 }
 
 static int more_identical3crows(const struct pat_look *k)
 {
-	return within(k->y->o, k->x->c, equal * k->x->near[NEAR_5]) &&
-		within(k->z->o, k->y->c, equal * k->y->near[NEAR_6]) ? -100 : 0;
+	return within(k->y->o, k->x->c, equal * pat_near(k->x, NEAR_5)) &&
+		within(k->z->o, k->y->c, equal * pat_near(k->y, NEAR_6)) ? -100 : 0;
 }
 
 static int more_stalledpattern(const struct pat_look *k)
 {
-	return k->y->o > k->x->o && k->y->o <= k->x->c + near * k->x->near[NEAR_5] &&
-		k->z->o >= k->y->c - pat_body(k->z) - near * k->y->near[NEAR_6] ? -100 : 0;
+	return k->y->o > k->x->o && k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) &&
+		k->z->o >= k->y->c - pat_body(k->z) - near * pat_near(k->y, NEAR_6) ? -100 : 0;
 }
 
 static int more_sticksandwich(const struct pat_look *k)
 {
-	return k->y->l > k->x->c && within(k->z->c, k->x->c, equal * k->x->near[NEAR_0]) ? 100 : 0;
+	return k->y->l > k->x->c && within(k->z->c, k->x->c, equal * pat_near(k->x, NEAR_0)) ? 100 : 0;
 }
 
 /* The gap of y, in y's own direction, is entered by z but not closed. */
@@ -213,7 +213,7 @@ static int more_tasukigap(const struct pat_look *k)
 {
 	const double apart = pat_body(k->y) - pat_body(k->z);
 
-	if ((apart < 0 ? -apart : apart) >= near * k->y->near[NEAR_1])
+	if ((apart < 0 ? -apart : apart) >= near * pat_near(k->y, NEAR_1))
 		return 0;
 	if (pat_colour(k->y) > 0)
 		return has(k->y, M(BODY_GAP_UP)) && k->z->o < k->y->c && k->z->o > k->y->o && k->z->c < k->y->o &&
@@ -257,7 +257,7 @@ static int more_3blackcrows(const struct pat_look *k)
 /* Opens in or near the body of the candle before. */
 static bool opens_near(const struct pat_cell *c, const struct pat_cell *before, int first)
 {
-	const double band = near * before->near[first];
+	const double band = near * pat_near(before, first);
 
 	return c->o >= pat_bottom(before) - band && c->o <= pat_top(before) + band;
 }
