@@ -19,7 +19,7 @@
 enum reason {
 	R_NONE, R_TOO_LONG, R_BAD_JSON, R_BAD_SHAPE, R_TOO_MANY, R_UNKNOWN_FORMAT, R_UNKNOWN_DATA_TYPE, R_MISSING_FIELD,
 	R_SOURCE_BYTES, R_SYMBOL_EMPTY, R_SYMBOL_TOO_LONG, R_SYMBOL_BYTES, R_NOT_A_NUMBER, R_RANGE, R_PRICE_NOT_POSITIVE,
-	R_QUANTITY_NEGATIVE, R_QUANTITY_ZERO, R_TIMESTAMP_UNREADABLE, R_TIMESTAMP_ABSURD, R_TRADE_ID_TOO_LONG,
+	R_QUANTITY_NEGATIVE, R_TIMESTAMP_UNREADABLE, R_TIMESTAMP_ABSURD, R_TRADE_ID_TOO_LONG,
 	R_TRADE_ID_BYTES, R_DUPLICATE, R_OUTLIER, R_N
 };
 
@@ -45,7 +45,6 @@ static const struct {
 	[R_RANGE] = BAD("range"),
 	[R_PRICE_NOT_POSITIVE] = BAD("price_not_positive"),
 	[R_QUANTITY_NEGATIVE] = BAD("quantity_negative"),
-	[R_QUANTITY_ZERO] = BAD("quantity_zero"),
 	[R_TIMESTAMP_UNREADABLE] = BAD("timestamp_unreadable"),
 	[R_TIMESTAMP_ABSURD] = BAD("timestamp_absurd"),
 	[R_TRADE_ID_TOO_LONG] = BAD("trade_id_too_long"),
@@ -179,10 +178,9 @@ static enum reason check_quantity(struct norm *n, struct work *w)
 {
 	enum reason r = check_number(n, w, "quantity", w->in->qty, &w->t.qty);
 	char text[48];
-	if (r != R_NONE || w->t.qty.e18 > 0)
+	if (r != R_NONE || w->t.qty.e18 >= 0)
 		return r;
-	return say(n, w->t.qty.e18 < 0 ? R_QUANTITY_NEGATIVE : R_QUANTITY_ZERO, "quantity is %s, must be above 0",
-		   shown(w->in->qty, text));
+	return say(n, R_QUANTITY_NEGATIVE, "quantity is %s, must not be below 0", shown(w->in->qty, text));
 }
 
 static enum reason check_time(struct norm *n, struct work *w)

@@ -9,7 +9,7 @@
  *   source      is a name of [a-z0-9_.-], 1 to 32 bytes (upper case is folded)
  *   symbol      is a name of [A-Za-z0-9._/:-], 1 to 48 bytes, that has a canonical form (symbol.h)
  *   price       is a decimal above 0, below 1e18; more than 18 fractional digits are rounded half-even and counted
- *   quantity    is the same (a trade of nothing is no trade: 0 is refused)
+ *   quantity    is the same, or 0: real tapes have prints of no size, and their price did trade
  *   timestamp   lies between 2000-01-01 and data.max_future_ms after the message was received
  *   trade id    is 0 to 64 bytes without control characters
  * and its id was not seen in its series within normalize.dedup_ms (dedup.h), and its price is no outlier (screen.h).

@@ -273,8 +273,7 @@ static void every_fault_has_its_reason_and_a_sentence(void **unused)
 		{ HEAD "\"price\":-1,\"quantity\":1,\"timestamp\":1709251200}", "price_not_positive", "price is -1, must be above 0" },
 		{ HEAD "\"price\":0.00,\"quantity\":1,\"timestamp\":1709251200}", "price_not_positive", "0.00" },
 		{ HEAD "\"price\":1e-30,\"quantity\":1,\"timestamp\":1709251200}", "price_not_positive", "1e-30" },
-		{ HEAD "\"price\":1,\"quantity\":-0.5,\"timestamp\":1709251200}", "quantity_negative", "quantity is -0.5, must be above 0" },
-		{ HEAD "\"price\":1,\"quantity\":0,\"timestamp\":1709251200}", "quantity_zero", "quantity is 0, must be above 0" },
+		{ HEAD "\"price\":1,\"quantity\":-0.5,\"timestamp\":1709251200}", "quantity_negative", "quantity is -0.5, must not be below 0" },
 		{ HEAD PQ "\"timestamp\":\"yesterday\"}", "timestamp_unreadable", "\"yesterday\"" },
 		{ HEAD PQ "\"timestamp\":-5}", "timestamp_unreadable", "-5" },
 		{ HEAD PQ "\"timestamp\":946684799}", "timestamp_absurd", "before the year 2000" },
@@ -306,7 +305,7 @@ static void values_at_the_edge_are_accepted(void **unused)
 	static const char *const good[] = {
 		HEAD "\"price\":\"999999999999999999\",\"quantity\":1,\"timestamp\":1709251200}",
 		"{\"symbol\":\"B\",\"price\":1e-18,\"quantity\":\"0.000000000000000001\",\"timestamp\":1709251200}",
-		HEAD PQ "\"timestamp\":946684800}", HEAD PQ "\"timestamp\":1709337600000}",
+		HEAD "\"price\":1,\"quantity\":\"0.000000000000\",\"timestamp\":1709251200}", HEAD PQ "\"timestamp\":946684800}", HEAD PQ "\"timestamp\":1709337600000}",
 		HEAD PQ "\"timestamp\":\"2024-02-29T23:59:59.999999999Z\"}",
 		HEAD PQ "\"timestamp\":1709251200,\"trade_id\":\"" S64 "\"}", HEAD PQ "\"timestamp\":1709251200,\"trade_id\":\"\"}",
 		"{\"symbol\":\"" S48 "\"," PQ "\"timestamp\":1709251200}",
