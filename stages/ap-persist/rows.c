@@ -4,6 +4,7 @@
 #include "rows.h"
 
 #include <assert.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,7 +337,7 @@ void rows_sum(struct rows *r, const ap_sum *s)
 /* Digits of a numeral "d.ddde[+-]xx" as the groups of its value. */
 static void from_scientific(struct num *v, const char *t)
 {
-	char dig[32] = "";
+	char dig[32];
 	size_t n = 0;
 	long exp, first;        /* place of a digit: value 10^place */
 
@@ -369,7 +370,8 @@ void rows_num(struct rows *r, double v)
 		rows_null(r);
 		return;
 	}
-	for (int digits = 15; digits <= 17; digits++) {
+	/* 15 digits always survive, 17 always suffice; below DBL_MIN precision itself runs out, down to one digit. */
+	for (int digits = fabs(v) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
 		snprintf(t, sizeof t, "%.*e", digits - 1, v);
 		if (strtod(t, NULL) == v)
 			break;
