@@ -48,7 +48,7 @@ stage third w3
 wait_for 4 held_by w3; result $? "a killed worker's lease is taken when it has run out"
 kill -KILL "$third"; wait "$third" 2>/dev/null
 stage third w3
-wait_for 1 held_by w3; epoch=$(own e); [ "$epoch" -ge 4 ]; result $? "a restart under the same name takes its own lease back at once, in a new epoch"
+wait_for 1 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:own:normalize' e)\" -ge 4 ]"; result $? "a restart under the same name takes its own lease back at once, in a new epoch"
 
 # Killed again and again while records flow.
 ( i=0; while [ $i -lt 12 ]; do "$toy" feed 60 7 >/dev/null; i=$((i + 1)); done ) & feeder=$!

@@ -19,7 +19,7 @@ struct echo {
 };
 
 static unsigned copies = 1;
-static size_t source_len = 3;
+static size_t payload_len = 3;
 static unsigned flushes;
 
 static void *echo_open(const struct ap_conf *conf, char *err, size_t errlen)
@@ -39,7 +39,7 @@ static enum ap_verdict echo_step(void *st, const struct ap_rec *rec, struct ap_o
 
 	memset(name, 'x', sizeof name);
 	e->n++;
-	to.u.raw = (struct ap_raw){ .source = ap_str_n(name, source_len), .recv = rec->u.beat.ts };
+	to.u.raw = (struct ap_raw){ .source = ap_str_c("abc"), .payload = ap_str_n(name, payload_len), .recv = rec->u.beat.ts };
 	for (unsigned i = 0; i < copies; i++)
 		ap_out_put(out, AP_S_TICK, &to);
 	return AP_V_TAKEN;
@@ -86,7 +86,7 @@ static int setup(void **s)
 	char err[100];
 
 	(void)s;
-	copies = 1, source_len = 3, flushes = 0;
+	copies = 1, payload_len = 3, flushes = 0;
 	return ap_fold_init(&fold, &echo, NULL, err, sizeof err) ? 0 : -1;
 }
 
@@ -123,8 +123,9 @@ static const struct ap_frame *frame_of(enum ap_stream to, size_t which)
 	for (size_t i = 0; i < fold.n_frames; i++)
 		if (fold.frames[i].to == to && which-- == 0)
 			return &fold.frames[i];
+	static const struct ap_frame none;
 	fail_msg("there is no such frame");
-	return NULL;
+	return &none;
 }
 
 static void an_output_gets_the_id_of_its_entry(void **s)
@@ -166,7 +167,7 @@ static void after_512_records_a_frame_goes_on_at_the_next_id(void **s)
 static void a_frame_never_exceeds_its_bytes(void **s)
 {
 	(void)s;
-	source_len = 60000;                     /* four fit 262,144 bytes, five do not */
+	payload_len = 60000;                     /* four fit 262,144 bytes, five do not */
 	entry((ap_id){ 5, 0 }, 10);
 	size_t total = 0;
 	for (size_t i = 0; i < 3; i++) {
