@@ -76,7 +76,8 @@ struct ind_slot {
 	uint32_t first;           /* bar index (from 0) of its first value */
 	double params[IND_PARAM_MAX];
 	char name[IND_NAME_MAX];  /* "MACD_12_26_9.signal" */
-	const char *args;         /* {"fast":12,"slow":26,"signal":9}, owned by the set */
+	char key[IND_NAME_MAX];   /* its name in records: "MACD", "MACD_SIGNAL", "BBANDS_UPPER" */
+	const char *args;         /* "fast=12,slow=26,signal=9", owned by the set */
 };
 
 struct ind_set;
@@ -124,8 +125,8 @@ static inline bool ind_valid(const uint64_t *valid, size_t slot)
 }
 
 /*
- * A portable image: "APIN", version, fingerprint, words in little-endian, XXH64 of all before it.
- * Rings are cut to what is still needed. ind_save returns the bytes written, or 0 when cap is too small.
+ * A portable image: version, fingerprint of the set, words in little-endian, XXH64 of all before (ind_image.c draws it).
+ * Rings are cut to what can still be asked for. ind_save returns the bytes written, or 0 when cap is too small.
  * ind_load returns NULL, or why the image was refused (state is then initialised).
  */
 size_t ind_save_size(const struct ind_set *set);

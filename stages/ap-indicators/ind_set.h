@@ -25,7 +25,7 @@ struct ind_set {
 	uint16_t *checks;                     /* slots whose value may be absent after the warm-up */
 	size_t n_copies, n_checks;
 	struct ind_slot *slots;
-	char **args;                          /* one JSON text a spec */
+	char **args;                          /* one text a spec */
 	size_t n_slots, n_specs, n_values, n_bitmap;
 	uint64_t *all;                        /* bitmap with every slot set */
 	uint32_t warm;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include "stages/ap-indicators/ind_set.h"
 
 struct err { char *p; size_t size; };
@@ -157,22 +158,32 @@ static void slot_name(struct ind_slot *s)
 		snprintf(s->name + len, sizeof s->name - len, ".%s", s->def->outputs[s->output]);
 }
 
-static char *args_json(const struct ind_def *d, const double *p)
+/* "MACD", "MACD_SIGNAL": an output that has the indicator's own name needs no second one. */
+static void slot_key(struct ind_slot *s)
+{
+	const char *name = s->def->name, *out = s->def->outputs[s->output];
+	size_t len;
+
+	len = (size_t)snprintf(s->key, sizeof s->key, "%s", name);
+	if (ind_def_outputs(s->def) == 1 || strcasecmp(name, out) == 0)
+		return;
+	len += (size_t)snprintf(s->key + len, sizeof s->key - len, "_%s", out);
+	for (char *p = s->key; *p != '\0'; p++)
+		if (*p >= 'a' && *p <= 'z')
+			*p = (char)(*p - 'a' + 'A');
+}
+
+static char *args_text(const struct ind_def *d, const double *p)
 {
 	size_t n = ind_def_params(d), len = 0;
-	char buf[512], v[32];
+	char buf[512] = "", v[32];
 
-	len = (size_t)snprintf(buf, sizeof buf, "{");
 	for (size_t i = 0; i < n && len < sizeof buf; i++)
 		if (param_shown(&d->params[i], p[i])) {
-			const char *q = d->params[i].kind == IND_CHOICE ? "\"" : "";
-
 			value_print(&d->params[i], p[i], v, sizeof v);
-			len += (size_t)snprintf(buf + len, sizeof buf - len, "%s\"%s\":%s%s%s", len > 1 ? "," : "",
-						d->params[i].name, q, v, q);
+			len += (size_t)snprintf(buf + len, sizeof buf - len, "%s%s=%s", len > 0 ? "," : "",
+						d->params[i].name, v);
 		}
-	if (len < sizeof buf)
-		snprintf(buf + len, sizeof buf - len, "}");
 	return strdup(buf);
 }
 
@@ -206,7 +217,7 @@ static bool spec_add(struct compile *c, const struct ind_spec *spec, size_t at)
 		err_say(&c->e, "%s: %s", d->name, why);
 		return false;
 	}
-	s->args[at] = args_json(d, p);
+	s->args[at] = args_text(d, p);
 	if (s->args[at] == NULL) {
 		err_say(&c->e, "out of memory");
 		return false;
@@ -218,6 +229,7 @@ static bool spec_add(struct compile *c, const struct ind_spec *spec, size_t at)
 					   .args = s->args[at] };
 		memcpy(slot->params, p, sizeof p);
 		slot_name(slot);
+		slot_key(slot);
 		c->outs[s->n_slots++] = out[i];
 	}
 	return true;

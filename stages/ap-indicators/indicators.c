@@ -1,0 +1,483 @@
+/*
+ * indicators.c - candle records in, indicator records out.
+ *
+ * A series here is (source, symbol, timeframe). Its field of the saved state is "i<no>", no in order of first appearance:
+ *
+ *   0  version (1)   1  source, symbol, timeframe, each with its length (1 byte) before it
+ *  ..  the image of series.c                  ..  XXH64 of field name and all before
+ *
+ * Forming candles, should they come this way, give provisional values and leave no trace.
+ */
+#include <assert.h>
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <xxhash.h>
+#include "stages/ap-indicators/indicators.h"
+#include "stages/ap-indicators/plan.h"
+#include "stages/ap-indicators/series.h"
+
+enum { STATE_V = 1, FIELD_MAX = 24, SUM_BYTES = 8, NAMES_MAX = 3 * 256 };
+
+struct line {
+	ap_str source, symbol, tf;      /* into text */
+	char *text;
+	const struct plan_set *plan;
+	struct ind_series series;
+	uint32_t no;
+	bool unsaved;
+};
+
+struct fold {
+	struct plan *plan;
+	struct line **line;             /* by number; NULL only while loading */
+	uint32_t n, cap, max;
+	uint32_t *table, table_cap;     /* open addressing: number + 1, 0: free; table_cap a power of two */
+	uint32_t *unsaved, n_unsaved;   /* numbers of lines */
+	uint32_t *gone, n_gone;         /* numbers whose saved field is to be deleted */
+	/* scratch */
+	double *val;
+	uint64_t *valid;
+	uint8_t *core, *image;
+	size_t val_cap, valid_cap, core_cap, image_cap;
+	struct ap_value *values;
+	struct { uint64_t candles, revised, provisional, too_old, refused, values; } count;
+};
+
+/* --- lines ------------------------------------------------------------------------------------- */
+
+static uint64_t names_hash(ap_str source, ap_str symbol, ap_str tf)
+{
+	return XXH64(tf.p, tf.len, XXH64(symbol.p, symbol.len, XXH64(source.p, source.len, source.len)));
+}
+
+static struct line **line_slot(const struct fold *st, ap_str source, ap_str symbol, ap_str tf, uint32_t *place)
+{
+	uint32_t i = (uint32_t)names_hash(source, symbol, tf) & (st->table_cap - 1);
+
+	for (; st->table[i] != 0; i = (i + 1) & (st->table_cap - 1)) {
+		struct line *l = st->line[st->table[i] - 1];
+
+		if (ap_str_eq(l->tf, tf) && ap_str_eq(l->symbol, symbol) && ap_str_eq(l->source, source))
+			return &st->line[st->table[i] - 1];
+	}
+	*place = i;
+	return NULL;
+}
+
+static bool table_grow(struct fold *st)
+{
+	uint32_t cap = st->table_cap ? st->table_cap * 2 : 64, *old = st->table, place;
+
+	st->table = calloc(cap, sizeof *st->table);
+	if (st->table == NULL) {
+		st->table = old;
+		return false;
+	}
+	st->table_cap = cap;
+	free(old);
+	for (uint32_t i = 0; i < st->n; i++)
+		if (st->line[i] != NULL && line_slot(st, st->line[i]->source, st->line[i]->symbol, st->line[i]->tf,
+						     &place) == NULL)
+			st->table[place] = i + 1;
+	return true;
+}
+
+/* Room for lines 0 to n - 1. */
+static bool lines_room(struct fold *st, uint32_t n)
+{
+	uint32_t cap = st->cap ? st->cap : 16;
+	struct line **line;
+	uint32_t *unsaved;
+
+	while (cap < n)
+		cap *= 2;
+	if (cap > st->cap) {
+		line = realloc(st->line, cap * sizeof *line);
+		if (line == NULL)
+			return false;
+		memset(line + st->cap, 0, (cap - st->cap) * sizeof *line);
+		st->line = line;
+		unsaved = realloc(st->unsaved, cap * sizeof *unsaved);
+		if (unsaved == NULL)
+			return false;
+		st->unsaved = unsaved;
+		st->cap = cap;
+	}
+	while (st->table_cap < 2 * (uint64_t)n + 2)
+		if (!table_grow(st))
+			return false;
+	return true;
+}
+
+static bool grow(void **p, size_t *cap, size_t need)
+{
+	void *more;
+
+	if (need <= *cap)
+		return true;
+	more = realloc(*p, need);
+	if (more == NULL)
+		return false;
+	*p = more;
+	*cap = need;
+	return true;
+}
+
+/* The scratch memory suits the largest set in use. */
+static bool scratch_room(struct fold *st, const struct ind_set *set)
+{
+	return grow((void **)&st->val, &st->val_cap, (ind_set_values(set) + 1) * sizeof *st->val) &&
+	       grow((void **)&st->valid, &st->valid_cap, (ind_set_bitmap(set) + 1) * sizeof *st->valid) &&
+	       grow((void **)&st->core, &st->core_cap, ind_set_core_size(set)) &&
+	       grow((void **)&st->image, &st->image_cap, ind_series_save_size(set) + NAMES_MAX + 64);
+}
+
+static void line_free(struct line *l)
+{
+	if (l == NULL)
+		return;
+	ind_series_done(&l->series);
+	free(l->text);
+	free(l);
+}
+
+static bool line_names(struct line *l, ap_str source, ap_str symbol, ap_str tf)
+{
+	char *p = malloc(source.len + symbol.len + tf.len + 1);
+
+	l->text = p;
+	if (p == NULL)
+		return false;
+	memcpy(p, source.p, source.len);
+	memcpy(p + source.len, symbol.p, symbol.len);
+	memcpy(p + source.len + symbol.len, tf.p, tf.len);
+	l->source = ap_str_n(p, source.len);
+	l->symbol = ap_str_n(p + source.len, symbol.len);
+	l->tf = ap_str_n(p + source.len + symbol.len, tf.len);
+	return true;
+}
+
+/* A new line with number no; NULL: memory is short. */
+static struct line *line_new(struct fold *st, uint32_t no, ap_str source, ap_str symbol, ap_str tf,
+			     const struct plan_set *plan)
+{
+	struct line *l = calloc(1, sizeof *l);
+	uint32_t place;
+
+	if (l == NULL)
+		return NULL;
+	l->plan = plan;
+	l->no = no;
+	if (!line_names(l, source, symbol, tf) || !ind_series_init(&l->series, plan->set) ||
+	    !scratch_room(st, plan->set) || !lines_room(st, no + 1) || line_slot(st, source, symbol, tf, &place) != NULL) {
+		line_free(l);
+		return NULL;
+	}
+	st->line[no] = l;
+	st->n = no + 1 > st->n ? no + 1 : st->n;
+	st->table[place] = no + 1;
+	return l;
+}
+
+static struct line *line_find(const struct fold *st, const struct ap_candle *c)
+{
+	uint32_t place;
+	struct line **l = line_slot(st, c->source, c->symbol, c->tf, &place);
+
+	return l == NULL ? NULL : *l;
+}
+
+/* --- step -------------------------------------------------------------------------------------- */
+
+static struct ind_candle candle_of(const struct ap_candle *c)
+{
+	return (struct ind_candle){
+		.revision = c->revision,
+		.bar = { .open_ms = c->open_ms, .o = ap_dec_to_double(c->open), .h = ap_dec_to_double(c->high),
+			 .l = ap_dec_to_double(c->low), .c = ap_dec_to_double(c->close),
+			 .v = ap_dec_to_double(c->volume), .qv = ap_sum_to_double(&c->quote_volume),
+			 .n = (double)c->trade_count, .buy_v = ap_dec_to_double(c->buy_volume),
+			 .sell_v = ap_dec_to_double(c->sell_volume) }
+	};
+}
+
+struct emission {
+	struct fold *st;
+	const struct line *line;
+	struct ap_out *out;
+	bool provisional;
+};
+
+static void values_put(void *arg, const struct ind_candle *c, const double *val, const uint64_t *valid)
+{
+	const struct emission *e = arg;
+	const struct ap_value *names = e->line->plan->values;
+	size_t slots = ind_set_slots(e->line->plan->set);
+	struct ap_rec rec = { .kind = AP_INDICATOR };
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < slots; i++)
+		if (ind_valid(valid, i) && isfinite(val[i])) {
+			e->st->values[n] = names[i];
+			e->st->values[n++].v = val[i];
+		}
+	if (n == 0)
+		return;
+	rec.u.indicator = (struct ap_indicator){
+		.source = e->line->source, .symbol = e->line->symbol, .tf = e->line->tf, .open_ms = c->bar.open_ms,
+		.revision = c->revision, .provisional = e->provisional, .n = n, .values = e->st->values
+	};
+	ap_out_put(e->out, AP_S_INDICATOR, &rec);
+	e->st->count.values += n;
+}
+
+static enum ap_verdict step_forming(struct fold *st, const struct ap_candle *c, struct ap_out *out)
+{
+	struct ind_candle k = candle_of(c);
+	struct line *l = line_find(st, c);
+	uint32_t at;
+
+	if (l == NULL || ind_series_place(&l->series, c->open_ms, &at) != IND_NEXT)
+		return AP_V_IGNORED;
+	ind_series_peek(&l->series, &k.bar, st->core, st->val, st->valid);
+	values_put(&(struct emission){ st, l, out, true }, &k, st->val, st->valid);
+	st->count.provisional++;
+	return AP_V_TAKEN;
+}
+
+static enum ap_verdict step_closed(struct fold *st, const struct ap_candle *c, struct ap_out *out)
+{
+	struct ind_candle k = candle_of(c);
+	struct line *l = line_find(st, c);
+	const struct plan_set *plan;
+	uint32_t at;
+
+	if (l == NULL) {
+		plan = plan_find(st->plan, c->symbol, c->tf);
+		if (plan == NULL)
+			return AP_V_IGNORED;
+		l = st->n < st->max ? line_new(st, st->n, c->source, c->symbol, c->tf, plan) : NULL;
+		if (l == NULL) {
+			st->count.refused++;
+			return AP_V_IGNORED;
+		}
+	}
+	if (ind_series_place(&l->series, c->open_ms, &at) == IND_AGAIN && l->series.window[at].revision >= c->revision)
+		return AP_V_IGNORED;
+	if (!ind_series_put(&l->series, &k, st->val, st->valid, values_put, &(struct emission){ st, l, out, false })) {
+		st->count.too_old++;
+		return AP_V_IGNORED;
+	}
+	if (!l->unsaved) {
+		l->unsaved = true;
+		st->unsaved[st->n_unsaved++] = l->no;
+	}
+	st->count.candles++;
+	st->count.revised += c->revision > 0;
+	return AP_V_TAKEN;
+}
+
+static enum ap_verdict fold_step(void *state, const struct ap_rec *rec, struct ap_out *out)
+{
+	if (rec->kind != AP_CANDLE)
+		return AP_V_IGNORED;
+	if (rec->u.candle.state == AP_FORMING)
+		return step_forming(state, &rec->u.candle, out);
+	return step_closed(state, &rec->u.candle, out);
+}
+
+static size_t fold_bound(const void *state, const struct ap_rec *rec)
+{
+	(void)state;
+	return rec->kind == AP_CANDLE ? IND_REWIND : 0;
+}
+
+/* --- state ------------------------------------------------------------------------------------- */
+
+static uint8_t *put_name(uint8_t *p, ap_str s)
+{
+	assert(s.len <= UINT8_MAX);
+	*p++ = (uint8_t)s.len;
+	memcpy(p, s.p, s.len);
+	return p + s.len;
+}
+
+static void put_sum(uint8_t *p, uint64_t v)
+{
+	for (int i = 0; i < SUM_BYTES; i++)
+		p[i] = (uint8_t)(v >> (8 * i));
+}
+
+static void line_save(struct fold *st, struct line *l, struct ap_saver *s)
+{
+	char name[FIELD_MAX];
+	int len = snprintf(name, sizeof name, "i%" PRIu32, l->no);
+	uint8_t *p = st->image;
+	size_t n;
+
+	*p++ = STATE_V;
+	p = put_name(p, l->source);
+	p = put_name(p, l->symbol);
+	p = put_name(p, l->tf);
+	n = ind_series_save(&l->series, p, st->image_cap - (size_t)(p - st->image) - SUM_BYTES);
+	assert(n > 0);
+	p += n;
+	put_sum(p, XXH64(st->image, (size_t)(p - st->image), XXH64(name, (size_t)len, 0)));
+	s->put(s, ap_str_n(name, (size_t)len), ap_str_n((const char *)st->image, (size_t)(p - st->image) + SUM_BYTES));
+	l->unsaved = false;
+}
+
+static void fold_save(void *state, struct ap_saver *s, bool all)
+{
+	struct fold *st = state;
+
+	for (uint32_t i = 0; i < st->n_gone; i++) {
+		char name[FIELD_MAX];
+		int len = snprintf(name, sizeof name, "i%" PRIu32, st->gone[i]);
+
+		s->del(s, ap_str_n(name, (size_t)len));
+	}
+	st->n_gone = 0;
+	for (uint32_t i = 0; i < (all ? st->n : st->n_unsaved); i++) {
+		struct line *l = st->line[all ? i : st->unsaved[i]];
+
+		if (l != NULL)
+			line_save(st, l, s);
+	}
+	st->n_unsaved = 0;
+}
+
+static bool get_name(const uint8_t **p, const uint8_t *end, ap_str *out)
+{
+	if (*p == end || (size_t)(end - *p) < 1u + **p)
+		return false;
+	*out = ap_str_n((const char *)*p + 1, **p);
+	*p += 1u + **p;
+	return true;
+}
+
+static bool field_number(ap_str field, uint32_t max, uint32_t *no)
+{
+	uint64_t v = 0;
+
+	if (field.len < 2 || field.len > 11 || field.p[0] != 'i')
+		return false;
+	for (size_t i = 1; i < field.len; i++) {
+		if (field.p[i] < '0' || field.p[i] > '9')
+			return false;
+		v = v * 10 + (uint64_t)(field.p[i] - '0');
+	}
+	*no = (uint32_t)v;
+	return v < max;
+}
+
+/* No indicator is for this line any more. Were its field kept, it would come back one day with a hole behind it. */
+static bool gone_add(struct fold *st, uint32_t no)
+{
+	uint32_t *more = realloc(st->gone, (st->n_gone + 1) * sizeof *more);
+
+	if (more == NULL)
+		return false;
+	st->gone = more;
+	st->gone[st->n_gone++] = no;
+	return true;
+}
+
+static bool fold_load(void *state, ap_str field, ap_str value)
+{
+	struct fold *st = state;
+	const uint8_t *p = (const uint8_t *)value.p, *end = p + value.len;
+	ap_str source, symbol, tf;
+	const struct plan_set *plan;
+	bool restarted = false;
+	uint8_t sum[SUM_BYTES];
+	struct line *l;
+	uint32_t no;
+
+	if (!field_number(field, st->max, &no) || value.len < 1 + SUM_BYTES || *p != STATE_V)
+		return false;
+	end -= SUM_BYTES;
+	put_sum(sum, XXH64(p, (size_t)(end - p), XXH64(field.p, field.len, 0)));
+	p++;
+	if (memcmp(sum, end, SUM_BYTES) != 0 || !get_name(&p, end, &source) || !get_name(&p, end, &symbol) ||
+	    !get_name(&p, end, &tf))
+		return false;
+	plan = plan_find(st->plan, symbol, tf);
+	if (plan == NULL)
+		return gone_add(st, no);
+	l = line_new(st, no, source, symbol, tf, plan);
+	return l != NULL && ind_series_load(&l->series, p, (size_t)(end - p), &restarted);
+}
+
+/* --- stage ------------------------------------------------------------------------------------- */
+
+static void fold_close(void *state)
+{
+	struct fold *st = state;
+
+	if (st == NULL)
+		return;
+	for (uint32_t i = 0; i < st->n; i++)
+		line_free(st->line[i]);
+	plan_free(st->plan);
+	free(st->line);
+	free(st->table);
+	free(st->unsaved);
+	free(st->gone);
+	free(st->val);
+	free(st->valid);
+	free(st->core);
+	free(st->image);
+	free(st->values);
+	free(st);
+}
+
+static void *fold_open(const struct ap_conf *conf, char *err, size_t errlen)
+{
+	struct fold *st = calloc(1, sizeof *st);
+
+	if (st != NULL)
+		st->plan = plan_new(ap_str_c(conf->indicators_list), err, errlen);
+	if (st == NULL || st->plan == NULL) {
+		if (st == NULL)
+			snprintf(err, errlen, "out of memory");
+		fold_close(st);
+		return NULL;
+	}
+	st->max = (uint32_t)conf->indicators_series_max;
+	st->values = calloc(plan_slots_max(st->plan) + 1, sizeof *st->values);
+	if (st->values == NULL || !table_grow(st)) {
+		snprintf(err, errlen, "out of memory");
+		fold_close(st);
+		return NULL;
+	}
+	return st;
+}
+
+static void fold_count(const void *state, struct ap_counts *c)
+{
+	const struct fold *st = state;
+
+	c->put(c, "candles_total", AP_M_COUNTER, (double)st->count.candles);
+	c->put(c, "revised_candles_total", AP_M_COUNTER, (double)st->count.revised);
+	c->put(c, "provisional_total", AP_M_COUNTER, (double)st->count.provisional);
+	c->put(c, "values_total", AP_M_COUNTER, (double)st->count.values);
+	c->put(c, "candles_too_old_total", AP_M_COUNTER, (double)st->count.too_old);
+	c->put(c, "candles_refused_total", AP_M_COUNTER, (double)st->count.refused);
+	c->put(c, "series", AP_M_GAUGE, (double)(st->n - st->n_gone));
+}
+
+const struct ap_stage ap_indicators_stage = {
+	.name = "indicators",
+	.in = AP_S_CANDLE,
+	.outs = 1u << AP_S_INDICATOR,
+	.open = fold_open,
+	.close = fold_close,
+	.step = fold_step,
+	.bound = fold_bound,
+	.save = fold_save,
+	.load = fold_load,
+	.count = fold_count,
+};
