@@ -149,6 +149,15 @@ bool outcome_add(struct outcome_state *s, const struct rule_signal *signal, cons
 	return crowded;
 }
 
+void outcome_json(const struct outcome *o, struct ap_buf *out)
+{
+	ap_buf_printf(out, "{\"end\":\"%s\",\"in\":", outcome_end_name(o->end));
+	rule_json_number(out, o->in);
+	ap_buf_puts(out, ",\"out\":");
+	rule_json_number(out, o->out);
+	ap_buf_printf(out, ",\"candles\":%u,\"ambiguous\":%s}", o->candles, o->ambiguous ? "true" : "false");
+}
+
 /* --- image ------------------------------------------------------------------------------------------------ */
 
 enum { IMAGE_VERSION = 1, IMAGE_ROW = 56 };

@@ -83,6 +83,9 @@ size_t outcome_step(struct outcome_state *s, const struct ind_bar *bar, struct o
 bool outcome_add(struct outcome_state *s, const struct rule_signal *signal, const struct ind_bar *bar,
 		 unsigned expiry, struct outcome *gone);
 
+/* Appends what happened as a JSON object: {"end":"stop","in":100,"out":90,"candles":3,"ambiguous":false}. */
+void outcome_json(const struct outcome *o, struct ap_buf *out);
+
 /*
  * Portable image: "APO1", version u16, n u16, n x 56 bytes, XXH64; at most OUTCOME_IMAGE_MAX bytes.
  * Returns the size written. A load that fails leaves the state empty.

@@ -480,7 +480,7 @@ size_t rule_step(const struct rule_book *book, void *state, const double *inputs
 
 /* --- what it was made of ---------------------------------------------------------------------------------- */
 
-static void put_number(struct ap_buf *out, double v)
+void rule_json_number(struct ap_buf *out, double v)
 {
 	char text[32];
 
@@ -527,7 +527,7 @@ void rule_inputs_json(const struct rule_book *book, size_t rule, const void *sta
 		if (op->back > 0)
 			ap_buf_printf(out, "[%u]", op->back);
 		ap_buf_puts(out, "\":");
-		put_number(out, v);
+		rule_json_number(out, v);
 		comma = ",";
 	}
 	ap_buf_putc(out, '}');

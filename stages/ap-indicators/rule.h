@@ -177,6 +177,9 @@ size_t rule_step(const struct rule_book *book, void *state, const double *inputs
  */
 void rule_inputs_json(const struct rule_book *book, size_t rule, const void *state, struct ap_buf *out);
 
+/* Appends a finite number as JSON, in the fewest of 15 to 17 digits that read back the same. */
+void rule_json_number(struct ap_buf *out, double v);
+
 /*
  * Portable image: "APR1", version, print of the book, little-endian words, XXH64. rule_save returns the
  * size written, 0 if cap is too small. rule_load: false, with the state as after init, when the image is

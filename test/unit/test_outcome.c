@@ -199,6 +199,21 @@ static void the_33rd_signal_pushes_the_oldest_out(void **unused)
 	assert_int_equal(s.n, 0);
 }
 
+static void what_happened_is_told_as_json(void **unused)
+{
+	const struct outcome o = { .end = OUTCOME_STOP, .in = 100.5, .out = 90, .candles = 3, .ambiguous = true };
+	const char *want = "{\"end\":\"stop\",\"in\":100.5,\"out\":90,\"candles\":3,\"ambiguous\":true}";
+	char text[128];
+	struct ap_buf out;
+
+	(void)unused;
+	ap_buf_fixed(&out, text, sizeof text);
+	outcome_json(&o, &out);
+	assert_false(out.full);
+	assert_int_equal(out.len, strlen(want));
+	assert_memory_equal(text, want, out.len);
+}
+
 /* --- laws ---------------------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(uint64_t *r)
@@ -300,6 +315,7 @@ int main(void)
 		cmocka_unit_test(on_the_candle_of_the_entry_only_the_stop_counts),
 		cmocka_unit_test(an_entry_never_reached_lapses_without_a_result),
 		cmocka_unit_test(the_33rd_signal_pushes_the_oldest_out),
+		cmocka_unit_test(what_happened_is_told_as_json),
 		cmocka_unit_test(every_signal_ends_once_and_cuts_change_nothing),
 		cmocka_unit_test(a_damaged_image_is_refused),
 	};
