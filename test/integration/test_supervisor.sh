@@ -24,7 +24,7 @@ pid_of() {
 within() {
 	within_n=$(($1 * 10))
 	shift
-	while [ $within_n -gt 0 ]; do
+	while [ "$within_n" -gt 0 ]; do
 		"$@" && return 0
 		sleep 0.1
 		within_n=$((within_n - 1))
