@@ -11,7 +11,7 @@ targets="ap-normalize.0 ap-candle.0 ap-indicators.0 ap-persist.0 ap-metrics.0 ap
 awk -v seed="${AP_SEED:-11}" 'BEGIN { srand(seed); p = 50; t = 1700000000000
 	for (i = 1; i <= 60000; i++) { p += (rand() - 0.5) / 8; if (p < 1) p = 1; t += int(rand() * 240)
 		id = rand() < 0.01 && i > 50 ? i - int(rand() * 40) : i
-		printf "{\"source\":\"s%d\",\"symbol\":\"K%d-USD\",\"price\":\"%s\",\"quantity\":\"%.6f\",\"timestamp\":%d,\"trade_id\":\"%d\"}\n",
+		printf "{\"source\":\"s%d\",\"symbol\":\"K%d-USD\",\"price\":\"%s\",\"quantity\":\"%.6f\",\"timestamp\":%.0f,\"trade_id\":\"%d\"}\n",
 			i % 2, i % 7, rand() < 0.001 ? "-1" : sprintf("%.4f", p), rand() * 3 + 0.000001, t - int(rand() * 3000), id } }' >"$AP_P_DIR/../kill.$$.ndjson"
 tape=$AP_P_DIR/../kill.$$.ndjson
 trap 'pipe_done; rm -f "$tape"' EXIT

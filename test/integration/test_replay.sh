@@ -75,7 +75,7 @@ fi
 # Generated: three symbols of one source, prices with 8 and sizes with 10 decimals, in no strict order.
 awk 'BEGIN { srand(7); p = 100; t = 1700000000000
 	for (i = 1; i <= 30000; i++) { p += (rand() - 0.5) / 4; if (p < 1) p = 1; t += int(rand() * 400)
-		printf "{\"source\":\"gen\",\"symbol\":\"GEN%d-USD\",\"price\":\"%.8f\",\"quantity\":\"%.10f\",\"timestamp\":%d,\"trade_id\":%d,\"side\":\"%s\"}\n",
+		printf "{\"source\":\"gen\",\"symbol\":\"GEN%d-USD\",\"price\":\"%.8f\",\"quantity\":\"%.10f\",\"timestamp\":%.0f,\"trade_id\":%d,\"side\":\"%s\"}\n",
 			i % 3, p, rand() * 10 + 0.0000000001, t - int(rand() * 1500), i, rand() < 0.5 ? "buy" : "sell" } }' >"$AP_P_DIR/gen.ndjson"
 check "generated tape: replayed" replay "$AP_P_DIR/gen.ndjson" --format ndjson --close
 check "generated tape: stored" ctl drain --timeout 120
