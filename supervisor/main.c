@@ -64,7 +64,7 @@ static void spawn(struct child *c)
 	ap_log(&s->app.log, AP_INFO, "started", KV_S("child", c->row->name), KV_I("pid", c->pid));
 	if (c->row->kind == AP_K_SERVER)
 		child_event(c, AP_E_READY);
-	else
+	else if (c->row->kind == AP_K_STAGE)
 		timer_arm(c, s->app.conf.supervisor_ready_ms);
 }
 

@@ -36,6 +36,14 @@ logged() { grep -q "$1" "$AP_P_DIR/log/supervisor.log"; }
 # shellcheck disable=SC2317 # called through within
 new_pid() { [ "$(pid_of "$1")" != "$2" ] && [ "$(pid_of "$1")" != 0 ] && is "$1" "$3"; }
 
+# Those of $pids that run. A zombie that nobody reaps is gone for our purpose.
+still_there() {
+	for pid in $pids; do
+		case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) in '' | Z) ;; *) echo "$pid" ;; esac
+	done
+}
+all_gone() { [ -z "$(still_there)" ]; }
+
 program ap-normalize 'echo started; exit 1'
 program ap-candle 'exit 100'
 program ap-persist 'exec sleep 1000'
@@ -70,9 +78,7 @@ check "a second supervisor on the same directory is refused with 100" sh -c \
 
 pids=$(sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json")
 check "SIGTERM ends everything" pipe_down
-left=
-for pid in $pids; do kill -0 "$pid" 2>/dev/null && left="$left $pid"; done
-equal "no process is left behind" "" "$left"
+equal "no process is left behind" "" "$(still_there)"
 
 # A supervisor that is killed takes nothing with it but leaves nothing behind either.
 program ap-persist 'exit 100'
@@ -80,13 +86,6 @@ program ap-normalize 'exit 100'
 check "up again" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --no-feed --timeout 60 -o supervisor.programs=ap-candle"
 pids=$(sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json")
 kill -9 "$(cat "$AP_P_DIR/run/supervisor.pid")"
-# shellcheck disable=SC2317
-all_gone() {
-	for pid in $pids; do
-		# A zombie that nobody reaps is gone for our purpose.
-		case $(sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) in '' | Z) ;; *) return 1 ;; esac
-	done
-}
 check "killed itself, its children end cleanly" within 15 all_gone
 check "and the next one starts" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --timeout 60"
 check "goes down" pipe_down
