@@ -88,7 +88,7 @@ static const char *shown(ap_str s, char out[48])
 	size_t n = s.len > 40 ? 40 : s.len;
 	for (size_t i = 0; i < n; i++)
 		out[i] = (char)(s.p[i] >= 0x20 && s.p[i] < 0x7f ? s.p[i] : '?');
-	strcpy(out + n, s.len > n ? "..." : "");
+	memcpy(out + n, s.len > n ? "..." : "", s.len > n ? 4 : 1);
 	return out;
 }
 
