@@ -63,6 +63,7 @@ struct api_http {
 	struct conn *conns;
 	struct req *reqs;
 	uint32_t posts_waiting;
+	bool resumed;           /* without a thread of its own the library does not notice by itself */
 };
 
 static const char json_type[] = "application/json";
@@ -165,6 +166,7 @@ static void ready(struct req *q)
 	q->ready = true;
 	if (q->suspended) {
 		q->suspended = false;
+		q->api->http->resumed = true;
 		MHD_resume_connection(q->c);
 	}
 }
@@ -677,6 +679,10 @@ void api_http_before_wait(struct api *a)
 {
 	struct api_http *h = a->http;
 	MHD_UNSIGNED_LONG_LONG ms = 0;
+	if (h->resumed) {
+		h->resumed = false;
+		run(h);
+	}
 	ev_timer_stop(a->app.loop, &h->timer);
 	if (MHD_get_timeout(h->daemon, &ms) == MHD_YES) {
 		ev_timer_set(&h->timer, (double)ms / 1000, 0.);
