@@ -220,3 +220,39 @@ servers_done() {
 	fi
 	exit $rc
 }
+
+# --- TAP ------------------------------------------------------------------------------------------------------------------
+# check TEXT command...    equal TEXT EXPECTED GOT    tap_end
+
+tap_n=0 tap_bad=0
+ok() {
+	tap_n=$((tap_n + 1))
+	echo "ok $tap_n - $*"
+}
+not_ok() {
+	tap_n=$((tap_n + 1)) tap_bad=1
+	echo "not ok $tap_n - $*"
+}
+# The command's output is shown when it fails.
+check() {
+	check_text=$1
+	shift
+	if check_out=$("$@" 2>&1); then
+		ok "$check_text"
+	else
+		not_ok "$check_text"
+		printf '%s\n' "$check_out" | tail -n 20 | sed 's/^/#   /'
+	fi
+}
+equal() {
+	if [ "$2" = "$3" ]; then
+		ok "$1"
+	else
+		not_ok "$1"
+		printf 'expected: %s\ngot:      %s\n' "$2" "$3" | head -c 2000 | sed 's/^/#   /'
+	fi
+}
+tap_end() {
+	echo "1..$tap_n"
+	exit $tap_bad
+}
