@@ -80,7 +80,6 @@ static const struct cell table[AP_R_STATE_N][AP_R_EVENT_N] = {
 		[AP_R_LOST] = GO(STOPPED, FINISH),      /* the lease runs out by itself */
 		[AP_R_REFUSED] = GO(STOPPED, FINISH),
 		[AP_R_RELEASED] = GO(STOPPED, FINISH),
-		[AP_R_TIMER] = GO(STOPPED, FINISH),
 	},
 	[AP_R_STOPPED] = { [AP_R_STOP] = GO(STOPPED, NONE) },
 };

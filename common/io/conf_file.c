@@ -132,38 +132,94 @@ static bool settings_take(struct ap_conf *c, const config_t *cfg, const char *na
 	return ok;
 }
 
-static bool parsed(struct ap_conf *c, config_t *cfg, int rc, const char *name, char *err, size_t errlen)
-{
-	bool ok = rc == CONFIG_TRUE;
+/* Where the text stands for a scan that looks for integers. */
+enum place { CODE, STRING, LINE_COMMENT, BLOCK_COMMENT };
 
-	if (!ok && config_error_type(cfg) == CONFIG_ERR_FILE_IO)
-		snprintf(err, errlen, "%s: %s", name, errno == 0 ? "cannot be read" : strerror(errno));
-	else if (!ok)
-		place(err, errlen, config_error_file(cfg) == NULL ? name : config_error_file(cfg),
-		      (unsigned)config_error_line(cfg), config_error_text(cfg));
-	else
-		ok = settings_take(c, cfg, name, err, errlen);
-	config_destroy(cfg);
-	return ok;
+static enum place place_next(enum place at, const char *p)
+{
+	switch (at) {
+	case CODE:
+		return *p == '"' ? STRING : *p == '#' || (p[0] == '/' && p[1] == '/') ? LINE_COMMENT :
+		       p[0] == '/' && p[1] == '*' ? BLOCK_COMMENT : CODE;
+	case STRING:
+		return *p == '"' ? CODE : STRING;
+	case LINE_COMMENT:
+		return *p == '\n' ? CODE : LINE_COMMENT;
+	case BLOCK_COMMENT:
+		return p[0] == '*' && p[1] == '/' ? CODE : BLOCK_COMMENT;
+	}
+	return CODE;
 }
 
-bool ap_conf_file(struct ap_conf *c, const char *path, char *err, size_t errlen)
+/* libconfig 1.5 wraps integers beyond 32 bits in silence unless they end in L: all long ones get one. */
+static void longs_mark(const char *text, struct ap_buf *b)
 {
-	config_t cfg;
+	enum place at = CODE;
 
-	config_init(&cfg);
-	errno = 0;
-	int rc = config_read_file(&cfg, path);
-	return parsed(c, &cfg, rc, path, err, errlen);
+	for (const char *p = text; *p != '\0';) {
+		size_t n = at == CODE ? strspn(p, "0123456789") : 0;
+		if (n > 0) {
+			bool word = p > text && (isalnum((unsigned char)p[-1]) || strchr("_-*.", p[-1]) != NULL);
+			ap_buf_put(b, p, n);
+			if (n >= 10 && (!word || p[-1] == '-') && (p[n] == '\0' || strchr(".eELxX", p[n]) == NULL))
+				ap_buf_putc(b, 'L');
+			p += n;
+			continue;
+		}
+		size_t step = at == STRING && p[0] == '\\' && p[1] != '\0' ? 2 : 1;
+		if (step == 1)
+			at = place_next(at, p);
+		ap_buf_put(b, p, step);
+		p += step;
+	}
+	ap_buf_putc(b, '\0');
 }
 
 bool ap_conf_text(struct ap_conf *c, const char *text, const char *name, char *err, size_t errlen)
 {
 	config_t cfg;
+	struct ap_buf b;
 
+	ap_buf_init(&b, 2 * TEXT_MAX);
+	longs_mark(text, &b);
 	config_init(&cfg);
-	int rc = config_read_string(&cfg, text);
-	return parsed(c, &cfg, rc, name, err, errlen);
+	bool ok = !b.full && config_read_string(&cfg, (const char *)b.p) == CONFIG_TRUE;
+	if (b.full)
+		snprintf(err, errlen, "%s: too large", name);
+	else if (!ok)
+		place(err, errlen, name, (unsigned)config_error_line(&cfg), config_error_text(&cfg));
+	else
+		ok = settings_take(c, &cfg, name, err, errlen);
+	config_destroy(&cfg);
+	ap_buf_done(&b);
+	return ok;
+}
+
+bool ap_conf_file(struct ap_conf *c, const char *path, char *err, size_t errlen)
+{
+	struct ap_buf b;
+	bool ok = false;
+	FILE *f = fopen(path, "re");
+
+	if (f == NULL) {
+		snprintf(err, errlen, "%s: %s", path, strerror(errno));
+		return false;
+	}
+	ap_buf_init(&b, TEXT_MAX + 1);
+	char piece[4096];
+	size_t n;
+	while ((n = fread(piece, 1, sizeof piece, f)) > 0)
+		ap_buf_put(&b, piece, n);
+	ap_buf_putc(&b, '\0');
+	if (ferror(f))
+		snprintf(err, errlen, "%s: %s", path, strerror(errno));
+	else if (b.full)
+		snprintf(err, errlen, "%s: too large", path);
+	else
+		ok = ap_conf_text(c, (const char *)b.p, path, err, errlen);
+	fclose(f);
+	ap_buf_done(&b);
+	return ok;
 }
 
 /* AP_CANDLE__LATENESS_MS -> candle.lateness_ms; false: not one of ours. */

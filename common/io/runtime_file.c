@@ -17,7 +17,7 @@
 #include "../core/timefmt.h"
 #include "file.h"
 
-enum { SOURCES_MAX = 64, TOKS = 512, JSON_BYTES = 8 * 1024 * 1024 };
+enum { SOURCES_MAX = 64, TOKS = 512, JSON_BYTES = 8 * 1024 * 1024, ENTRY_LINES = 64 };
 
 /* A source of the tape and how far its time has come. */
 struct source {
@@ -35,6 +35,7 @@ struct filter {
 	struct source src[SOURCES_MAX];
 	size_t n_src;
 	uint64_t entries, seq;          /* lines so far, as ids and sequence numbers */
+	uint32_t held;                  /* records in body, not yet an entry */
 	struct ap_jtok toks[TOKS];
 	struct ap_wire_iter it;
 };
@@ -102,16 +103,28 @@ static int frames_run(struct filter *f)
 
 /* --- NDJSON --- */
 
-/* One entry of records already in f->body. */
-static bool entry_step(struct filter *f, uint32_t n)
+/* What is in f->body becomes an entry. */
+static bool entry_step(struct filter *f)
 {
 	const char *why = NULL;
-	ap_id id = { 1, f->entries++ * AP_ID_STEP };
 
-	bool ok = ap_fold_entry(&f->fold, id, n, ap_buf_view(&f->body), &why);
+	if (f->held == 0)
+		return true;
+	ap_id id = { 1, f->entries++ * AP_ID_STEP };
+	bool ok = ap_fold_entry(&f->fold, id, f->held, ap_buf_view(&f->body), &why);
 	assert(ok);             /* we have just encoded it */
 	ap_buf_clear(&f->body);
+	f->held = 0;
 	return outputs_write(f);
+}
+
+/* Lines gather to entries as they would in a replay. */
+static bool record_hold(struct filter *f, const struct ap_rec *rec)
+{
+	if ((f->held == ENTRY_LINES || f->body.len + ap_wire_size(rec) > AP_FRAME_BYTES) && !entry_step(f))
+		return false;
+	f->held++;
+	return ap_wire_put(&f->body, rec);
 }
 
 static bool beat(struct filter *f, struct source *s, int64_t at_s, bool close_tape)
@@ -122,7 +135,7 @@ static bool beat(struct filter *f, struct source *s, int64_t at_s, bool close_ta
 	rec.u.beat = (struct ap_beat){ .source = ap_str_n(s->name, s->len), .ts = { at_s * 1000000000 }, .alive = true,
 				       .covers_ms = since_s > 4000000 ? 4000000000u : (uint32_t)(since_s * 1000), .close = close_tape };
 	s->beat_s = at_s;
-	return ap_wire_put(&f->body, &rec) && entry_step(f, 1);
+	return record_hold(f, &rec);
 }
 
 static struct source *source_of(struct filter *f, ap_str name)
@@ -172,7 +185,7 @@ static bool line_step(struct filter *f, ap_str line)
 			s->beat_s = sec;
 		s->last_s = sec;
 	}
-	return ap_wire_put(&f->body, &rec) && entry_step(f, 1);
+	return record_hold(f, &rec);
 }
 
 static int lines_run(struct filter *f, bool close_tape)
@@ -193,6 +206,7 @@ static int lines_run(struct filter *f, bool close_tape)
 	free(line);
 	for (size_t i = 0; ok && close_tape && i < f->n_src; i++)
 		ok = beat(f, &f->src[i], f->src[i].last_s + 1, true);
+	ok = ok && entry_step(f);
 	return ok ? AP_EX_OK : failed(f, AP_EX_AGAIN, "write", strerror(errno));
 }
 

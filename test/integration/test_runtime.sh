@@ -1,0 +1,144 @@
+#!/bin/sh
+# The runtime of a stage against a real Redis, with a stage that copies: whatever is killed, every record is copied once, in order.
+# shellcheck disable=SC2317,SC2181  # functions called by name, codes looked at in a row
+cd "$(dirname "$0")/../.." || exit 111
+. test/lib/servers.sh
+toy=${AP_TOOLS:-build/test/tools}/toy
+[ -x "$toy" ] || skip_all "toy is not built"
+servers_init 22000 22999
+redis_start --appendfsync always
+export AP_REDIS__URL="$AP_REDIS_URL" AP_RUNTIME__STREAM_MAX=100000000 AP_DATA__PARTITIONS=2 AP_RUNTIME__BACKOFF_MAX_MS=400
+export AP_METRICS__INTERVAL_MS=200
+: >"$AP_T_DIR/empty.conf"
+t_no=0
+result() { # ok?, text
+	t_no=$((t_no + 1))
+	if [ "$1" -eq 0 ]; then echo "ok $t_no - $2"; else
+		echo "not ok $t_no - $2"
+		for f in "$AP_T_DIR"/*.log; do sed 's/^/#   /' "$f" | tail -8; done
+		AP_T_BAD=1
+	fi
+}
+same() { "$toy" check -c "$AP_T_DIR/empty.conf" >"$AP_T_DIR/check.out" 2>&1; }
+all_copied() { wait_for "${1:-10}" same || { sed 's/^/#   /' "$AP_T_DIR/check.out"; return 1; }; }
+first='' second='' third='' fourth='' fifth='' sixth=''
+stage() { bg "$1" "$toy" stage -c "$AP_T_DIR/empty.conf" -o runtime.worker="$2"; eval "$1=\$BG_PID"; }
+own() { rcli hget 'ap:{0}:own:normalize' "$1"; }
+held_by() { [ "$(own w)" = "$1" ]; }
+state_n() { rcli hget 'ap:{0}:state:normalize' n; }
+moved() { [ "$(state_n)" -gt "$1" ]; }
+
+"$toy" setup -c "$AP_T_DIR/empty.conf"; result $? "functions are loaded and the data set is made"
+"$toy" setup -c "$AP_T_DIR/empty.conf"; result $? "doing so again changes nothing"
+"$toy" setup -c "$AP_T_DIR/empty.conf" -o data.partitions=3 2>/dev/null; [ $? -eq 1 ]; result $? "a data set of another number of partitions is refused"
+
+stage first w1
+"$toy" feed -c "$AP_T_DIR/empty.conf" 200 5 >/dev/null
+all_copied; result $? "every record is copied once, in order, under the id it came with"
+[ "$(rcli xinfo groups 'ap:{0}:raw' | sed -n 6p)" = 0 ]; result $? "nothing stays pending"
+
+stage second w2
+sleep 0.5
+held_by w1; result $? "a second worker stands by while the first has the lease"
+kill -TERM "$first"; wait "$first"; [ $? -eq 0 ]; result $? "SIGTERM ends a worker with 0"
+wait_for 2 held_by w2; result $? "the lease it gave back is taken at once"
+"$toy" feed -c "$AP_T_DIR/empty.conf" 50 5 >/dev/null
+all_copied; result $? "the second worker goes on where the first stopped"
+kill -KILL "$second"; wait "$second" 2>/dev/null
+stage third w3
+wait_for 4 held_by w3; result $? "a killed worker's lease is taken when it has run out"
+kill -KILL "$third"; wait "$third" 2>/dev/null
+stage third w3
+wait_for 1 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:own:normalize' e)\" -ge 4 ]"; result $? "a restart under the same name takes its own lease back at once, in a new epoch"
+
+# Killed again and again while records flow.
+( i=0; while [ $i -lt 12 ]; do "$toy" feed -c "$AP_T_DIR/empty.conf" 60 7 >/dev/null; i=$((i + 1)); done ) & feeder=$!
+i=0
+while [ $i -lt 10 ]; do
+	sleep "0.$((i % 4 + 1))"
+	kill -KILL "$third"; wait "$third" 2>/dev/null
+	stage third w3
+	i=$((i + 1))
+done
+wait $feeder
+all_copied 20; result $? "ten kills in the middle of work: every record is copied once, in order"
+
+# A paused owner wakes up as a zombie.
+kill -STOP "$third"
+stage fourth w4
+wait_for 5 held_by w4; result $? "a paused worker's lease is taken by another"
+"$toy" feed -c "$AP_T_DIR/empty.conf" 30 5 >/dev/null
+all_copied; result $? "the new owner works alone"
+kill -CONT "$third"
+"$toy" feed -c "$AP_T_DIR/empty.conf" 100 5 >/dev/null
+all_copied 15; result $? "the zombie's commits are fenced, what it read is read again"
+[ "$(own w)" = w4 ] || [ "$(own w)" = w3 ]; result $? "one of the two has the lease"
+kill -TERM "$third"; wait "$third"; [ $? -eq 0 ]; result $? "the zombie, now standing by, ends with 0"
+
+# Unknown outcomes: connections are cut after the server has taken a command.
+( i=0; while [ $i -lt 15 ]; do "$toy" feed -c "$AP_T_DIR/empty.conf" 40 7 >/dev/null 2>&1; i=$((i + 1)); done ) & feeder=$!
+i=0
+while [ $i -lt 12 ]; do
+	sleep 0.2
+	rcli client kill type normal >/dev/null
+	i=$((i + 1))
+done
+wait $feeder
+"$toy" feed -c "$AP_T_DIR/empty.conf" 10 5 >/dev/null
+all_copied 15; result $? "cut connections with commands under way: nothing lost, nothing twice"
+
+# Redis does not answer for longer than the command deadline, then answers everything.
+"$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null & feeder=$!
+kill -STOP "$AP_T_REDIS_PID"; sleep 3.5; kill -CONT "$AP_T_REDIS_PID"
+wait $feeder
+"$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null 2>&1 || "$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null
+all_copied 15; result $? "a Redis that hangs past every deadline: late commits are fenced"
+grep -q 'why=deadline' "$AP_T_DIR/fourth.log"; result $? "the deadline was noticed and logged"
+
+redis_kill
+sleep 0.5
+redis_start --appendfsync always
+"$toy" feed -c "$AP_T_DIR/empty.conf" 50 5 >/dev/null
+all_copied 15; result $? "kill -9 of Redis and its restart"
+
+# A trimmed entry is a loss, and says so.
+kill -TERM "$fourth"; wait "$fourth"
+"$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
+first_new=$(rcli xrange 'ap:{0}:raw' "($(rcli hget 'ap:{0}:state:normalize' c)" + count 3 | grep -E '^[0-9]+-[0-9]+$' | tail -1)
+rcli xtrim 'ap:{0}:raw' minid "$first_new" >/dev/null
+stage fifth w5
+"$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
+wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' lost)\" = 2 ]"
+result $? "two entries trimmed before they were read are counted as lost"
+grep -q 'ev=entries_lost.*entries=2' "$AP_T_DIR/fifth.log"; result $? "and an error line says so"
+wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+result $? "at the end of the stream the records taken are the stream's own again"
+
+# An entry that does not decode.
+rcli fcall ap_append_v1 3 'ap:{0}:raw' 'ap:{0}:seq' 'ap:{0}:hw' bad 1 1 0-0 1 5 'no msgpack' >/dev/null
+wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = 1 ]"
+result $? "a body that does not decode becomes one reject record"
+
+rcli function flush >/dev/null
+"$toy" setup -c "$AP_T_DIR/empty.conf"
+"$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null
+wait_for 10 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+result $? "functions that were flushed and loaded again"
+[ "$(rcli xlen ap:metric)" -gt 0 ]; result $? "reports are in ap:metric"
+
+kill -TERM "$fifth"; wait "$fifth"
+export AP_RUNTIME__STREAM_MAX=1000
+stage sixth w6
+"$toy" feed -c "$AP_T_DIR/empty.conf" 300 10 >/dev/null
+sleep 2
+"$toy" feed -c "$AP_T_DIR/empty.conf" 20 10 >/dev/null
+sleep 0.5
+ahead=$(($(rcli hget 'ap:{0}:seq' tick:n)))
+behind=$(($(rcli hget 'ap:{0}:seq' raw:n) - $(state_n)))
+[ "$behind" -gt 0 ]; result $? "a stage stops reading when what it wrote is not read"
+rcli hset 'ap:{0}:state:candle' n "$ahead" >/dev/null
+rcli hset 'ap:{1}:state:candle' n 1000000 >/dev/null
+wait_for 5 moved "$(state_n)"; result $? "and goes on when its reader has caught up"
+kill -TERM "$sixth"; wait "$sixth"; [ $? -eq 0 ]; result $? "SIGTERM while held back ends with 0"
+echo "1..$t_no"
+exit "${AP_T_BAD:-0}"
