@@ -128,6 +128,9 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 	ser = candle_series_get(st, t->source, t->symbol);
 	if (ser == NULL)
 		return trade_refuse(st, rec, WHY_SERIES, out);
+	/* The slot lies elsewhere than the series, and all of it is needed. */
+	for (size_t i = 0; i < sizeof(struct candle_slot); i += 64)
+		__builtin_prefetch((const char *)ser->cur + i);
 	rc = candle_take(st, ser, t);
 	if (rc != PLACE_OK)
 		return trade_refuse(st, rec, whys[rc], out);
@@ -187,7 +190,7 @@ static enum ap_verdict step_beat(struct candle_fold_state *st, const struct ap_r
 	if (src == NULL || b->ts.ns < 0)
 		return AP_V_IGNORED;
 	st->n.beats++;
-	candle_settle_all(st);
+	candle_settle_source(st, src);
 	beat_take(st, src, b);
 	st->budget = CANDLE_EMIT_MAX;
 	candle_source_advance(st, src, out);
@@ -212,28 +215,35 @@ static void candle_flush(void *state, struct ap_out *out)
 {
 	struct candle_fold_state *st = state;
 
-	candle_settle_all(st);
+	candle_settle_entry(st);
 	candle_tell(st, out);
 }
 
 /* --- bounds and counts -------------------------------------------------- */
 
-/* A trade touches one slot of each timeframe; where intervals are filled, also those behind them. */
+/* A trade touches one slot of each timeframe; with it go larger ones that wait, and filled ones behind it. */
 static size_t trade_bound(const struct candle_fold_state *st, const struct ap_trade *t)
 {
+	const struct candle_series *ser = candle_series_find(st, t->source, t->symbol);
 	size_t n = st->plan.n;
 
-	if (!st->fill)
+	if (ser == NULL || (!st->fill && !ser->untold))
 		return n;
-	for (uint32_t i = 0; i < st->series_n; i++) {
-		const struct candle_series *ser = st->series[i];
-
-		if (!ap_str_eq(ser->symbol, t->symbol) || !ap_str_eq(ser->source_name, t->source))
-			continue;
-		for (uint32_t lane = 0; lane < st->plan.n; lane++)
-			n += ser->lane[lane].n;
-	}
+	for (uint32_t lane = 0; lane < st->plan.n; lane++)
+		n += ser->lane[lane].n + 1;     /* and one that waits to be made */
 	return n;
+}
+
+/* Everything forming may close; what has changed may go out; larger forming candles that wait do. */
+static size_t beat_bound(const struct candle_fold_state *st, const struct candle_source *src)
+{
+	const size_t finals = st->fill ? CANDLE_EMIT_MAX : src->forming + st->tell.n + st->touched.n * st->plan.n;
+	size_t live = 0;
+
+	for (uint32_t i = 0; i < src->n && src->untold > 0; i++)
+		for (uint32_t lane = 1; src->series[i]->untold && lane < st->plan.n; lane++)
+			live += src->series[i]->lane[lane].n + 1;
+	return (finals < CANDLE_EMIT_MAX ? finals : CANDLE_EMIT_MAX) + live;
 }
 
 static size_t candle_bound(const void *state, const struct ap_rec *rec)
@@ -245,14 +255,10 @@ static size_t candle_bound(const void *state, const struct ap_rec *rec)
 		return trade_bound(st, &rec->u.trade);
 	if (rec->kind != AP_BEAT)
 		return 0;
-	if (st->fill)
-		return CANDLE_EMIT_MAX;
-	/* Everything forming may close; what trades of this entry have changed may go out with it. */
 	for (uint32_t i = 0; i < st->source_n; i++)
 		if (ap_str_eq(rec->u.beat.source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
-			n = st->source[i]->forming;
-	n += st->tell.n + st->touched.n * st->plan.n;
-	return n < CANDLE_EMIT_MAX ? n : CANDLE_EMIT_MAX;
+			n += beat_bound(st, st->source[i]);
+	return n;
 }
 
 static void candle_count(const void *state, struct ap_counts *c)
@@ -270,6 +276,7 @@ static void candle_count(const void *state, struct ap_counts *c)
 		{ "candles_partial_total", AP_M_COUNTER, st->n.quality[AP_Q_PARTIAL] },
 		{ "candles_gap_total", AP_M_COUNTER, st->n.quality[AP_Q_GAP] },
 		{ "candles_filled_total", AP_M_COUNTER, st->n.quality[AP_Q_FILLED] },
+		{ "live_conflated_total", AP_M_COUNTER, st->n.conflated },
 		{ "late_total", AP_M_COUNTER, st->n.late },
 		{ "refused_total", AP_M_COUNTER, st->n.refused },
 	};

@@ -35,12 +35,13 @@ static enum ap_quality slot_quality(const struct candle_slot *s, int64_t covered
 static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, enum ap_stream to, enum ap_candle_state state, struct ap_out *out)
 {
 	const struct candle_series *ser = s->series;
-	struct ap_rec rec = { .kind = AP_CANDLE };
-	struct ap_candle *c = &rec.u.candle;
+	struct ap_rec *rec = &st->rec;  /* kept, because clearing a record costs as much as filling a candle */
+	struct ap_candle *c = &rec->u.candle;
 
+	rec->kind = AP_CANDLE;
 	c->source = ser->source_name;
 	c->symbol = ser->symbol;
-	c->tf = ap_str_c(st->plan.tf[s->lane].name);
+	c->tf = ap_str_n(st->plan.tf[s->lane].name, st->plan.tf[s->lane].name_len);
 	c->open_ms = s->open_ms;
 	c->close_ms = s->close_ms;
 	c->open = s->p.o;
@@ -49,8 +50,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->close = s->p.c;
 	c->volume.e18 = s->s.vol_e18;
 	c->quote_volume = s->s.qv;
-	if (!ap_sum_div(&s->s.qv, c->volume, 12, &c->vwap))
-		c->vwap.e18 = 0;        /* no volume, no average */
+	c->vwap = candle_vwap(&s->s.qv, s->s.vol_e18);
 	c->buy_volume.e18 = s->s.buy_e18;
 	c->sell_volume.e18 = s->s.sell_e18;
 	c->trade_count = s->s.n;
@@ -58,7 +58,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->revision = state == AP_FORMING ? 0 : s->revision;
 	c->coverage_ms = candle_cover_ms(&ser->source->cover, s->open_ms, s->close_ms);
 	c->quality = slot_quality(s, c->coverage_ms, state == AP_FORMING);
-	ap_out_put(out, to, &rec);
+	ap_out_put(out, to, rec);
 	if (to == AP_S_LIVE) {
 		st->n.forming++;
 		return;

@@ -5,6 +5,10 @@
  * timeframes are folded from it: `now` is their present content, `settled` the part of it whose small slots are gone. So a
  * trade costs one saved field, and a load folds the rest again.
  *
+ * An entry of few series tells all their forming candles. One of many series (that is: under load) tells the smallest
+ * timeframe, and the larger ones follow with the source's next beat: until then `up` waits in the series and the small
+ * slot is marked `untold`.
+ *
  *   time_ms  how far the source has proven to be (alive beats): candles close by it
  *   seen_ms  how far any beat of the source went: the revision window ends by it
  */
@@ -23,7 +27,9 @@
 enum {
 	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
 	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
-	CANDLE_EMIT_MAX = 24000,        /* records one beat may put; what is due beyond waits for the next */
+	CANDLE_EMIT_MAX = 20000,        /* final candles one beat may put; what is due beyond waits for the next */
+	CANDLE_LIVE_MAX = 8000,         /* larger forming candles one beat may put; further ones wait for news */
+	CANDLE_LIVE_SERIES = 16,        /* an entry of so few series tells their larger forming candles at once */
 	CANDLE_SOURCES_MAX = 1024,
 };
 
@@ -38,9 +44,6 @@ struct candle_fold {
 
 struct candle_slot {
 	int64_t open_ms, close_ms;
-	struct candle_ohlc p;           /* meaningless unless any || filled */
-	struct candle_sums s;           /* the small slot's trades since the last settling are in series->delta */
-	struct candle_series *series;
 	uint32_t revision;              /* of what was issued last */
 	uint8_t lane;                   /* place of the timeframe in the plan; 0: smallest */
 	uint8_t state;                  /* enum candle_slot_state */
@@ -49,17 +52,21 @@ struct candle_slot {
 	bool issued;                    /* something final went out (or, born late, its absence did) */
 	bool changed;                   /* since it was last told */
 	bool listed;                    /* in the list of slots to look at when the entry ends */
+	bool untold;                    /* lane 0: the larger slots over it have changed, or will, and were not told */
 	bool unsaved;                   /* in the list of slots to save */
 	bool saved;                     /* a field of it exists */
+	struct candle_series *series;
+	struct candle_ohlc p;           /* meaningless unless any || filled */
 	union {
 		struct {                /* lane 0 */
-			struct candle_key first, last;
+			struct candle_key last, first;
 		} key;
 		struct {                /* others */
 			struct candle_fold settled;
 			int64_t first_ms, last_ms;      /* as in settled, for the whole slot */
 		} fold;
 	} u;
+	struct candle_sums s;           /* the small slot's trades since the last settling are in series->delta */
 };
 
 /* The slots of one timeframe of one series: those forming, and those that may still be revised. */
@@ -72,21 +79,24 @@ struct candle_lane {
 };
 
 struct candle_series {
-	ap_str source_name, symbol;     /* into text */
 	uint64_t hash;
+	struct candle_slot *cur;        /* small slot the last trade went into; NULL: none, and delta and up are empty */
 	struct candle_source *source;
-	struct candle_slot *cur;        /* small slot the last trade went into; NULL: none */
-	struct candle_sums delta;       /* cur's trades that are not in the sums yet */
-	ap_i128 vol_top;                /* no slot's volume is above this */
-	uint64_t qv_top;                /* no slot's turnover has a higher top word */
 	uint32_t no;                    /* in order of first appearance */
 	uint32_t place;                 /* in the source's list */
 	bool touched;                   /* in the list of series to settle */
+	bool at_once;                   /* a closed slot was touched: larger slots are told with this entry */
+	bool untold;                    /* one of its small slots is */
 	bool visited;                   /* filling: in the list of series to look at when the entry ends */
 	bool reprice;                   /* filling: a closed slot changed, the filled ones behind it may have to */
 	bool unsaved;
-	char *text;
+	uint64_t qv_top;                /* no slot's turnover has a higher top word */
+	ap_i128 vol_top;                /* no slot's volume is above this */
+	struct candle_sums delta;       /* cur's trades that are not in its sums yet */
+	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
 	struct candle_lane *lane;       /* one per timeframe of the plan */
+	ap_str source_name, symbol;     /* into text */
+	char text[];
 };
 
 struct candle_source {
@@ -99,6 +109,7 @@ struct candle_source {
 	bool closing;                   /* a close beat is still at work */
 	bool unsaved;
 	uint32_t forming;               /* forming slots of its series */
+	uint32_t untold;                /* series whose larger forming candles wait for the next beat */
 	/* Its series, and when each has something to do: next_close against time_ms, next_drop against seen_ms. */
 	struct candle_series **series;
 	int64_t *next_close, *next_drop;
@@ -115,6 +126,7 @@ struct candle_list {
 struct candle_counts {
 	uint64_t trades, beats, finals, revised, forming, late, refused;
 	uint64_t quality[4];
+	uint64_t conflated;             /* times that larger forming candles of a series waited or were passed over */
 };
 
 struct candle_load;
@@ -127,7 +139,7 @@ struct candle_fold_state {
 
 	struct candle_series **series;
 	uint32_t series_n, series_cap;
-	struct { uint64_t hash; uint32_t no; } *table;  /* open addressing; no == UINT32_MAX: free */
+	struct { uint64_t hash; struct candle_series *series; } *table; /* open addressing; NULL: free */
 	uint32_t table_cap;             /* a power of two */
 	struct candle_series *last;     /* of the last trade */
 
@@ -145,12 +157,15 @@ struct candle_fold_state {
 	struct candle_list save;        /* slots to save; NULL: dropped meanwhile */
 	struct ap_buf gone;             /* names of fields to delete, each with its length before it */
 	size_t budget;                  /* records the present step may still put */
+	struct ap_rec rec;              /* the candle being put */
 	struct candle_counts n;
 	struct candle_load *load;       /* while loading */
 };
 
 /* --- slot.c: memory, lanes, series, sources --- */
 void candle_list_add(struct candle_list *l, void *p);
+struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_str source, ap_str symbol);
+/* Finds the series or makes it. NULL: there are as many as there may be. */
 struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol);
 struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol);
 struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name);
@@ -168,8 +183,12 @@ void candle_memory_done(struct candle_fold_state *st);
 /* --- settle.c: from trades to small slots to larger ones --- */
 enum candle_place { PLACE_OK, PLACE_LATE, PLACE_AHEAD, PLACE_RANGE };
 enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t);
+/* All of the series' trades into its slots, small and larger. */
 void candle_settle(struct candle_fold_state *st, struct candle_series *ser);
-void candle_settle_all(struct candle_fold_state *st);
+/* At the end of an entry: settles what was touched, and lists the slots to tell. */
+void candle_settle_entry(struct candle_fold_state *st);
+/* Before a beat: settles the source's series, and lists larger slots that wait to be told. */
+void candle_settle_source(struct candle_fold_state *st, struct candle_source *src);
 /* Adds a small slot (its prices, and these sums) to the larger slots over it. */
 void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, const struct candle_sums *sums, bool loading);
 /* The small slot goes away: what it gave is settled. */

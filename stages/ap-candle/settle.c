@@ -1,8 +1,9 @@
 /*
  * settle.c - from trades to the slots of the smallest timeframe, and from those to the larger ones.
  *
- * A trade changes the prices of its small slot at once and waits, as a sum, in the series' delta; settling adds the delta
- * to the small slot and to every larger one, once per entry instead of once per trade. All of it is order-free.
+ * A trade changes the prices of its small slot at once and waits, as a sum, in the series' delta. Settling adds the delta to
+ * the small slot once per entry, and to the larger ones with it or, under load, once per beat. All of it is order-free.
+ * Time stands still between trade and settling: a beat settles before it moves anything.
  */
 #include "fold.h"
 
@@ -85,20 +86,23 @@ static uint64_t top(const ap_sum *s)
 	return s->w[3];
 }
 
-/* Whether one more trade fits into the small slot and all above it: the slow, exact question. */
+/* Whether one more trade fits into the small slot and all above it: the slow, exact question. Nothing waits any more. */
 static bool trade_fits(const struct candle_fold_state *st, const struct candle_series *ser, const struct candle_slot *s)
 {
-	const struct candle_sums *d = &ser->delta;
-
-	if (!candle_sums_fit(s->s.vol_e18, d->vol_e18, top(&s->s.qv), top(&d->qv)))
+	if (!candle_sums_fit(s->s.vol_e18, 0, top(&s->s.qv), 0))
 		return false;
 	for (uint32_t i = 1; i < st->plan.n; i++) {
 		const struct candle_slot *over = slot_over(st, ser, i, s->open_ms);
 
-		if (over != NULL && !candle_sums_fit(over->s.vol_e18, d->vol_e18, top(&over->s.qv), top(&d->qv)))
+		if (over != NULL && !candle_sums_fit(over->s.vol_e18, 0, top(&over->s.qv), 0))
 			return false;
 	}
 	return true;
+}
+
+static bool trade_surely_fits(const struct candle_series *ser)
+{
+	return candle_sums_fit(ser->vol_top, ser->up.vol_e18 + ser->delta.vol_e18, ser->qv_top, top(&ser->up.qv) + top(&ser->delta.qv));
 }
 
 static void slot_take(struct candle_slot *s, const struct ap_trade *t)
@@ -122,6 +126,16 @@ static void slot_take(struct candle_slot *s, const struct ap_trade *t)
 	}
 }
 
+static void slot_unmake(struct candle_fold_state *st, struct candle_slot *s)
+{
+	const struct candle_lane *l = &s->series->lane[0];
+	uint32_t i = 0;
+
+	while (l->v[i] != s)
+		i++;
+	candle_lane_remove(st, s->series, 0, i);
+}
+
 enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t)
 {
 	const int64_t t_ms = t->ts.ns / 1000000;
@@ -136,13 +150,17 @@ enum candle_place candle_take(struct candle_fold_state *st, struct candle_series
 			return rc;
 		ser->cur = s;
 	}
-	if (!candle_sums_fit(ser->vol_top, ser->delta.vol_e18, ser->qv_top, top(&ser->delta.qv)) && !trade_fits(st, ser, s)) {
-		if (!s->any && !s->filled)      /* made for this trade alone */
-			for (uint32_t i = 0; i < ser->lane[0].n; i++)
-				if (ser->lane[0].v[i] == s)
-					candle_lane_remove(st, ser, 0, i);
-		return PLACE_RANGE;
+	if (!trade_surely_fits(ser)) {
+		candle_settle(st, ser);
+		candle_tops(ser, &st->plan);
+		if (!trade_surely_fits(ser) && !trade_fits(st, ser, s)) {
+			if (!s->any && !s->filled)      /* made for this trade alone */
+				slot_unmake(st, s);
+			return PLACE_RANGE;
+		}
 	}
+	if (s->state == SLOT_FINAL || s->issued)
+		ser->at_once = true;
 	slot_take(s, t);
 	candle_sums_take(&ser->delta, t);
 	if (!ser->touched) {
@@ -152,20 +170,26 @@ enum candle_place candle_take(struct candle_fold_state *st, struct candle_series
 	return PLACE_OK;
 }
 
+static void slot_list(struct candle_fold_state *st, struct candle_slot *s)
+{
+	if (s->listed)
+		return;
+	s->listed = true;
+	candle_list_add(&st->tell, s);
+}
+
 static void slot_changed(struct candle_fold_state *st, struct candle_slot *s)
 {
+	struct candle_series *ser = s->series;
+
 	s->changed = true;
-	if (!s->listed) {
-		s->listed = true;
-		candle_list_add(&st->tell, s);
-	}
 	if (!st->fill)
 		return;
 	if (s->state == SLOT_FINAL)
-		s->series->reprice = true;
-	if (!s->series->visited) {
-		s->series->visited = true;
-		candle_list_add(&st->visit, s->series);
+		ser->reprice = true;
+	if (!ser->visited) {
+		ser->visited = true;
+		candle_list_add(&st->visit, ser);
 	}
 }
 
@@ -205,24 +229,43 @@ void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, c
 		candle_sums_add(&over->s, sums);
 		over->any = true;
 		over->filled = false;
-		if (loading)
+		/* While loading: only what was not told has changed. */
+		if (loading && !s->untold)
 			continue;
 		slot_reopen(st, over);
 		slot_changed(st, over);
 	}
 }
 
-void candle_settle(struct candle_fold_state *st, struct candle_series *ser)
+/* Delta into the small slot. */
+static void settle_small(struct candle_fold_state *st, struct candle_series *ser)
 {
 	struct candle_slot *s = ser->cur;
 
 	if (ser->delta.n == 0)
 		return;
 	candle_sums_add(&s->s, &ser->delta);
-	slot_changed(st, s);
-	candle_slot_unsaved(st, s);
-	candle_fold_up(st, s, &ser->delta, false);
+	candle_sums_add(&ser->up, &ser->delta);
 	memset(&ser->delta, 0, sizeof ser->delta);
+	slot_changed(st, s);
+	slot_list(st, s);
+	candle_slot_unsaved(st, s);
+	s->untold = true;
+	if (!ser->untold) {
+		ser->untold = true;
+		ser->source->untold++;
+	}
+}
+
+/* What waits into the larger slots. */
+static void settle_up(struct candle_fold_state *st, struct candle_series *ser)
+{
+	struct candle_slot *s = ser->cur;
+
+	if (ser->up.n == 0)
+		return;
+	candle_fold_up(st, s, &ser->up, false);
+	memset(&ser->up, 0, sizeof ser->up);
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		const struct candle_slot *over = i == 0 ? s : slot_over(st, ser, i, s->open_ms);
 
@@ -233,15 +276,79 @@ void candle_settle(struct candle_fold_state *st, struct candle_series *ser)
 	}
 }
 
-void candle_settle_all(struct candle_fold_state *st)
+void candle_settle(struct candle_fold_state *st, struct candle_series *ser)
 {
+	settle_small(st, ser);
+	settle_up(st, ser);
+}
+
+/* Lists the larger slots that changed, if they are to be told; either way nothing is untold afterwards. */
+static uint32_t series_tell_up(struct candle_fold_state *st, struct candle_series *ser, bool tell)
+{
+	uint32_t n = 0;
+
+	candle_settle(st, ser);
+	if (!ser->untold)
+		return 0;
+	for (uint32_t i = 0; i < ser->lane[0].n; i++) {
+		struct candle_slot *s = ser->lane[0].v[i];
+
+		if (s->untold)
+			candle_slot_unsaved(st, s);
+		s->untold = false;
+	}
+	for (uint32_t lane = 1; lane < st->plan.n; lane++) {
+		for (uint32_t i = 0; i < ser->lane[lane].n; i++) {
+			struct candle_slot *s = ser->lane[lane].v[i];
+
+			/* A revision is never passed over. */
+			if (s->changed && (tell || s->state == SLOT_FINAL)) {
+				slot_list(st, s);
+				n++;
+			}
+			s->changed = s->changed && (tell || s->state == SLOT_FINAL);
+		}
+	}
+	ser->untold = false;
+	ser->source->untold--;
+	return n;
+}
+
+void candle_settle_entry(struct candle_fold_state *st)
+{
+	const bool few = st->fill || st->touched.n <= CANDLE_LIVE_SERIES;
+
 	for (size_t i = 0; i < st->touched.n; i++) {
 		struct candle_series *ser = st->touched.v[i];
 
-		candle_settle(st, ser);
-		ser->touched = false;
+		settle_small(st, ser);
+		if (few || ser->at_once)
+			(void)series_tell_up(st, ser, true);
+		else
+			st->n.conflated++;
+		ser->touched = ser->at_once = false;
 	}
 	st->touched.n = 0;
+}
+
+void candle_settle_source(struct candle_fold_state *st, struct candle_source *src)
+{
+	uint32_t told = 0, first;
+
+	for (size_t i = 0; i < st->touched.n; i++)
+		settle_small(st, st->touched.v[i]);
+	if (src->untold == 0)
+		return;
+	/* Where there are too many to tell, each beat begins elsewhere. */
+	first = src->seen_ms < 0 ? 0 : (uint32_t)((uint64_t)src->seen_ms / 1000 * (CANDLE_LIVE_MAX / 5) % src->n);
+	for (uint32_t i = 0; i < src->n && src->untold > 0; i++) {
+		struct candle_series *ser = src->series[(first + i) % src->n];
+
+		if (!ser->untold)
+			continue;
+		st->n.conflated += told >= CANDLE_LIVE_MAX;
+		told += series_tell_up(st, ser, told < CANDLE_LIVE_MAX);
+	}
 }
 
 void candle_settle_for_good(struct candle_fold_state *st, const struct candle_slot *s)

@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum { CHUNK_SLOTS = 256, TABLE_MIN = 64 };
@@ -83,33 +84,32 @@ static uint64_t series_hash(ap_str source, ap_str symbol)
 	return XXH3_64bits_withSeed(symbol.p, symbol.len, XXH3_64bits(source.p, source.len));
 }
 
-static void table_put(struct candle_fold_state *st, uint64_t hash, uint32_t no)
+static void table_put(struct candle_fold_state *st, struct candle_series *ser)
 {
-	uint32_t i = (uint32_t)hash & (st->table_cap - 1);
+	uint32_t i = (uint32_t)ser->hash & (st->table_cap - 1);
 
-	while (st->table[i].no != UINT32_MAX)
+	while (st->table[i].series != NULL)
 		i = (i + 1) & (st->table_cap - 1);
-	st->table[i].hash = hash;
-	st->table[i].no = no;
+	st->table[i].hash = ser->hash;
+	st->table[i].series = ser;
 }
 
 static void table_grow(struct candle_fold_state *st)
 {
 	st->table_cap = st->table_cap == 0 ? TABLE_MIN : st->table_cap * 2;
 	st->table = grown(st->table, st->table_cap, sizeof *st->table);
-	memset(st->table, 0xff, st->table_cap * sizeof *st->table);
+	memset(st->table, 0, st->table_cap * sizeof *st->table);
 	for (uint32_t i = 0; i < st->series_n; i++)
-		table_put(st, st->series[i]->hash, i);
+		table_put(st, st->series[i]);
 }
 
 struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
-	struct candle_series *ser = calloc(1, sizeof *ser);
+	struct candle_series *ser = calloc(1, sizeof *ser + source.len + symbol.len + 1);
 
 	assert(ser != NULL);
-	ser->text = malloc(source.len + symbol.len + 1);
 	ser->lane = calloc(st->plan.n, sizeof *ser->lane);
-	assert(ser->text != NULL && ser->lane != NULL);
+	assert(ser->lane != NULL);
 	memcpy(ser->text, source.p, source.len);
 	memcpy(ser->text + source.len, symbol.p, symbol.len);
 	ser->source_name = ap_str_n(ser->text, source.len);
@@ -124,7 +124,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 	if (st->series_n * 2 > st->table_cap)
 		table_grow(st);
 	else
-		table_put(st, ser->hash, ser->no);
+		table_put(st, ser);
 	return ser;
 }
 
@@ -133,20 +133,28 @@ static bool series_is(const struct candle_series *ser, ap_str source, ap_str sym
 	return ap_str_eq(ser->symbol, symbol) && ap_str_eq(ser->source_name, source);
 }
 
-/* Finds the series or makes it. NULL: there are as many as there may be. */
-struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol)
+struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
-	struct candle_source *src;
-	struct candle_series *ser;
 	uint64_t hash;
 
 	if (st->last != NULL && series_is(st->last, source, symbol))
 		return st->last;
+	if (st->table_cap == 0)
+		return NULL;
 	hash = series_hash(source, symbol);
-	for (uint32_t i = (uint32_t)hash & (st->table_cap - 1); st->table_cap > 0 && st->table[i].no != UINT32_MAX; i = (i + 1) & (st->table_cap - 1)) {
-		if (st->table[i].hash == hash && series_is(st->series[st->table[i].no], source, symbol))
-			return st->last = st->series[st->table[i].no];
-	}
+	for (uint32_t i = (uint32_t)hash & (st->table_cap - 1); st->table[i].series != NULL; i = (i + 1) & (st->table_cap - 1))
+		if (st->table[i].hash == hash && series_is(st->table[i].series, source, symbol))
+			return st->table[i].series;
+	return NULL;
+}
+
+struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	struct candle_series *ser = candle_series_find(st, source, symbol);
+	struct candle_source *src;
+
+	if (ser != NULL)
+		return st->last = ser;
 	src = st->series_n < st->series_max ? candle_source_get(st, source) : NULL;
 	if (src == NULL)
 		return NULL;
@@ -272,7 +280,6 @@ void candle_memory_done(struct candle_fold_state *st)
 		for (uint32_t t = 0; t < st->plan.n; t++)
 			free(st->series[i]->lane[t].v);
 		free(st->series[i]->lane);
-		free(st->series[i]->text);
 		free(st->series[i]);
 	}
 	for (uint32_t i = 0; i < st->source_n; i++)

@@ -104,7 +104,7 @@ static bool slot_worth(const struct candle_slot *s)
 	return s->issued || s->filled || s->u.fold.settled.s.n > 0;
 }
 
-enum { BIT_FINAL = 1, BIT_FILLED = 2, BIT_ISSUED = 4, BIT_ANY = 8 };
+enum { BIT_FINAL = 1, BIT_FILLED = 2, BIT_ISSUED = 4, BIT_ANY = 8, BIT_UNTOLD = 16 };
 
 static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, struct ap_saver *to)
 {
@@ -119,7 +119,7 @@ static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, 
 	ap_buf_fixed(&b, mem, sizeof mem);
 	put_u8(&b, STATE_V);
 	put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->filled ? BIT_FILLED : 0) | (s->issued ? BIT_ISSUED : 0) |
-			     (any ? BIT_ANY : 0)));
+			     (any ? BIT_ANY : 0) | (s->untold ? BIT_UNTOLD : 0)));
 	put_i64(&b, s->close_ms);
 	put_u64(&b, s->revision);
 	if (s->filled)
@@ -241,7 +241,7 @@ void candle_save(void *state, struct ap_saver *to, bool all)
 {
 	struct candle_fold_state *st = state;
 
-	candle_settle_all(st);
+	candle_settle_entry(st);
 	save_gone(st, to);
 	if (all)
 		save_all(st, to);
@@ -407,6 +407,7 @@ static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
 	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
 	s->filled = (bits & BIT_FILLED) != 0;
 	s->issued = (bits & BIT_ISSUED) != 0;
+	s->untold = (bits & BIT_UNTOLD) != 0;
 	if (s->filled)
 		candle_ohlc_start(&s->p, (ap_dec){ get_i128(in) });
 	if ((bits & BIT_ANY) != 0 && ls->tf[0] == '\0') {
@@ -656,6 +657,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 	s->any = ls->s.any;
 	s->filled = ls->s.filled;
 	s->issued = ls->s.issued;
+	s->untold = ls->s.untold;
 	s->u = ls->s.u;
 	s->saved = true;
 	if (s->state == SLOT_FINAL)
@@ -666,6 +668,10 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 		s->s = s->u.fold.settled.s;
 		s->u.fold.first_ms = s->u.fold.settled.first_ms;
 		s->u.fold.last_ms = s->u.fold.settled.last_ms;
+	}
+	if (s->untold && !ser->untold) {
+		ser->untold = true;
+		ser->source->untold++;
 	}
 	if (lane == 0 && s->any)
 		candle_fold_up(st, s, &s->s, true);

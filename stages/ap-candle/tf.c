@@ -51,6 +51,7 @@ bool candle_tf_parse(struct candle_tf *tf, ap_str name, char *err, size_t errlen
 		return tf_bad(name, "at most 7d and 4w", err, errlen);
 	memset(tf, 0, sizeof *tf);
 	memcpy(tf->name, name.p, name.len);
+	tf->name_len = (uint32_t)name.len;
 	tf->unit = (enum candle_unit)u;
 	tf->count = count;
 	tf->step_ms = units[u].ms * count;
@@ -138,7 +139,7 @@ static void plan_hide(struct candle_plan *p, int64_t base_ms)
 		if (base_ms % units[u].ms == 0)
 			tf.unit = (enum candle_unit)u;
 	tf.count = (uint32_t)(base_ms / units[tf.unit].ms);
-	(void)snprintf(tf.name, sizeof tf.name, "%" PRIu32 "%c", tf.count, units[tf.unit].letter);
+	tf.name_len = (uint32_t)snprintf(tf.name, sizeof tf.name, "%" PRIu32 "%c", tf.count, units[tf.unit].letter);
 	plan_insert(p, &tf);
 	p->hidden = true;
 }

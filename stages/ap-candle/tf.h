@@ -16,6 +16,7 @@ enum candle_unit { CANDLE_SECOND, CANDLE_MINUTE, CANDLE_HOUR, CANDLE_DAY, CANDLE
 
 struct candle_tf {
 	char name[AP_TF_MAX];           /* "15m", NUL-terminated */
+	uint32_t name_len;
 	enum candle_unit unit;
 	uint32_t count;                 /* 15 */
 	int64_t step_ms;                /* length of an interval; months: the longest one */

@@ -51,6 +51,19 @@ static const struct laws_walk dying = {
 	.delay_pct = 10, .delay_ms_max = 60000,
 };
 
+static const struct laws_walk busy = {
+	.seed = 5, .sources = 2, .symbols = 40, .trades = 4000, .entry_max = 200, .step_ms_max = 100, .beat_ms = 1000, .delay_pct = 5,
+	.delay_ms_max = 90000, .dead_pct = 2, .close = true,
+};
+
+static void the_laws_hold_under_load(void **s)
+{
+	(void)s;
+	hold(&busy, "none", NULL);
+	hold(&busy, "previous", NULL);
+	hold(&busy, "none", "1s,5s,1m");
+}
+
 static void the_laws_hold_on_a_calm_market(void **s)
 {
 	(void)s;
@@ -97,6 +110,7 @@ int main(void)
 		cmocka_unit_test(the_laws_hold_on_a_calm_market),
 		cmocka_unit_test(the_laws_hold_on_a_disordered_market),
 		cmocka_unit_test(the_laws_hold_in_long_silence),
+		cmocka_unit_test(the_laws_hold_under_load),
 		cmocka_unit_test(the_laws_hold_when_feeds_come_and_go),
 		cmocka_unit_test(the_laws_hold_when_empty_intervals_are_filled),
 		cmocka_unit_test(the_laws_hold_for_other_timeframes_and_a_hidden_base),

@@ -497,9 +497,9 @@ int laws_fuzz(const struct ap_stage *stage, struct laws_tape *(*walk)(const stru
 	memcpy(b, data, size < sizeof b ? size : sizeof b);
 	memcpy(&w.seed, b, 6);
 	w.sources = 1 + b[6] % 3u;
-	w.symbols = 1 + b[7] % 5u;
+	w.symbols = b[7] < 200 ? 1 + b[7] % 5u : 24;
 	w.trades = 10 + b[8] % 40u;
-	w.entry_max = 1 + b[9] % 16u;
+	w.entry_max = 1 + b[9] % 64u;
 	w.step_ms_max = 1u << (b[10] % 18);
 	w.beat_ms = w.step_ms_max * w.trades / 100;     /* some two hundred beats, whatever the pace */
 	if (w.beat_ms < 1000)

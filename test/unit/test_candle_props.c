@@ -245,11 +245,11 @@ static void two_thousand_series_close_at_midnight_in_little_memory(void **s)
 			rig_trade(&r, t + i, "60000.12", "0.01", "123456789012");
 		}
 		rig_flush(&r);
+		rig_beat(&r, t + RIG_MIN);
+		rig_flush(&r);
 		free(r.got);
 		r.got = NULL;
 		r.n = r.cap = 0;
-		rig_beat(&r, t + RIG_MIN);
-		rig_flush(&r);
 	}
 	after = mallinfo2();
 	print_message("# 2000 series: %zu KiB\n", (after.uordblks + after.hblkhd - before.uordblks - before.hblkhd) / 1024);
@@ -274,11 +274,61 @@ static void what_is_due_beyond_one_beat_s_share_comes_with_the_next(void **s)
 	}
 	rig_flush(&r);
 	rig_beat(&r, RIG_DAY + 2000);
-	assert_int_equal(rig_count(&r, AP_S_CANDLE), 24000);
+	assert_int_equal(rig_count(&r, AP_S_CANDLE), 20000);
 	rig_beat(&r, RIG_DAY + 3000);
 	assert_int_equal(rig_count(&r, AP_S_CANDLE), 30000);
 	rig_beat(&r, RIG_DAY + 4000);
 	assert_int_equal(rig_count(&r, AP_S_CANDLE), 30000);
+	rig_free(&r);
+}
+
+/* --- load --------------------------------------------------------------------- */
+
+static void under_load_larger_forming_candles_follow_with_the_beat(void **s)
+{
+	struct rig r = rig_new(NULL);
+	char symbol[16];
+
+	(void)s;
+	r.hold = true;
+	rig_beat(&r, 0);
+	for (int i = 0; i < 17; i++) {
+		(void)snprintf(symbol, sizeof symbol, "S%d-USDT", i);
+		r.symbol = symbol;
+		rig_trade(&r, 10 + i, "7", "1", "");
+	}
+	rig_flush(&r);
+	assert_int_equal(rig_count(&r, AP_S_LIVE), 17);
+	rig_is(rig_need(&r, AP_S_LIVE, "1m", 0), "7", "7", "7", "7", "1", 1);
+	assert_null(rig_find(&r, AP_S_LIVE, "1d", 0));
+	rig_beat(&r, 1000);
+	rig_flush(&r);
+	assert_int_equal(rig_count(&r, AP_S_LIVE), 17 * 6);
+	rig_is(rig_need(&r, AP_S_LIVE, "1d", 0), "7", "7", "7", "7", "1", 1);
+	rig_beat(&r, 2000);
+	rig_flush(&r);
+	assert_int_equal(rig_count(&r, AP_S_LIVE), 17 * 6);
+	rig_free(&r);
+}
+
+static void under_load_a_revision_is_told_at_once(void **s)
+{
+	struct rig r = rig_new(NULL);
+	char symbol[16];
+
+	(void)s;
+	r.hold = true;
+	rig_beat(&r, 0);
+	rig_beat(&r, 10 * RIG_MIN);
+	for (int i = 0; i < 17; i++) {
+		(void)snprintf(symbol, sizeof symbol, "S%d-USDT", i);
+		r.symbol = symbol;
+		rig_trade(&r, 10 + i, "7", "1", "");
+	}
+	rig_flush(&r);
+	assert_int_equal(rig_issued(&r, "1m"), 17);
+	assert_int_equal(rig_issued(&r, "5m"), 17);
+	assert_int_equal(rig_count(&r, AP_S_LIVE), 17 * 4);
 	rig_free(&r);
 }
 
@@ -328,6 +378,8 @@ int main(void)
 		cmocka_unit_test(smaller_candles_add_up_to_larger_ones),
 		cmocka_unit_test(two_thousand_series_close_at_midnight_in_little_memory),
 		cmocka_unit_test(what_is_due_beyond_one_beat_s_share_comes_with_the_next),
+		cmocka_unit_test(under_load_larger_forming_candles_follow_with_the_beat),
+		cmocka_unit_test(under_load_a_revision_is_told_at_once),
 		cmocka_unit_test(the_counters_say_what_happened),
 	};
 
