@@ -41,14 +41,20 @@ static struct ap_jtok *add(struct ap_json *j, uint32_t cap, enum ap_json_type ty
 /* ---- the fast scanner ---------------------------------------------------- */
 
 #define EACH_BYTE(b) (UINT64_C(0x0101010101010101) * (b))
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define FIRST_BYTE(w) ((size_t)__builtin_ctzll(w) / 8)
+#else
+#define FIRST_BYTE(w) 0        /* the byte loop finds it */
+#endif
 
-/* Eight bytes at once: is one of them a quote, a backslash, below 0x20 or above 0x7f? */
-static bool has_special(uint64_t w)
+/*
+ * Eight bytes at once: bit 7 of the first byte that is a quote, a backslash, below 0x20 or above 0x7f.
+ * A borrow can raise a false alarm only in bytes after a true one, so the lowest bit set is always true.
+ */
+static uint64_t specials(uint64_t w)
 {
 	uint64_t q = w ^ EACH_BYTE('"'), b = w ^ EACH_BYTE('\\');
-	uint64_t hit = (q - EACH_BYTE(1)) | (b - EACH_BYTE(1)) | (w - EACH_BYTE(0x20)) | w;
-	/* A borrow can raise a false alarm in a byte above a true hit; the caller then looks byte by byte. */
-	return (hit & EACH_BYTE(0x80)) != 0;
+	return ((q - EACH_BYTE(1)) | (b - EACH_BYTE(1)) | (w - EACH_BYTE(0x20)) | w) & EACH_BYTE(0x80);
 }
 
 static bool escape_ok(const char *p, size_t left)
@@ -64,13 +70,15 @@ static size_t scan_string(const char *p, size_t i, size_t n, bool *escaped)
 {
 	*escaped = false;
 	for (i++; i < n;) {
-		uint64_t w;
 		if (n - i >= 8) {
+			uint64_t w;
 			memcpy(&w, p + i, 8);
-			if (!has_special(w)) {
+			w = specials(w);
+			if (w == 0) {
 				i += 8;
 				continue;
 			}
+			i += FIRST_BYTE(w);
 		}
 		if (p[i] == '"')
 			return i + 1;

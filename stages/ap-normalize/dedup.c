@@ -3,7 +3,8 @@
  *
  *   queue of a source    [page 7: 32 keys] [page 8: 32 keys] [page 9: 11 keys]
  *                         oldest                              keys are added here
- *   table                slot -> place of a key (page x 32 + index) + 1; linear probing, at most half full
+ *   table                slots of (low half of the key, place + 1); linear probing, at most half full
+ *                        place: page x 32 + index. A foreign key is told by its half alone, without a look at its page.
  *
  * Only whole pages are forgotten, so forgetting changes the saved state by deleting fields, never by rewriting
  * them. Pages are allocated by demand, and used again.
@@ -49,6 +50,11 @@ struct queue {
 	uint64_t saved_lo, saved_hi;    /* fields of pages lo .. hi-1 stand in the saved state */
 };
 
+struct slot {
+	uint32_t half;          /* low 32 bits of the key's lo: where it would like to stand, and who it is */
+	uint32_t place;         /* + 1; 0: free */
+};
+
 struct dedup {
 	int64_t window_ms;
 	uint32_t pages_max;     /* 0: nothing is remembered */
@@ -57,7 +63,7 @@ struct dedup {
 	uint32_t used;          /* pages in queues */
 	uint32_t *spare;        /* allocated pages in no queue; room for pages_cap */
 	uint32_t spares;
-	uint32_t *slot;
+	struct slot *slot;
 	uint32_t slots;         /* a power of two */
 	uint32_t keys;
 	struct queue queue[QUEUES];
@@ -124,22 +130,23 @@ static const struct dedup_key *key_at(const struct dedup *d, uint32_t place)
 	return &d->page[place / PAGE]->key[place % PAGE];
 }
 
-static void slot_put(uint32_t *slot, uint32_t slots, uint64_t lo, uint32_t place)
+static void slot_put(struct slot *slot, uint32_t slots, struct slot s)
 {
-	uint32_t i = (uint32_t)lo & (slots - 1);
-	while (slot[i] != 0)
+	uint32_t i = s.half & (slots - 1);
+	while (slot[i].place != 0)
 		i = (i + 1) & (slots - 1);
-	slot[i] = place + 1;
+	slot[i] = s;
 }
 
 static bool slots_double(struct dedup *d)
 {
-	uint32_t more = d->slots * 2, *slot = calloc(more, sizeof *slot);
+	uint32_t more = d->slots * 2;
+	struct slot *slot = calloc(more, sizeof *slot);
 	if (slot == NULL)
 		return false;
 	for (uint32_t i = 0; i < d->slots; i++)
-		if (d->slot[i] != 0)
-			slot_put(slot, more, key_at(d, d->slot[i] - 1)->lo, d->slot[i] - 1);
+		if (d->slot[i].place != 0)
+			slot_put(slot, more, d->slot[i]);
 	free(d->slot);
 	d->slot = slot;
 	d->slots = more;
@@ -150,27 +157,30 @@ static bool slots_double(struct dedup *d)
 static void slot_del(struct dedup *d, uint32_t place)
 {
 	uint32_t mask = d->slots - 1, i = (uint32_t)key_at(d, place)->lo & mask, hole;
-	while (d->slot[i] != place + 1) {
-		assert(d->slot[i] != 0);
+	while (d->slot[i].place != place + 1) {
+		assert(d->slot[i].place != 0);
 		i = (i + 1) & mask;
 	}
-	for (hole = i, i = (i + 1) & mask; d->slot[i] != 0; i = (i + 1) & mask) {
-		uint32_t home = (uint32_t)key_at(d, d->slot[i] - 1)->lo & mask;
+	for (hole = i, i = (i + 1) & mask; d->slot[i].place != 0; i = (i + 1) & mask) {
+		uint32_t home = d->slot[i].half & mask;
 		if (((i - home) & mask) < ((i - hole) & mask))
 			continue;
 		d->slot[hole] = d->slot[i];
 		hole = i;
 	}
-	d->slot[hole] = 0;
+	d->slot[hole].place = 0;
 }
 
 bool dedup_seen(const struct dedup *d, struct dedup_key k, int64_t ms)
 {
-	for (uint32_t i = (uint32_t)k.lo & (d->slots - 1); d->slot[i] != 0; i = (i + 1) & (d->slots - 1)) {
-		uint32_t place = d->slot[i] - 1;
-		const struct page *p = d->page[place / PAGE];
-		int64_t apart = p->ms[place % PAGE] - ms;
-		if (p->key[place % PAGE].lo == k.lo && p->key[place % PAGE].hi == k.hi &&
+	uint32_t mask = d->slots - 1;
+	for (uint32_t i = (uint32_t)k.lo & mask; d->slot[i].place != 0; i = (i + 1) & mask) {
+		uint32_t place = d->slot[i].place - 1;
+		int64_t apart;
+		if (d->slot[i].half != (uint32_t)k.lo)
+			continue;
+		apart = d->page[place / PAGE]->ms[place % PAGE] - ms;
+		if (key_at(d, place)->lo == k.lo && key_at(d, place)->hi == k.hi &&
 		    (apart < 0 ? -apart : apart) <= d->window_ms)
 			return true;
 	}
@@ -304,7 +314,7 @@ static void page_add(struct dedup *d, uint32_t at, struct dedup_key k, int64_t m
 	p->ms[p->n] = ms;
 	if (ms > p->ms_max)
 		p->ms_max = ms;
-	slot_put(d->slot, d->slots, k.lo, at * PAGE + p->n);
+	slot_put(d->slot, d->slots, (struct slot){ (uint32_t)k.lo, at * PAGE + p->n + 1 });
 	p->n++;
 	d->keys++;
 }
