@@ -28,7 +28,7 @@ static bool is_digit(char c)
 	return c >= '0' && c <= '9';
 }
 
-static struct ap_jtok *add(struct ap_json *j, uint32_t cap, enum ap_json_type type, size_t off, size_t len)
+static inline struct ap_jtok *add(struct ap_json *j, uint32_t cap, enum ap_json_type type, size_t off, size_t len)
 {
 	struct ap_jtok *t;
 	if (j->n >= cap)
@@ -96,7 +96,7 @@ static size_t scan_string(const char *p, size_t i, size_t n, bool *escaped)
 	return 0;
 }
 
-static size_t digits(const char *p, size_t i, size_t n)
+static inline size_t digits(const char *p, size_t i, size_t n)
 {
 	while (i < n && is_digit(p[i]))
 		i++;
@@ -163,9 +163,10 @@ static size_t scan_scalar(struct ap_json *j, uint32_t cap, size_t i)
 	return 0;
 }
 
-static size_t skip_blanks(const char *p, size_t i, size_t n)
+static inline size_t skip_blanks(const char *p, size_t i, size_t n)
 {
-	while (i < n && is_blank(p[i]))
+	/* Most texts have none: one comparison then. */
+	while (i < n && (unsigned char)p[i] <= ' ' && is_blank(p[i]))
 		i++;
 	return i;
 }

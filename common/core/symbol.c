@@ -45,30 +45,32 @@ enum {
 
 struct venue_rules {
 	const char *source;
+	size_t source_len;
 	unsigned quotes, flags;
 };
+#define SOURCE(name) name, sizeof name - 1
 
 static const struct venue_rules rules[] = {
-	{ "binance", Q_ANY | Q_BINANCE | Q_RARE, 0 },
-	{ "binance_us", Q_ANY | Q_USD | Q_RARE, 0 },
-	{ "binance_futures", Q_ANY | Q_USD | Q_RARE, F_PERP },
-	{ "binance_usdm", Q_ANY | Q_USD | Q_RARE, F_PERP },
-	{ "binance_coinm", Q_ANY | Q_USD, F_PERP },
-	{ "binance_delivery", Q_ANY | Q_USD, F_PERP },
-	{ "coinbase", Q_ANY | Q_USD, 0 },
-	{ "kraken", Q_ANY | Q_USD | Q_KRAKEN, F_XBT | F_XZ },
-	{ "kraken_futures", Q_ANY | Q_USD, F_XBT | F_PREFIX },
-	{ "bybit", Q_ANY | Q_USD, F_PERP | F_MONTHS | F_USDC_PERP },
-	{ "bybit_spot", Q_ANY | Q_USD, 0 },
-	{ "okx", Q_ANY | Q_USD, F_SWAP },
-	{ "okex", Q_ANY | Q_USD, F_SWAP },
-	{ "bitmex", Q_ANY | Q_USD, F_PERP | F_XBT | F_MONTHS | F_SPOT_UNDERLINE },
-	{ "bitstamp", Q_ANY | Q_USD, 0 },
-	{ "bitfinex", Q_ANY | Q_USD, 0 },
-	{ "gemini", Q_ANY | Q_USD, 0 },
+	{ SOURCE("binance"), Q_ANY | Q_BINANCE | Q_RARE, 0 },
+	{ SOURCE("binance_us"), Q_ANY | Q_USD | Q_RARE, 0 },
+	{ SOURCE("binance_futures"), Q_ANY | Q_USD | Q_RARE, F_PERP },
+	{ SOURCE("binance_usdm"), Q_ANY | Q_USD | Q_RARE, F_PERP },
+	{ SOURCE("binance_coinm"), Q_ANY | Q_USD, F_PERP },
+	{ SOURCE("binance_delivery"), Q_ANY | Q_USD, F_PERP },
+	{ SOURCE("coinbase"), Q_ANY | Q_USD, 0 },
+	{ SOURCE("kraken"), Q_ANY | Q_USD | Q_KRAKEN, F_XBT | F_XZ },
+	{ SOURCE("kraken_futures"), Q_ANY | Q_USD, F_XBT | F_PREFIX },
+	{ SOURCE("bybit"), Q_ANY | Q_USD, F_PERP | F_MONTHS | F_USDC_PERP },
+	{ SOURCE("bybit_spot"), Q_ANY | Q_USD, 0 },
+	{ SOURCE("okx"), Q_ANY | Q_USD, F_SWAP },
+	{ SOURCE("okex"), Q_ANY | Q_USD, F_SWAP },
+	{ SOURCE("bitmex"), Q_ANY | Q_USD, F_PERP | F_XBT | F_MONTHS | F_SPOT_UNDERLINE },
+	{ SOURCE("bitstamp"), Q_ANY | Q_USD, 0 },
+	{ SOURCE("bitfinex"), Q_ANY | Q_USD, 0 },
+	{ SOURCE("gemini"), Q_ANY | Q_USD, 0 },
 };
 
-static const struct venue_rules general = { "", Q_ANY | Q_USD | Q_RARE, 0 };
+static const struct venue_rules general = { SOURCE(""), Q_ANY | Q_USD | Q_RARE, 0 };
 
 /* Where a name could be read two ways: bases that do trade against TrueUSD, bases that end in B. */
 static const char *const tusd_bases[] = { "ADA", "BCH", "BNB", "BTC", "EOS", "ETH", "LTC", "PAX", "SOL", "TRX", "USDC", "USDT", "XRP" };
@@ -279,7 +281,7 @@ static size_t canon_slash(const struct venue_rules *r, char *out, piece name)
 static const struct venue_rules *rules_of(ap_str source)
 {
 	for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++)
-		if (ap_str_is(source, rules[i].source))
+		if (source.len == rules[i].source_len && memcmp(source.p, rules[i].source, source.len) == 0)
 			return &rules[i];
 	return &general;
 }
@@ -289,30 +291,44 @@ bool ap_symbol_has_rules(ap_str source)
 	return rules_of(source) != &general;
 }
 
-static bool upper(ap_str in, char *out)
+enum { HAS_DASH = 1, HAS_UNDERLINE = 2, HAS_SLASH = 4, HAS_COLON = 8, HAS_OTHER = 16 };
+
+static unsigned separator(char c)
 {
+	switch (c) {
+	case '.': return 0;
+	case '-': return HAS_DASH;
+	case '_': return HAS_UNDERLINE;
+	case '/': return HAS_SLASH;
+	case ':': return HAS_COLON;
+	default: return HAS_OTHER;
+	}
+}
+
+/* Copies in upper case; tells which separators there are. */
+static unsigned upper(ap_str in, char *out)
+{
+	unsigned has = 0;
 	for (size_t i = 0; i < in.len; i++) {
 		char c = in.p[i];
 		if (c >= 'a' && c <= 'z')
 			c = (char)(c - 'a' + 'A');
-		else if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-' ||
-			   c == '/' || c == ':'))
-			return false;
+		else if (!((c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')))
+			has |= separator(c);
 		out[i] = c;
 	}
-	return true;
+	return has;
 }
 
-static size_t canon(const struct venue_rules *r, char *out, piece name)
+static size_t canon(const struct venue_rules *r, char *out, piece name, unsigned has)
 {
-	const char *text = name.p;
-	if (memchr(text, '/', name.n) != NULL)
+	if (has & HAS_SLASH)
 		return canon_slash(r, out, name);
-	if (memchr(text, ':', name.n) != NULL)
+	if (has & HAS_COLON)
 		return 0;
-	if (memchr(text, '-', name.n) != NULL)
+	if (has & HAS_DASH)
 		return rejoin(r, out, name, '-', none);
-	if (memchr(text, '_', name.n) != NULL)
+	if (has & HAS_UNDERLINE)
 		return canon_underline(r, out, name);
 	return canon_plain(r, out, name);
 }
@@ -329,10 +345,14 @@ static bool is_canonical(const char *p, size_t n)
 size_t ap_symbol_canon(ap_str source, ap_str venue, char out[AP_SYMBOL_MAX])
 {
 	char text[AP_SYMBOL_MAX];
+	unsigned has;
 	size_t n;
-	if (venue.len == 0 || venue.len > AP_SYMBOL_MAX || !upper(venue, text))
+	if (venue.len == 0 || venue.len > AP_SYMBOL_MAX)
 		return 0;
-	n = canon(rules_of(source), out, (piece){ text, venue.len });
+	has = upper(venue, text);
+	if (has & HAS_OTHER)
+		return 0;
+	n = canon(rules_of(source), out, (piece){ text, venue.len }, has);
 	return is_canonical(out, n) ? n : 0;
 }
 

@@ -12,30 +12,33 @@
 
 enum field { F_SOURCE, F_SYMBOL, F_PRICE, F_QTY, F_TS, F_ID, F_SIDE, F_DATA, F_TYPE, F_N };
 
-/* Where a message has several names of one field, the lowest rank counts. */
+/* Where a message has several names of one field, the lowest rank counts. Ordered by length, which is looked at first. */
 static const struct {
 	const char *name;
 	uint8_t len, rank;
 	enum field field;
 } names[] = {
+	{ "ts", 2, 1, F_TS },
+	{ "id", 2, 1, F_ID },
+	{ "qty", 3, 1, F_QTY },
+	{ "side", 4, 0, F_SIDE },
+	{ "data", 4, 0, F_DATA },
+	{ "size", 4, 2, F_QTY },
+	{ "time", 4, 2, F_TS },
 	{ "price", 5, 0, F_PRICE },
 	{ "symbol", 6, 0, F_SYMBOL },
 	{ "source", 6, 0, F_SOURCE },
-	{ "quantity", 8, 0, F_QTY },
-	{ "timestamp", 9, 0, F_TS },
-	{ "trade_id", 8, 0, F_ID },
-	{ "side", 4, 0, F_SIDE },
-	{ "data", 4, 0, F_DATA },
-	{ "data_type", 9, 0, F_TYPE },
-	{ "exchange", 8, 1, F_SOURCE },
-	{ "qty", 3, 1, F_QTY },
-	{ "size", 4, 2, F_QTY },
 	{ "amount", 6, 3, F_QTY },
 	{ "volume", 6, 4, F_QTY },
-	{ "ts", 2, 1, F_TS },
-	{ "time", 4, 2, F_TS },
-	{ "id", 2, 1, F_ID },
+	{ "quantity", 8, 0, F_QTY },
+	{ "trade_id", 8, 0, F_ID },
+	{ "exchange", 8, 1, F_SOURCE },
+	{ "timestamp", 9, 0, F_TS },
+	{ "data_type", 9, 0, F_TYPE },
 };
+enum { NAMES = sizeof names / sizeof names[0], LEN_MAX = 9 };
+/* Where the names of a length begin. */
+static const uint8_t first_of[LEN_MAX + 2] = { 0, 0, 0, 2, 3, 7, 8, 12, 12, 15, NAMES };
 
 struct found {
 	uint32_t tok[F_N];      /* 0: absent */
@@ -44,9 +47,9 @@ struct found {
 
 static void look(struct found *f, ap_str key, uint32_t value)
 {
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+	for (size_t i = first_of[key.len]; i < first_of[key.len + 1]; i++) {
 		enum field k = names[i].field;
-		if (names[i].len != key.len || names[i].name[0] != key.p[0] || memcmp(names[i].name, key.p, key.len) != 0)
+		if (names[i].name[0] != key.p[0] || memcmp(names[i].name, key.p, key.len) != 0)
 			continue;
 		if (f->tok[k] == 0 || names[i].rank < f->rank[k]) {
 			f->tok[k] = value;
@@ -61,7 +64,7 @@ static void look_at_members(const struct ap_venue *v, uint32_t obj, struct found
 	uint32_t t = obj + 1;
 	for (uint32_t i = 0; i < v->j.tok[obj].n; i++) {
 		ap_str key = ap_json_text(&v->j, t);
-		if (key.len >= 2 && v->j.tok[t + 1].type != AP_J_NULL)
+		if (key.len <= LEN_MAX && v->j.tok[t + 1].type != AP_J_NULL)
 			look(f, key, t + 1);
 		t = v->j.tok[t + 1].next;
 	}
