@@ -45,7 +45,8 @@ static void put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 	}
 	r->trades++;
 	r->last = (struct row){ t->price, t->qty, t->ts.ns, "", t->trade_id.len, t->side };
-	memcpy(r->last.id, t->trade_id.p, t->trade_id.len);
+	if (t->trade_id.len > 0)
+		memcpy(r->last.id, t->trade_id.p, t->trade_id.len);
 }
 
 static void rig_begin(struct rig *r)

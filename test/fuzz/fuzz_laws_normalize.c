@@ -1,0 +1,12 @@
+/*
+ * fuzz_laws_normalize.c - the laws of the normalize fold on any market and any schedule of commits and crashes.
+ */
+#include "stages/ap-normalize/normalize.h"
+#include "test/lib/laws.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return laws_fuzz(&ap_normalize_stage, laws_walk_raws, data, size);
+}
