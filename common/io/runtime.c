@@ -294,6 +294,20 @@ static void placed_cb(void *ctx, const redisReply *reply)
 		part_event(p, AP_R_PLACED);
 }
 
+/* The first entries behind the cursor, whoever may have read them. */
+static void there_cb(void *ctx, const redisReply *reply)
+{
+	struct part *p = ctx;
+	struct ap_entry e;
+
+	if (!expected(p, reply, AP_R_PLACING, "place"))
+		return;
+	p->first_there = 0;
+	for (size_t i = 0; i < reply->elements && p->first_there == 0; i++)
+		if (ap_entry_read(reply->element[i], NULL, &e) && !e.foreign)
+			p->first_there = e.q;
+}
+
 /*
  * The cursor in our hash is the truth: the group's pending list is emptied and the group set to the cursor, so that the next read brings
  * whatever follows it, read before by anybody or not.
@@ -304,6 +318,7 @@ static void place(struct part *p)
 
 	ap_redis_sendf(p->redis, NULL, NULL, "XGROUP CREATE %s %s 0 MKSTREAM", key, group);     /* BUSYGROUP: it is there */
 	ap_redis_sendf(p->redis, NULL, NULL, "XGROUP DELCONSUMER %s %s p", key, group);
+	ap_redis_sendf(p->redis, there_cb, p, "XRANGE %s (%s + COUNT 3", key, p->cursor);
 	ap_redis_sendf(p->redis, placed_cb, p, "XGROUP SETID %s %s %s ENTRIESREAD %llu", key, group, p->cursor,
 		       (unsigned long long)p->q);
 }

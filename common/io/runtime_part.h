@@ -44,7 +44,7 @@ struct part {
 	char cursor[AP_ID_TEXT];        /* last committed */
 	uint64_t q, taken;              /* its sequence number; records taken so far */
 	bool fresh;                     /* the state has no cursor yet */
-	uint64_t gap_at;                /* a GAP was seen after this q: one recovery is granted */
+	uint64_t first_there;           /* q of the first entry behind the cursor that the stream still had when the group was placed; 0: none */
 
 	/* The batch on its way: what becomes true when the commit is taken. */
 	char next_cursor[AP_ID_TEXT];

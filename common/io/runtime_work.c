@@ -59,12 +59,16 @@ static void entry_step(struct part *p, const struct ap_entry *e)
 	snprintf(p->next_cursor, sizeof p->next_cursor, "%.*s", (int)e->id_text.len, e->id_text.p);
 }
 
-/* An entry that does not follow. True: step it all the same, the loss is known and counted. */
+/*
+ * An entry that does not follow. True: step it all the same, the loss is proven and counted. The proof is what the stream
+ * itself held behind the cursor when the group was placed: that a read brings a gap proves nothing, a zombie's read may have
+ * taken what lies between.
+ */
 static bool gap_taken(struct part *p, const struct ap_entry *e)
 {
 	uint64_t lost = e->q - p->next_q - 1;
 
-	if (p->n_acks > 0 || (p->gap_at != p->q + 1 && !p->fresh))
+	if (p->n_acks > 0 || e->q != p->first_there)
 		return false;
 	p->next_lost = lost;
 	ap_log(&p->rt->app.log, AP_ERROR, "entries_lost", KV_U("part", p->p), KV_S("stream", ap_stream_name(p->rt->stage->in)),
@@ -222,7 +226,6 @@ void part_work(struct part *p, const redisReply *entries, size_t n)
 		return;
 	}
 	if (!entries_step(p, entries, n)) {
-		p->gap_at = p->q + 1;
 		part_refused(p, "read", "gap");
 		return;
 	}
