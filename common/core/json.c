@@ -526,7 +526,9 @@ static size_t unescape_one(const char *p, size_t left, char out[4], size_t *outl
 	unsigned cp;
 	if (p[1] != 'u') {
 		hit = memchr(from, p[1], sizeof from - 1);
-		out[0] = hit == NULL ? p[1] : to[hit - from];
+		out[0] = p[1];
+		if (hit != NULL)
+			out[0] = to[hit - from];
 		*outlen = 1;
 		return 2;
 	}

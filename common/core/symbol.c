@@ -48,29 +48,28 @@ struct venue_rules {
 	size_t source_len;
 	unsigned quotes, flags;
 };
-#define SOURCE(name) name, sizeof name - 1
 
 static const struct venue_rules rules[] = {
-	{ SOURCE("binance"), Q_ANY | Q_BINANCE | Q_RARE, 0 },
-	{ SOURCE("binance_us"), Q_ANY | Q_USD | Q_RARE, 0 },
-	{ SOURCE("binance_futures"), Q_ANY | Q_USD | Q_RARE, F_PERP },
-	{ SOURCE("binance_usdm"), Q_ANY | Q_USD | Q_RARE, F_PERP },
-	{ SOURCE("binance_coinm"), Q_ANY | Q_USD, F_PERP },
-	{ SOURCE("binance_delivery"), Q_ANY | Q_USD, F_PERP },
-	{ SOURCE("coinbase"), Q_ANY | Q_USD, 0 },
-	{ SOURCE("kraken"), Q_ANY | Q_USD | Q_KRAKEN, F_XBT | F_XZ },
-	{ SOURCE("kraken_futures"), Q_ANY | Q_USD, F_XBT | F_PREFIX },
-	{ SOURCE("bybit"), Q_ANY | Q_USD, F_PERP | F_MONTHS | F_USDC_PERP },
-	{ SOURCE("bybit_spot"), Q_ANY | Q_USD, 0 },
-	{ SOURCE("okx"), Q_ANY | Q_USD, F_SWAP },
-	{ SOURCE("okex"), Q_ANY | Q_USD, F_SWAP },
-	{ SOURCE("bitmex"), Q_ANY | Q_USD, F_PERP | F_XBT | F_MONTHS | F_SPOT_UNDERLINE },
-	{ SOURCE("bitstamp"), Q_ANY | Q_USD, 0 },
-	{ SOURCE("bitfinex"), Q_ANY | Q_USD, 0 },
-	{ SOURCE("gemini"), Q_ANY | Q_USD, 0 },
+	{ "binance", 7, Q_ANY | Q_BINANCE | Q_RARE, 0 },
+	{ "binance_us", 10, Q_ANY | Q_USD | Q_RARE, 0 },
+	{ "binance_futures", 15, Q_ANY | Q_USD | Q_RARE, F_PERP },
+	{ "binance_usdm", 12, Q_ANY | Q_USD | Q_RARE, F_PERP },
+	{ "binance_coinm", 13, Q_ANY | Q_USD, F_PERP },
+	{ "binance_delivery", 16, Q_ANY | Q_USD, F_PERP },
+	{ "coinbase", 8, Q_ANY | Q_USD, 0 },
+	{ "kraken", 6, Q_ANY | Q_USD | Q_KRAKEN, F_XBT | F_XZ },
+	{ "kraken_futures", 14, Q_ANY | Q_USD, F_XBT | F_PREFIX },
+	{ "bybit", 5, Q_ANY | Q_USD, F_PERP | F_MONTHS | F_USDC_PERP },
+	{ "bybit_spot", 10, Q_ANY | Q_USD, 0 },
+	{ "okx", 3, Q_ANY | Q_USD, F_SWAP },
+	{ "okex", 4, Q_ANY | Q_USD, F_SWAP },
+	{ "bitmex", 6, Q_ANY | Q_USD, F_PERP | F_XBT | F_MONTHS | F_SPOT_UNDERLINE },
+	{ "bitstamp", 8, Q_ANY | Q_USD, 0 },
+	{ "bitfinex", 8, Q_ANY | Q_USD, 0 },
+	{ "gemini", 6, Q_ANY | Q_USD, 0 },
 };
 
-static const struct venue_rules general = { SOURCE(""), Q_ANY | Q_USD | Q_RARE, 0 };
+static const struct venue_rules general = { "", 0, Q_ANY | Q_USD | Q_RARE, 0 };
 
 /* Where a name could be read two ways: bases that do trade against TrueUSD, bases that end in B. */
 static const char *const tusd_bases[] = { "ADA", "BCH", "BNB", "BTC", "EOS", "ETH", "LTC", "PAX", "SOL", "TRX", "USDC", "USDT", "XRP" };
@@ -217,12 +216,13 @@ static bool split_xz(piece name, piece *base, piece *quote)
 /* BTCUSDU21 → BTC, USD, U21 */
 static bool split_month(const struct venue_rules *r, piece name, piece *base, piece *quote, piece *tail)
 {
+	static const char months[] = "FGHJKMNQUVXZ";
 	piece year;
 	if (name.n < 4)
 		return false;
 	year = (piece){ name.p + name.n - 2, 2 };
 	*tail = (piece){ name.p + name.n - 3, 3 };
-	if (!all_digits(year) || memchr("FGHJKMNQUVXZ", tail->p[0], 12) == NULL)
+	if (!all_digits(year) || memchr(months, tail->p[0], sizeof months - 1) == NULL)
 		return false;
 	return split(r, (piece){ name.p, name.n - 3 }, base, quote);
 }
@@ -344,7 +344,7 @@ static bool is_canonical(const char *p, size_t n)
 
 size_t ap_symbol_canon(ap_str source, ap_str venue, char out[AP_SYMBOL_MAX])
 {
-	char text[AP_SYMBOL_MAX];
+	char text[AP_SYMBOL_MAX] = "";
 	unsigned has;
 	size_t n;
 	if (venue.len == 0 || venue.len > AP_SYMBOL_MAX)

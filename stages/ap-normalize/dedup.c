@@ -230,7 +230,7 @@ static bool page_alloc(struct dedup *d)
 {
 	if (d->pages == d->pages_cap) {
 		uint32_t cap = d->pages_cap == 0 ? 64 : d->pages_cap * 2, *spare;
-		struct page **page = realloc(d->page, cap * sizeof *page);
+		struct page **page = realloc(d->page, cap * sizeof(void *));
 		if (page == NULL)
 			return false;
 		d->page = page;
@@ -513,7 +513,7 @@ static bool queue_sort(struct dedup *d, struct queue *q, uint32_t *at, struct pa
 bool dedup_loaded(struct dedup *d)
 {
 	uint32_t *at = calloc(d->pages + 1, sizeof *at);
-	struct page **order = calloc(d->pages + 1, sizeof *order);
+	struct page **order = calloc(d->pages + 1, sizeof(void *));
 	bool ok = at != NULL && order != NULL;
 	for (uint32_t i = 0; ok && i < d->queues; i++)
 		ok = queue_sort(d, &d->queue[i], at, order);

@@ -135,7 +135,12 @@ static void source_names_are_folded_and_checked(void **unused)
 	assert_int_equal(ap_source_canon(ap_str_c("a/b"), out), 0);
 	assert_int_equal(ap_source_canon(ap_str_c("12345678901234567890123456789012"), out), 32);
 	assert_int_equal(ap_source_canon(ap_str_c("123456789012345678901234567890123"), out), 0);
-	assert_true(ap_symbol_has_rules(ap_str_c("kraken")));
+	static const char *const ruled[] = {
+		"binance", "binance_us", "binance_futures", "binance_usdm", "binance_coinm", "binance_delivery", "coinbase", "kraken",
+		"kraken_futures", "bybit", "bybit_spot", "okx", "okex", "bitmex", "bitstamp", "bitfinex", "gemini",
+	};
+	for (size_t i = 0; i < sizeof ruled / sizeof ruled[0]; i++)
+		assert_true(ap_symbol_has_rules(ap_str_c(ruled[i])));
 	assert_false(ap_symbol_has_rules(ap_str_c("my-kraken")));
 }
 
