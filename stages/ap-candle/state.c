@@ -15,45 +15,63 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 enum { STATE_V = 1, FIELD_MAX = 96, SUM_BYTES = 8 };
 
-/* --- writing ----------------------------------------------------------- */
-
-static void put_u64(struct ap_buf *b, uint64_t v)
+static uint64_t field_sum(ap_str name, const uint8_t *value, size_t len)
 {
-	uint8_t le[8];
-
-	for (int i = 0; i < 8; i++)
-		le[i] = (uint8_t)(v >> (8 * i));
-	ap_buf_put(b, le, sizeof le);
+	return XXH3_64bits_withSeed(value, len, XXH3_64bits(name.p, name.len));
 }
 
-static void put_i64(struct ap_buf *b, int64_t v)
+/* --- writing ----------------------------------------------------------- */
+
+/* A value being written, into memory that is known to hold it. */
+struct wr {
+	uint8_t *p, *from, *end;
+};
+
+static void put_bytes(struct wr *b, const void *p, size_t n)
+{
+	assert((size_t)(b->end - b->p) >= n);
+	if (n > 0)
+		memcpy(b->p, p, n);
+	b->p += n;
+}
+
+static void put_u64(struct wr *b, uint64_t v)
+{
+	assert(b->end - b->p >= 8);
+	for (int i = 0; i < 8; i++)
+		b->p[i] = (uint8_t)(v >> (8 * i));
+	b->p += 8;
+}
+
+static void put_i64(struct wr *b, int64_t v)
 {
 	put_u64(b, (uint64_t)v);
 }
 
-static void put_u8(struct ap_buf *b, uint8_t v)
+static void put_u8(struct wr *b, uint8_t v)
 {
-	ap_buf_put(b, &v, 1);
+	put_bytes(b, &v, 1);
 }
 
-static void put_i128(struct ap_buf *b, ap_i128 v)
+static void put_i128(struct wr *b, ap_i128 v)
 {
 	put_u64(b, (uint64_t)(ap_u128)v);
 	put_u64(b, (uint64_t)((ap_u128)v >> 64));
 }
 
-static void put_text(struct ap_buf *b, ap_str s)
+static void put_text(struct wr *b, ap_str s)
 {
 	assert(s.len <= UINT8_MAX);
 	put_u8(b, (uint8_t)s.len);
-	ap_buf_str(b, s);
+	put_bytes(b, s.p, s.len);
 }
 
-static void put_ohlc(struct ap_buf *b, const struct candle_ohlc *p)
+static void put_ohlc(struct wr *b, const struct candle_ohlc *p)
 {
 	put_i128(b, p->o.e18);
 	put_i128(b, p->h.e18);
@@ -61,7 +79,7 @@ static void put_ohlc(struct ap_buf *b, const struct candle_ohlc *p)
 	put_i128(b, p->c.e18);
 }
 
-static void put_sums(struct ap_buf *b, const struct candle_sums *s)
+static void put_sums(struct wr *b, const struct candle_sums *s)
 {
 	put_i128(b, s->vol_e18);
 	put_i128(b, s->buy_e18);
@@ -71,29 +89,49 @@ static void put_sums(struct ap_buf *b, const struct candle_sums *s)
 	put_u64(b, s->n);
 }
 
-static void put_key(struct ap_buf *b, const struct candle_key *k)
+static void put_key(struct wr *b, const struct candle_key *k)
 {
 	put_i64(b, k->ts_ns);
 	put_text(b, ap_str_n(k->id, k->len));
 }
 
 /* Ends the value with its sum and hands the field on. */
-static void field_out(struct ap_saver *s, ap_str name, struct ap_buf *b)
+static void field_out(struct ap_saver *s, ap_str name, struct wr *b)
 {
-	put_u64(b, XXH3_64bits_withSeed(b->p, b->len, XXH3_64bits(name.p, name.len)));
-	assert(!b->full);
-	s->put(s, name, ap_buf_view(b));
+	put_u64(b, field_sum(name, b->from, (size_t)(b->p - b->from)));
+	s->put(s, name, ap_str_n((const char *)b->from, (size_t)(b->p - b->from)));
+}
+
+/* Decimal digits by hand: names are made for every saved slot. */
+static char *name_u64(char *p, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while ((v /= 10) > 0);
+	while (n > 0)
+		*p++ = digits[--n];
+	return p;
 }
 
 static ap_str slot_name(const struct candle_slot *s, const struct candle_plan *plan, char out[FIELD_MAX])
 {
-	int n;
+	char *p = out;
 
-	if (s->lane == 0)
-		n = snprintf(out, FIELD_MAX, "b%" PRIu32 ":%" PRId64, s->series->no, s->open_ms);
-	else
-		n = snprintf(out, FIELD_MAX, "l%" PRIu32 ":%s:%" PRId64, s->series->no, plan->tf[s->lane].name, s->open_ms);
-	return ap_str_n(out, (size_t)n);
+	*p++ = s->lane == 0 ? 'b' : 'l';
+	p = name_u64(p, s->series->no);
+	*p++ = ':';
+	if (s->lane > 0) {
+		const struct candle_tf *tf = &plan->tf[s->lane];
+
+		memcpy(p, tf->name, tf->name_len);
+		p += tf->name_len;
+		*p++ = ':';
+	}
+	p = name_u64(p, (uint64_t)s->open_ms);
+	return ap_str_n(out, (size_t)(p - out));
 }
 
 /* Whether a slot says anything that its small slots, and its absence, do not. */
@@ -110,13 +148,12 @@ static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, 
 {
 	uint8_t mem[1024];
 	char name[FIELD_MAX];
-	struct ap_buf b;
+	struct wr b = { mem, mem, mem + sizeof mem };
 	/* In a larger slot `any` tells whether something is settled; the rest comes from small slots. */
 	const bool any = s->lane == 0 ? s->any : s->u.fold.settled.s.n > 0;
 
 	if (!slot_worth(s))
 		return;
-	ap_buf_fixed(&b, mem, sizeof mem);
 	put_u8(&b, STATE_V);
 	put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->filled ? BIT_FILLED : 0) | (s->issued ? BIT_ISSUED : 0) |
 			     (any ? BIT_ANY : 0) | (s->untold ? BIT_UNTOLD : 0)));
@@ -143,10 +180,9 @@ static void source_out(const struct candle_source *src, struct ap_saver *to)
 {
 	uint8_t mem[128 + CANDLE_SPANS_MAX * sizeof(struct candle_span)];
 	char name[FIELD_MAX];
-	struct ap_buf b;
+	struct wr b = { mem, mem, mem + sizeof mem };
 	const int n = snprintf(name, sizeof name, "t%.*s", (int)src->name_len, src->name);
 
-	ap_buf_fixed(&b, mem, sizeof mem);
 	put_u8(&b, STATE_V);
 	put_u64(&b, src->no);
 	put_i64(&b, src->time_ms);
@@ -166,10 +202,9 @@ static void series_out(const struct candle_fold_state *st, const struct candle_s
 {
 	uint8_t mem[512 + CANDLE_TFS_MAX * 64];
 	char name[FIELD_MAX];
-	struct ap_buf b;
+	struct wr b = { mem, mem, mem + sizeof mem };
 	const int n = snprintf(name, sizeof name, "s%" PRIu32, ser->no);
 
-	ap_buf_fixed(&b, mem, sizeof mem);
 	put_u8(&b, STATE_V);
 	put_i64(&b, st->plan.tf[0].step_ms);
 	put_text(&b, ser->source_name);
@@ -184,14 +219,19 @@ static void series_out(const struct candle_fold_state *st, const struct candle_s
 	field_out(to, ap_str_n(name, (size_t)n), &b);
 }
 
+static void gone_add(struct candle_fold_state *st, ap_str name)
+{
+	ap_buf_putc(&st->gone, (char)name.len);
+	ap_buf_str(&st->gone, name);
+	assert(!st->gone.full);
+}
+
 void candle_forget_field(struct candle_fold_state *st, const struct candle_slot *s)
 {
 	char name[FIELD_MAX];
 	const ap_str n = slot_name(s, &st->plan, name);
 
-	put_u8(&st->gone, (uint8_t)n.len);
-	ap_buf_str(&st->gone, n);
-	assert(!st->gone.full);
+	gone_add(st, n);
 }
 
 static void save_gone(struct candle_fold_state *st, struct ap_saver *to)
@@ -486,7 +526,7 @@ bool candle_load(void *state, ap_str name, ap_str value)
 	if (name.len < 2 || name.len >= FIELD_MAX || value.len < 1 + SUM_BYTES)
 		return false;
 	in.end -= SUM_BYTES;
-	if (get_u64(&sum) != XXH3_64bits_withSeed(value.p, value.len - SUM_BYTES, XXH3_64bits(name.p, name.len)))
+	if (get_u64(&sum) != field_sum(name, (const uint8_t *)value.p, value.len - SUM_BYTES))
 		return false;
 	if (get_u8(&in) != STATE_V)
 		return false;
@@ -643,8 +683,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 		char name[FIELD_MAX];
 		const int n = snprintf(name, sizeof name, "l%" PRIu32 ":%s:%" PRId64, ser->no, ls->tf, ls->s.open_ms);
 
-		put_u8(&st->gone, (uint8_t)n);
-		ap_buf_put(&st->gone, name, (size_t)n);
+		gone_add(st, ap_str_n(name, (size_t)n));
 		return true;
 	}
 	if ((lane == 0) != (ls->tf[0] == '\0') || candle_lane_find(&ser->lane[lane], ls->s.open_ms) != NULL)
