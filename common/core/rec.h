@@ -29,7 +29,8 @@ enum ap_side { AP_SIDE_UNKNOWN, AP_SIDE_BUY, AP_SIDE_SELL };   /* the taker's */
 struct ap_raw {
 	ap_str source;          /* canonical source name */
 	ap_str symbol;          /* canonical symbol as far as routing could tell; may be empty */
-	ap_str format;          /* which parser reads the payload: "trade" (our NDJSON), "binance", "kraken", ... */
+	ap_str format;          /* which parser reads the payload: "trade" (our NDJSON), "binance", "kraken", ...;
+				 * "too_long": a message cut at AP_PAYLOAD_MAX, to be refused for that */
 	ap_str payload;
 	ap_ts recv;             /* when it was received (a replay: the recorded time, else the tape's) */
 	uint64_t seq;           /* the producer's sequence number, from 1 */

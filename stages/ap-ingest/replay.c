@@ -22,7 +22,7 @@ static const int64_t TIME_MIN = 946684800 * (int64_t)1000000000, TIME_MAX = 4102
 enum { SESSION_TOKS = 65536 };
 
 enum col { COL_SKIP, COL_TIME, COL_PRICE, COL_QTY, COL_ID, COL_SIDE, COL_MAKER, COL_SYMBOL, COL_SOURCE, COL_N };
-static const char *const col_names[] = { "-", "time", "price", "quantity", "id", "side", "buyer_maker", "symbol", "source" };
+static const char *const col_names[] = { "-", "time", "price", "quantity", "id", "side", "buyer_is_maker", "symbol", "source" };
 _Static_assert(sizeof col_names / sizeof col_names[0] == COL_N, "name every column");
 
 enum shape { OBJECTS, ROWS, SESSION };
@@ -33,8 +33,8 @@ static const struct tape_format {
 	const char *source;     /* when neither the user nor the tape names one */
 } formats[] = {
 	{ "ndjson", OBJECTS, NULL, "file" },
-	{ "binance-trades", ROWS, "id,price,quantity,-,time,buyer_maker", "binance" },
-	{ "binance-aggtrades", ROWS, "id,price,quantity,-,-,time,buyer_maker", "binance" },
+	{ "binance-trades", ROWS, "id,price,quantity,-,time,buyer_is_maker", "binance" },
+	{ "binance-aggtrades", ROWS, "id,price,quantity,-,-,time,buyer_is_maker", "binance" },
 	{ "tardis-trades", ROWS, "source,symbol,time,-,id,side,price,quantity", "tardis" },
 	{ "csv", ROWS, NULL, "file" },
 	{ "session", SESSION, NULL, "binance" },
@@ -89,7 +89,7 @@ static bool columns_read(struct ap_tape *t, const char *list, char *err, size_t 
 		while (c < COL_N && !ap_str_eq(ap_str_n(p, n), ap_str_c(col_names[c])))
 			c++;
 		if (c == COL_N || t->cols == AP_TAPE_COLUMNS || (c != COL_SKIP && have[c] > 0)) {
-			snprintf(err, errlen, "--columns: '%.*s' %s; names are time, price, quantity, id, side, buyer_maker, symbol, source and -",
+			snprintf(err, errlen, "--columns: '%.*s' %s; names are time, price, quantity, id, side, buyer_is_maker, symbol, source and -",
 				 (int)(n > 40 ? 40 : n), p,
 				 c == COL_N ? "is no column" : have[c] > 0 ? "stands there twice" : "is one column too many");
 			return false;

@@ -315,6 +315,10 @@ static enum ap_verdict step_raw(struct norm *n)
 				      AP_PAYLOAD_MAX));
 		return AP_V_INVALID;
 	}
+	if (ap_str_is(raw->format, "too_long")) {
+		refuse_message(n, say(n, R_TOO_LONG, "the message has more than %d bytes; this is how it begins", AP_PAYLOAD_MAX));
+		return AP_V_INVALID;
+	}
 	n->format = ap_format_find(raw->format);
 	switch (ap_venue_parse(n->venue, n->format, raw->payload, on_trade, n)) {
 	case AP_VENUE_TRADES:

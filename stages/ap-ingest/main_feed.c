@@ -1,0 +1,515 @@
+/*
+ * main_feed.c - live sources: sockets, standard input, the simulator, and the beats by which time moves downstream.
+ *
+ * The one place of the pipeline where a clock becomes data: receive times, and once a second a beat for each source.
+ * A push source counts as alive while its listener is there and it is being read.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/core/part.h"
+#include "main.h"
+#include "sim.h"
+
+enum {
+	SOURCES_MAX = 256,              /* that get beats */
+	SIM_TURN = 20000,               /* trades of one turn of the loop */
+	STOP_S = 5,                     /* longest wait for Redis when ending */
+};
+static const double SIM_STEP_S = 0.02;
+
+/* A source that is, or has been, heard of. */
+struct source {
+	char name[AP_SOURCE_MAX];
+	size_t len;
+	int64_t beat_mono_ns;           /* of its last beat; 0: none */
+	bool gap;                       /* it was not read for a while since */
+};
+
+struct listener {
+	struct feed *feed;
+	enum source_kind kind;
+	ev_io io;
+	int fd;
+};
+
+struct feed {
+	struct ap_app *app;
+	struct appender *out;
+	struct conns *conns;
+	struct ap_metrics *metrics;
+	struct ap_venue *venue;
+	const struct ap_format *trade;
+	struct ap_sim *sim;
+	struct listener tcp, ack;
+	ev_periodic beat;
+	ev_timer sim_step, stop_limit;
+	ev_check stop_look;
+	struct source source[SOURCES_MAX];
+	size_t sources;
+	bool from_stdin, stopping, forgot;
+	bool busy;                      /* an address was taken: worth trying again */
+	uint64_t taken[SRC_KINDS], bad, other, refused, beats;
+};
+
+struct appender *feed_appender(struct feed *f)
+{
+	return f->out;
+}
+
+struct ap_app *feed_app(struct feed *f)
+{
+	return f->app;
+}
+
+/* --- sources and beats ---------------------------------------------------------------------------- */
+
+static void source_seen(struct feed *f, ap_str name)
+{
+	struct source *s;
+
+	for (size_t i = 0; i < f->sources; i++)
+		if (ap_str_eq(ap_str_n(f->source[i].name, f->source[i].len), name))
+			return;
+	if (f->sources == SOURCES_MAX || name.len == 0)
+		return;
+	s = &f->source[f->sources++];
+	memcpy(s->name, name.p, name.len);
+	s->len = name.len;
+	s->beat_mono_ns = 0;
+	ap_log(&f->app->log, AP_INFO, f->sources == SOURCES_MAX ? "source_seen_the_last_with_beats" : "source_seen", KV_T("source", name));
+}
+
+static void put(struct feed *f, unsigned part, struct ap_rec *rec, int64_t t_ms, uint64_t ticket)
+{
+	uint64_t seq = appender_seq(f->out, part);
+
+	if (rec->kind == AP_RAW)
+		rec->u.raw.seq = seq;
+	appender_put(f->out, part, rec, seq, t_ms, ticket);
+}
+
+/* One beat of one source, into every partition. While sources are held nothing is known of what they would have sent. */
+static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mono_ns, bool held)
+{
+	struct ap_rec r = { .kind = AP_BEAT };
+	int64_t covers = s->beat_mono_ns == 0 || s->gap || held ? 0 : (mono_ns - s->beat_mono_ns) / 1000000;
+
+	r.u.beat = (struct ap_beat){ .source = ap_str_n(s->name, s->len), .ts = now, .live = true, .alive = !held,
+				     .covers_ms = covers > UINT32_MAX ? UINT32_MAX : (uint32_t)covers };
+	for (unsigned p = 0; p < f->app->conf.data_partitions; p++)
+		put(f, p, &r, ap_ts_ms(now), 0);
+	s->beat_mono_ns = mono_ns;
+	s->gap = held;
+	f->beats++;
+}
+
+static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
+{
+	struct feed *f = w->data;
+	int64_t mono_ns = ap_mono_ns();
+	bool held = appender_held(f->out);
+	ap_ts now = ap_now();
+
+	(void)loop, (void)revents;
+	for (size_t i = 0; i < f->sources; i++)
+		beat_source(f, &f->source[i], now, mono_ns, held);
+	appender_flush(f->out);
+}
+
+/* --- messages ---------------------------------------------------------------------------------------- */
+
+static const char *default_source(const struct feed *f, enum source_kind kind)
+{
+	static const char *const names[SRC_KINDS] = { NULL, "http", "sim", "stdin" };
+
+	return kind == SRC_TCP ? f->app->conf.ingest_source : names[kind];
+}
+
+enum ap_venue_what feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket)
+{
+	struct ap_rec r = { .kind = AP_RAW };
+	struct ap_route to;
+	char name[AP_SOURCE_MAX];
+	ap_str source = { name, ap_source_canon(ap_str_c(default_source(f, kind)), name) };
+	ap_str symbol = { 0 };
+
+	ap_venue_route(f->venue, cut ? NULL : f->trade, source, msg, &to);
+	if (to.what == AP_VENUE_OTHER) {
+		f->other++;
+		return AP_VENUE_OTHER;
+	}
+	if (to.what == AP_VENUE_TRADES) {
+		symbol = ap_series_symbol(&to.to);
+		if (to.to.source_len > 0)
+			source = ap_series_source(&to.to);
+	} else {
+		f->bad++;
+	}
+	f->taken[kind]++;
+	source_seen(f, source);
+	r.u.raw = (struct ap_raw){ .source = source, .symbol = symbol, .format = ap_str_c(cut ? "too_long" : "trade"), .payload = msg,
+				   .recv = now };
+	put(f, ap_part(source, symbol, (unsigned)f->app->conf.data_partitions), &r, to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now), ticket);
+	return to.what;
+}
+
+/* --- the simulator ------------------------------------------------------------------------------------ */
+
+static void sim_trade(struct feed *f, const struct ap_trade *t)
+{
+	char text[400], price[AP_DEC_TEXT], qty[AP_DEC_TEXT];
+	struct ap_rec r = { .kind = AP_RAW };
+	const ap_str source = ap_str_c("sim");
+	int n;
+
+	ap_dec_format(t->price, price);
+	ap_dec_format(t->qty, qty);
+	n = snprintf(text, sizeof text,
+		     "{\"source\":\"sim\",\"symbol\":\"%.*s\",\"price\":\"%s\",\"quantity\":\"%s\",\"timestamp\":%" PRId64
+		     ",\"trade_id\":\"%.*s\",\"side\":\"%s\"}",
+		     (int)t->symbol.len, t->symbol.p, price, qty, t->ts.ns / 1000, (int)t->trade_id.len, t->trade_id.p,
+		     ap_side_name(t->side));
+	r.u.raw = (struct ap_raw){ .source = source, .symbol = t->symbol, .format = ap_str_c("trade"),
+				   .payload = ap_str_n(text, (size_t)n), .recv = t->ts };
+	put(f, ap_part(source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
+	f->taken[SRC_SIM]++;
+}
+
+static void sim_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct feed *f = w->data;
+	ap_ts now = ap_now();
+	struct ap_trade t;
+
+	(void)loop, (void)revents;
+	for (int i = 0; i < SIM_TURN && !appender_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
+		ap_sim_next(f->sim, &t);
+		sim_trade(f, &t);
+	}
+	appender_flush(f->out);
+}
+
+static bool sim_start(struct feed *f, char *err, size_t errlen)
+{
+	const struct ap_conf *c = &f->app->conf;
+
+	if (!c->ingest_sim || f->from_stdin)
+		return true;
+	f->sim = ap_sim_new(c->ingest_sim_seed, (double)c->ingest_sim_rate, c->ingest_sim_symbols, ap_now(), err, errlen);
+	if (f->sim == NULL)
+		return false;
+	ev_timer_init(&f->sim_step, sim_cb, SIM_STEP_S, SIM_STEP_S);
+	f->sim_step.data = f;
+	ev_timer_start(f->app->loop, &f->sim_step);
+	source_seen(f, ap_str_c("sim"));
+	return true;
+}
+
+/* --- listeners ------------------------------------------------------------------------------------------ */
+
+static void socket_options(int fd)
+{
+	const int one = 1, idle_s = 30, every_s = 10, times = 3, user_ms = 60000;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms);
+}
+
+static void listener_accept(struct listener *l)
+{
+	struct feed *f = l->feed;
+	int fd;
+
+	while (l->fd != -1 && (fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1) {
+		socket_options(fd);
+		if (conns_add(f->conns, fd, l->kind))
+			continue;
+		/* Waiting would only fill the queue of the kernel: closed at once, it can try again elsewhere or later. */
+		close(fd);
+		f->refused++;
+		if ((f->refused & (f->refused - 1)) == 0)
+			ap_log(&f->app->log, AP_WARN, "client_refused", KV_S("why", "ingest.clients_max"), KV_U("refused", f->refused));
+	}
+}
+
+static void accept_cb(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop, (void)revents;
+	listener_accept(w->data);
+}
+
+void feed_accept_all(struct feed *f)
+{
+	listener_accept(&f->tcp);
+	listener_accept(&f->ack);
+}
+
+/* "127.0.0.1:9000", "[::1]:9000", "localhost:9000". */
+static int listen_at(const char *where, bool *busy, char *err, size_t errlen)
+{
+	char host[128];
+	const char *colon = strrchr(where, ':');
+	struct addrinfo hint = { .ai_flags = AI_PASSIVE, .ai_socktype = SOCK_STREAM }, *a = NULL;
+	const int one = 1;
+	int fd = -1;
+
+	if (colon == NULL || colon == where || colon[1] == '\0') {
+		snprintf(err, errlen, "\"%s\" is not HOST:PORT", where);
+		return -1;
+	}
+	snprintf(host, sizeof host, "%.*s", (int)(colon - where), where);
+	if (host[0] == '[' && colon[-1] == ']')
+		snprintf(host, sizeof host, "%.*s", (int)(colon - where - 2), where + 1);
+	if (getaddrinfo(host, colon + 1, &hint, &a) != 0 || a == NULL) {
+		snprintf(err, errlen, "\"%s\" is no address", where);
+		return -1;
+	}
+	fd = socket(a->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd == -1 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == -1 || bind(fd, a->ai_addr, a->ai_addrlen) == -1 ||
+	    listen(fd, 256) == -1) {
+		*busy = errno == EADDRINUSE;
+		snprintf(err, errlen, "%s: %s", where, strerror(errno));
+		if (fd != -1)
+			close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(a);
+	return fd;
+}
+
+static bool listener_start(struct feed *f, struct listener *l, enum source_kind kind, const char *where, char *err, size_t errlen)
+{
+	char name[AP_SOURCE_MAX];
+	size_t n;
+
+	*l = (struct listener){ .feed = f, .kind = kind, .fd = -1 };
+	if (*where == '\0' || f->from_stdin)
+		return true;
+	l->fd = listen_at(where, &f->busy, err, errlen);
+	if (l->fd == -1)
+		return false;
+	n = ap_source_canon(ap_str_c(default_source(f, kind)), name);
+	source_seen(f, ap_str_n(name, n));
+	ev_io_init(&l->io, accept_cb, l->fd, EV_READ);
+	l->io.data = l;
+	ev_io_start(f->app->loop, &l->io);
+	ap_log(&f->app->log, AP_INFO, "listening", KV_S("for", kind == SRC_TCP ? "messages" : "messages_to_acknowledge"),
+	       KV_S("addr", where));
+	return true;
+}
+
+static void listener_stop(struct listener *l)
+{
+	if (l->fd == -1)
+		return;
+	ev_io_stop(l->feed->app->loop, &l->io);
+	close(l->fd);
+	l->fd = -1;
+}
+
+/* --- ending ---------------------------------------------------------------------------------------------- */
+
+static void leave(struct feed *f, int code)
+{
+	struct ev_loop *loop = f->app->loop;
+
+	ev_check_stop(loop, &f->stop_look);
+	f->app->exit_code = code;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* All that was taken is in Redis and answered: the marks of this process are of no use any more. */
+static void stop_look_cb(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct feed *f = w->data;
+
+	(void)loop, (void)revents;
+	if (!appender_empty(f->out) || !conns_idle(f->conns))
+		return;
+	if (!f->forgot) {
+		appender_forget(f->out);
+		ap_metrics_flush(f->metrics);
+	}
+	f->forgot = true;
+	if (ap_redis_pending(appender_redis(f->out)) > 0)
+		return;
+	ap_log(&f->app->log, AP_INFO, "stopped", KV_U("records", appender_counts(f->out)->records));
+	leave(f, AP_EX_OK);
+}
+
+static void stop_limit_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct feed *f = w->data;
+
+	(void)loop, (void)revents;
+	ap_log(&f->app->log, AP_ERROR, "stopped_too_early", KV_S("why", appender_empty(f->out) ? "clients_do_not_read" : "redis_away"),
+	       KV_S("lost", appender_empty(f->out) ? "nothing" : "what_was_not_acknowledged"));
+	leave(f, appender_empty(f->out) ? AP_EX_OK : AP_EX_AGAIN);
+}
+
+static void feed_stop(struct feed *f)
+{
+	struct ev_loop *loop = f->app->loop;
+
+	if (f->stopping)
+		return;
+	f->stopping = true;
+	listener_stop(&f->tcp);
+	listener_stop(&f->ack);
+	conns_stop(f->conns);
+	ev_periodic_stop(loop, &f->beat);
+	if (f->sim != NULL)
+		ev_timer_stop(loop, &f->sim_step);
+	appender_flush(f->out);
+	ev_check_init(&f->stop_look, stop_look_cb);
+	f->stop_look.data = f;
+	ev_check_start(loop, &f->stop_look);
+	ev_feed_event(loop, &f->stop_look, EV_CHECK);
+	ev_timer_init(&f->stop_limit, stop_limit_cb, STOP_S, 0);
+	f->stop_limit.data = f;
+	ev_timer_start(loop, &f->stop_limit);
+}
+
+static void on_stop(struct ap_app *app)
+{
+	feed_stop(app->ctx);
+}
+
+void feed_closed(struct feed *f)
+{
+	if (f->from_stdin)
+		feed_stop(f);
+}
+
+/* --- what the appender tells -------------------------------------------------------------------------------- */
+
+static void on_done(void *ctx, unsigned part, const struct ap_frame *frame, ap_id id)
+{
+	struct feed *f = ctx;
+
+	conns_done(f->conns, part, frame, id);
+}
+
+static void on_held(void *ctx, bool held)
+{
+	struct feed *f = ctx;
+
+	for (size_t i = 0; i < f->sources; i++)
+		f->source[i].gap = true;
+	conns_hold(f->conns, held);
+}
+
+static void collect(void *ctx, struct ap_metrics *m)
+{
+	static const char *const labels[SRC_KINDS] = { "from=\"tcp\"", "from=\"ack\"", "from=\"sim\"", "from=\"stdin\"" };
+	struct feed *f = ctx;
+	const struct appender_counts *n = appender_counts(f->out);
+
+	for (unsigned i = 0; i < SRC_KINDS; i++)
+		ap_metrics_add(m, "messages_in_total", labels[i], AP_M_COUNTER, (double)f->taken[i]);
+	ap_metrics_add(m, "messages_bad_total", "", AP_M_COUNTER, (double)f->bad);
+	ap_metrics_add(m, "messages_other_total", "", AP_M_COUNTER, (double)f->other);
+	ap_metrics_add(m, "messages_too_long_total", "", AP_M_COUNTER, (double)conns_overlong(f->conns));
+	ap_metrics_add(m, "clients_refused_total", "", AP_M_COUNTER, (double)f->refused);
+	ap_metrics_add(m, "clients", "", AP_M_GAUGE, (double)conns_count(f->conns));
+	ap_metrics_add(m, "sources", "", AP_M_GAUGE, (double)f->sources);
+	ap_metrics_add(m, "beats_total", "", AP_M_COUNTER, (double)f->beats);
+	ap_metrics_add(m, "records_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->records);
+	ap_metrics_add(m, "frames_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->frames);
+	ap_metrics_add(m, "bytes_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->bytes);
+	ap_metrics_add(m, "append_retries_total", "", AP_M_COUNTER, (double)n->retries);
+	ap_metrics_add(m, "holds_total", "", AP_M_COUNTER, (double)n->holds);
+	ap_metrics_add(m, "held", "", AP_M_GAUGE, appender_held(f->out) ? 1 : 0);
+	ap_metrics_add(m, "backlog_bytes", "", AP_M_GAUGE, (double)appender_backlog(f->out));
+}
+
+/* --- all of it -------------------------------------------------------------------------------------------------- */
+
+/* "NAME:random UUID": what this process appended is told from what an earlier one did. */
+static void producer_name(const struct ap_conf *conf, char *out, size_t cap)
+{
+	char worker[80];
+	uint8_t u[16];
+
+	ap_random(u, sizeof u);
+	u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
+	u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
+	snprintf(out, cap, "%s:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
+		 ap_worker_name(conf, worker, sizeof worker), u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
+		 u[12], u[13], u[14], u[15]);
+}
+
+static bool feed_start(struct feed *f, char *err, size_t errlen)
+{
+	static const struct appender_events ev = { .done = on_done, .held = on_held };
+	const struct ap_conf *c = &f->app->conf;
+	char producer[129];
+
+	producer_name(c, producer, sizeof producer);
+	f->venue = ap_venue_new();
+	f->trade = ap_format_find(ap_str_c("trade"));
+	f->conns = conns_new(f, f->app->loop, (size_t)c->ingest_clients_max);
+	if (f->venue == NULL || f->conns == NULL) {
+		snprintf(err, errlen, "no memory");
+		return false;
+	}
+	f->out = appender_new(f->app, producer, &ev, f, err, errlen);
+	if (f->out == NULL || !listener_start(f, &f->tcp, SRC_TCP, c->ingest_tcp, err, errlen) ||
+	    !listener_start(f, &f->ack, SRC_HTTP, c->ingest_ack, err, errlen) || !sim_start(f, err, errlen))
+		return false;
+	if (f->from_stdin) {
+		fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
+		source_seen(f, ap_str_c("stdin"));
+		conns_add(f->conns, STDIN_FILENO, SRC_STDIN);
+	}
+	f->metrics = ap_metrics_new(f->app->loop, &f->app->log, c, appender_redis(f->out), "ap-ingest", c->runtime_worker, collect, f);
+	ev_periodic_init(&f->beat, beat_cb, 0, 1, NULL);
+	f->beat.data = f;
+	ev_periodic_start(f->app->loop, &f->beat);
+	return true;
+}
+
+int feed_main(struct ap_app *app, bool from_stdin)
+{
+	struct feed *f = calloc(1, sizeof *f);
+	char err[256] = "no memory";
+	int rc = AP_EX_MISTAKE;
+
+	if (f == NULL)
+		return AP_EX_AGAIN;
+	f->app = app;
+	f->from_stdin = from_stdin;
+	f->tcp.fd = f->ack.fd = -1;
+	app->ctx = f;
+	app->on_stop = on_stop;
+	if (feed_start(f, err, sizeof err)) {
+		ap_app_notify(app, "READY=1");
+		rc = ap_app_run(app);
+	} else {
+		fprintf(stderr, "ap-ingest: %s\n", err);
+		rc = f->busy ? AP_EX_AGAIN : AP_EX_MISTAKE;
+	}
+	f->from_stdin = false;
+	listener_stop(&f->tcp);
+	listener_stop(&f->ack);
+	ap_metrics_free(f->metrics);
+	conns_free(f->conns);
+	appender_free(f->out);
+	ap_venue_free(f->venue);
+	ap_sim_free(f->sim);
+	free(f);
+	return rc;
+}
