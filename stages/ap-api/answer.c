@@ -394,7 +394,7 @@ static void put_msg(struct ap_buf *b, const struct api_msg *m)
 	char id[AP_ID_TEXT];
 	if (m->state == API_MSG_TAKEN || m->state == API_MSG_DONE) {
 		ap_id_format(m->id, id);
-		ap_buf_printf(b, "\"message_id\":\"%s/%u\",", id, m->idx);
+		ap_buf_printf(b, "\"message_id\":\"%s-%u\",", id, m->idx);
 	} else {
 		ap_buf_puts(b, "\"message_id\":null,");
 	}

@@ -572,9 +572,9 @@ static void a_message_is_settled_by_what_became_of_it_in_any_order(void **s)
 	ap_buf_init(&b, 65536);
 	assert_int_equal(api_answer_post(&b, &p, 0), 503);
 	ap_buf_putc(&b, '\0');
-	assert_non_null(strstr((char *)b.p, "{\"status\":\"processed\",\"message_id\":\"1700-64/0\",\"result\":{\"status\":\"invalid\",\"errors\":"
+	assert_non_null(strstr((char *)b.p, "{\"status\":\"processed\",\"message_id\":\"1700-64-0\",\"result\":{\"status\":\"invalid\",\"errors\":"
 					    "[{\"reason\":\"price_not_positive\",\"detail\":\"price is -1\"}]}}"));
-	assert_non_null(strstr((char *)b.p, "{\"status\":\"processed\",\"message_id\":\"1700-64/1\",\"result\":{\"status\":\"valid\",\"errors\":[]}}"));
+	assert_non_null(strstr((char *)b.p, "{\"status\":\"processed\",\"message_id\":\"1700-64-1\",\"result\":{\"status\":\"valid\",\"errors\":[]}}"));
 	assert_non_null(strstr((char *)b.p, "{\"status\":\"refused\",\"message_id\":null,\"result\":null}"));
 	ap_buf_done(&b);
 	api_outcomes_done(&o);
