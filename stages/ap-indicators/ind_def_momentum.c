@@ -61,7 +61,7 @@ static const char *stochrsi(struct ind_build *b, const double *p, struct ind_ref
 	struct ind_ref x = ind_source(b, p[4]), r, tail;
 	uint32_t w = ind_u32(p[0]), n = ind_u32(p[1]), d = ind_u32(p[2]);
 
-	r = ind_op(b, (struct ind_op){ .code = OP_RSI_PAIR, .n = w, .k = { 1.0 / p[0] } }, &x, 1, 2, w);
+	r = ind_op(b, (struct ind_op){ .code = OP_RSI_PAIR, .n = w, .k = { 1.0 / p[0], (p[0] - 1.0) / p[0] } }, &x, 1, 2, w);
 	tail = ind_out(r, 1);
 	out[0] = ind_op(b, (struct ind_op){ .code = OP_STOCHRSI, .ring = { ind_ring(b, r, n), ind_ring(b, tail, n) } },
 			(struct ind_ref[]){ r, tail, ind_out(ind_high_pair(b, r, n), 1),

@@ -8,7 +8,7 @@
 static struct ind_ref fit(struct ind_build *b, const double *p, unsigned i)
 {
 	uint32_t n = ind_u32(p[0]);
-	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), n);
+	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), n, true);
 
 	return ind_out(ind_op(b, (struct ind_op){ .code = OP_LINREG, .n = n },
 			      (struct ind_ref[]){ l, ind_out(l, 2) }, 2, 4, 0), i);

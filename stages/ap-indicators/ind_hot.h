@@ -23,7 +23,7 @@ HOT hot_lin2(const struct ind_op *o, const struct ind_ctx *x)
 	x->r[o->out[0]] = o->k[0] * x->r[o->in[0]] + o->k[1] * x->r[o->in[1]];
 }
 
-double ind_band_exact(const struct ind_op *o, const struct ind_ctx *x, double k);
+double ind_band_exact(const struct ind_op *o, struct ind_ctx x, double k);
 
 /* in: middle, variance. out: middle + k0 dev, middle - k1 dev. n: the window whose mean the middle is (0: of none). */
 HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
@@ -31,7 +31,7 @@ HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
 	double mid = x->r[o->in[0]], dev = sqrt(x->r[o->in[1]]), up = mid + o->k[0] * dev, low = mid - o->k[1] * dev;
 
 	if (__builtin_expect(fabs(low) < 1e-6 * mid && o->n > 0, 0))
-		low = ind_band_exact(o, x, o->k[1]);
+		low = ind_band_exact(o, *x, o->k[1]);
 	x->r[o->out[0]] = up;
 	x->r[o->out[1]] = low;
 }
@@ -48,7 +48,7 @@ HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
 enum { M_K, M_S1, M_S2, M_PEAK, M_LEFT, M_WORDS };
 #define CENTRE_LIMIT 256.0
 
-double ind_moments_seed(const struct ind_op *o, const struct ind_ctx *x);
+double ind_moments_seed(const struct ind_op *o, struct ind_ctx x);
 
 HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
@@ -58,7 +58,7 @@ HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 	if (!warm && x->t - o->start < o->n) {
 		if (x->t - o->start + 1 < o->n)
 			return;
-		m2 = ind_moments_seed(o, x);
+		m2 = ind_moments_seed(o, *x);
 	} else {
 		double old = past(x, o, 0, o->n), k = w[M_K].d, d = in - old, s1, s2, peak;
 
@@ -70,7 +70,7 @@ HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 		w[M_PEAK].d = peak;
 		m2 = s2 - s1 * s1 * rn;
 		if (__builtin_expect(peak > CENTRE_LIMIT * m2 || --w[M_LEFT].u == 0, 0))
-			m2 = ind_moments_seed(o, x);
+			m2 = ind_moments_seed(o, *x);
 	}
 	m2 *= rn;
 	x->r[o->out[0]] = w[M_K].d + w[M_S1].d * rn;

@@ -7,8 +7,11 @@
 #include <math.h>
 #include "stages/ap-indicators/ind_impl.h"
 
-/* Visits the operations that are awake. */
-#define EACH_AWAKE(o, end, x) for (; o < end; o++) if ((x)->t >= o->start)
+/* Visits the operations that are awake. x is a copy of the context that nobody else can reach, so that it stays in
+ * registers whatever is stored. */
+#define EACH_AWAKE(o, end, ctx) \
+	for (const struct ind_ctx here = *(ctx), *x = &here; o < end; o++) \
+		if (x->t >= o->start)
 
 /* Value of the operation's ring i, `back` candles ago. */
 static inline double past(const struct ind_ctx *x, const struct ind_op *o, unsigned i, uint64_t back)
@@ -75,7 +78,7 @@ static inline double add_pair(double a, double b, double *e)
 /* The kernels, one a code; the table is in ind_kernel.c. */
 ind_kernel ind_k_ring, ind_k_moments, ind_k_ema, ind_k_rsi, ind_k_macd, ind_k_bands, ind_k_lin2;
 ind_kernel ind_k_rsi_pair, ind_k_stochrsi, ind_k_gap, ind_k_sum3;
-ind_kernel ind_k_lag, ind_k_sum, ind_k_linear, ind_k_ext, ind_k_mad, ind_k_rank, ind_k_comoments;
+ind_kernel ind_k_lag, ind_k_sum, ind_k_linear, ind_k_high, ind_k_low, ind_k_ext_pair, ind_k_mad, ind_k_rank, ind_k_comoments;
 ind_kernel ind_k_wilder, ind_k_dx, ind_k_adx, ind_k_kama, ind_k_sar, ind_k_trend, ind_k_cum, ind_k_session,
 	ind_k_fisher;
 ind_kernel ind_k_true_range, ind_k_typical, ind_k_dm, ind_k_lin4, ind_k_pos, ind_k_ratio, ind_k_change,

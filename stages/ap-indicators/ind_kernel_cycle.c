@@ -83,9 +83,9 @@ static void period_next(union ind_word *w, double i2, double q2)
 	w[H_SMOOTHED].d = 0.33 * w[H_PERIOD].d + 0.67 * w[H_SMOOTHED].d;
 }
 
-void ind_k_hilbert(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_hilbert(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double smooth, adjust, det, i1, q1, ji, jq;
 
@@ -108,9 +108,9 @@ void ind_k_hilbert(const struct ind_op *o, const struct ind_op *end, const struc
 }
 
 /* in: smooth price (with its ring), smooth period. out: phase, its sine, the sine 45 degrees on. Words: phase. */
-void ind_k_phase(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_phase(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double period = x->r[o->in[1]], re = 0, im = 0, phase = w->d;
 		uint32_t n = (uint32_t)(period + 0.5);
@@ -139,9 +139,9 @@ void ind_k_phase(const struct ind_op *o, const struct ind_op *end, const struct 
 }
 
 /* in: price (with its ring), smooth period. out: mean over one period, smoothed by 4 3 2 1. Words: three means. */
-void ind_k_trendline(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_trendline(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		uint32_t n = (uint32_t)(x->r[o->in[1]] + 0.5);
 		double sum = 0;
@@ -157,9 +157,9 @@ void ind_k_trendline(const struct ind_op *o, const struct ind_op *end, const str
 }
 
 /* in: phase, smooth period, trendline, smooth price. out: 1 trend, 0 cycle. Words: days, sine, lead, phase. */
-void ind_k_trendmode(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_trendmode(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double phase = x->r[o->in[0]], period = x->r[o->in[1]], line = x->r[o->in[2]], d;
 		double sine = sin(phase / DEG), lead = sin((phase + 45.0) / DEG);
@@ -185,9 +185,9 @@ void ind_k_trendmode(const struct ind_op *o, const struct ind_op *end, const str
 }
 
 /* in: price, in-phase, quadrature. k: fast and slow limit. out: MAMA, FAMA. Words: both, phase. */
-void ind_k_mama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_mama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double i1 = x->r[o->in[1]], q1 = x->r[o->in[2]], d, a;
 		double phase = i1 != 0 ? atan(q1 / i1) * DEG : 0;

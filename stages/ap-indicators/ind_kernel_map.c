@@ -4,9 +4,9 @@
 #include "stages/ap-indicators/ind_kernel.h"
 
 #define MAP(name, expr) \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x) \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
 	{ \
-		EACH_AWAKE(o, end, x) \
+		EACH_AWAKE(o, end, ctx) \
 			x->r[o->out[0]] = (expr); \
 	}
 #define IN(i) (x->r[o->in[i]])
@@ -16,6 +16,12 @@ static inline double ratio(double a, double b, double at_zero)
 	return b != 0 ? a / b : at_zero;
 }
 
+/* What fmax is without its rules for NaN, and without its call. */
+static inline double greater(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 MAP(ind_k_lin4, (o->k[0] * IN(0) + o->k[1] * IN(1)) + (o->k[2] * IN(2) + o->k[3] * IN(3)))
 MAP(ind_k_pos, o->k[0] * ratio(IN(0) - IN(1), IN(2) - IN(3), 0))
 MAP(ind_k_ratio, ratio(o->k[0] * IN(0), IN(1), o->k[1]))
@@ -23,7 +29,7 @@ MAP(ind_k_change, o->k[0] * ratio(IN(0) - IN(1), IN(1), 0))
 MAP(ind_k_mul, IN(0) * IN(1))
 MAP(ind_k_absdiff, fabs(IN(0) - IN(1)))
 MAP(ind_k_lesser, IN(0) < IN(1) ? IN(0) : IN(1))
-MAP(ind_k_sqrt, o->k[0] * sqrt(fmax(0, o->k[1] * IN(0))))
+MAP(ind_k_sqrt, o->k[0] * sqrt(greater(0, o->k[1] * IN(0))))
 MAP(ind_k_angle, atan(IN(0)) * (180.0 / 3.14159265358979323846))
 /* in: age of the extreme; k0: the period. */
 MAP(ind_k_aroon, 100.0 * (o->k[0] - IN(0)) / o->k[0])
@@ -39,9 +45,9 @@ MAP(ind_k_mfi, IN(0) + IN(1) < o->k[0] ? 0 : ratio(100.0 * IN(0), IN(0) + IN(1),
 MAP(ind_k_correl, ratio(IN(0), sqrt(IN(1)) * sqrt(IN(2)), 0))
 
 /* in: three prices. out: their sum, and what rounding took from it. */
-void ind_k_sum3(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_sum3(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double e, f, s = add_pair(IN(0), IN(1), &e);
 
 		s = add_pair(s, IN(2), &f);
@@ -50,21 +56,21 @@ void ind_k_sum3(const struct ind_op *o, const struct ind_op *end, const struct i
 }
 
 /* in: high, low, close before. With m = 1 it begins one candle early, with high - low. */
-void ind_k_true_range(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_true_range(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double h = IN(0), l = IN(1), tr = h - l;
 
 		if (o->m == 0 || x->t > o->start)
-			tr = fmax(tr, fmax(fabs(h - IN(2)), fabs(l - IN(2))));
+			tr = greater(tr, greater(fabs(h - IN(2)), fabs(l - IN(2))));
 		x->r[o->out[0]] = tr;
 	}
 }
 
 /* in: high, low, those before. out: +DM, -DM. */
-void ind_k_dm(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_dm(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double up = IN(0) - IN(2), dn = IN(3) - IN(1);
 
 		x->r[o->out[0]] = up > 0 && up > dn ? up : 0;
@@ -74,9 +80,9 @@ void ind_k_dm(const struct ind_op *o, const struct ind_op *end, const struct ind
 
 /* in: close, volume, close before. out: volume with the sign of the change; at the very first candle the volume
  * (m = 0) or nothing (m = 1). */
-void ind_k_signed(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_signed(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double v = IN(1);
 
 		if (x->t == o->start)
@@ -87,9 +93,9 @@ void ind_k_signed(const struct ind_op *o, const struct ind_op *end, const struct
 }
 
 /* in: price, price before, volume. out: money flowing in, money flowing out. */
-void ind_k_flow(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_flow(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double money = IN(0) * IN(2);
 
 		x->r[o->out[0]] = IN(0) > IN(1) ? money : 0;
@@ -98,9 +104,9 @@ void ind_k_flow(const struct ind_op *o, const struct ind_op *end, const struct i
 }
 
 /* in: a, b. out: what a is above b, what it is below. */
-void ind_k_gain(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_gain(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double d = IN(0) - IN(1);
 
 		x->r[o->out[0]] = d > 0 ? d : 0;
@@ -109,9 +115,9 @@ void ind_k_gain(const struct ind_op *o, const struct ind_op *end, const struct i
 }
 
 /* in: sum, n^2 cov with time, of OP_LINEAR. out: slope, intercept, value at the last candle, at the next one. */
-void ind_k_linreg(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_linreg(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double n = (double)o->n, slope = IN(1) / (n * n * (n * n - 1.0) / 12.0);
 		double mean = IN(0) / n, mid = (n - 1.0) / 2.0;
 

@@ -3,17 +3,15 @@
  */
 #include "stages/ap-indicators/ind_kernel.h"
 
-/* (m (n - 1) + up) / n, or up / n added while seeding, in twice the digits: m is two words. */
-static void mean_pair(union ind_word *m, double up, double up_tail, double n, bool seeding)
+/*
+ * m keep + up, in twice the digits: m is two words. keep and up's factor are rounded, which only makes the period a hair
+ * longer for gains and losses alike; what must not be rounded is m.
+ */
+static inline void mean_pair(union ind_word *m, double up, double keep)
 {
-	double a, b, e, s, lo, q, p, pe;
+	double e, f, p = mul_pair(m[0].d, keep, &e), s = add_pair(p, up, &f);
 
-	mul_exact(seeding ? n : n - 1.0, m[0].d, &a, &b);
-	s = add_pair(a, up, &e);
-	lo = b + e + up_tail + (seeding ? n : n - 1.0) * m[1].d;
-	q = s / n;
-	mul_exact(n, q, &p, &pe);
-	m[0].d = add_pair(q, (((s - p) - pe) + lo) / n, &m[1].d);
+	m[0].d = add_pair(s, e + f + m[1].d * keep, &m[1].d);
 }
 
 /* 100 g / (g + l) as a rounded value and its tail. */
@@ -36,18 +34,19 @@ static double rsi_split(const union ind_word *g, const union ind_word *l, double
  * twice the digits: where two large movements are behind the price, both means are large and the ratio moves in its
  * last digits only, which is all that a stochastic of it sees.
  */
-void ind_k_rsi_pair(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_rsi_pair(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core, *g = w + 1, *l = w + 3;
 		uint64_t age = x->t - o->start;
-		double in = x->r[o->in[0]], e, d = add_pair(in, -w[0].d, &e);
+		double in = x->r[o->in[0]], d = in - w[0].d, up = d > 0 ? d : 0, keep = age > o->n ? o->k[1] : 1.0;
 
 		w[0].d = in;
 		if (age == 0)
 			continue;
-		mean_pair(g, d > 0 ? d : 0, d > 0 ? e : 0, (double)o->n, age <= o->n);
-		mean_pair(l, d < 0 ? -d : 0, d < 0 ? -e : 0, (double)o->n, age <= o->n);
+		/* All changes count k0, those of the seed too. */
+		mean_pair(g, o->k[0] * up, keep);
+		mean_pair(l, o->k[0] * (up - d), keep);
 		if (g[0].d + l[0].d < 1e-16 * fabs(in))
 			g[0].d = g[1].d = l[0].d = l[1].d = w[5].d = w[6].d = 0;
 		else if (d != 0 || age <= o->n)
@@ -58,9 +57,9 @@ void ind_k_rsi_pair(const struct ind_op *o, const struct ind_op *end, const stru
 }
 
 /* out: Wilder's sum, s - s / n + x, started with the plain sum of the first n - 1. Words: s. */
-void ind_k_wilder(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_wilder(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double s = w->d;
 
@@ -74,9 +73,9 @@ void ind_k_wilder(const struct ind_op *o, const struct ind_op *end, const struct
 }
 
 /* in: +DI, -DI, range. out: 100 |p - m| / (p + m), the last one where that says nothing. Words: last. */
-void ind_k_dx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_dx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double p = x->r[o->in[0]], m = x->r[o->in[1]];
 
@@ -90,9 +89,9 @@ void ind_k_dx(const struct ind_op *o, const struct ind_op *end, const struct ind
  * in: +DI, -DI, range, DX. out: Wilder's mean of DX over n, seeded with the plain mean; candles without
  * range or movement count 0 in the seed and leave it alone later. Words: the mean.
  */
-void ind_k_adx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_adx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		uint64_t age = x->t - o->start;
 		bool still = x->r[o->in[2]] == 0 || x->r[o->in[0]] + x->r[o->in[1]] == 0;
@@ -112,9 +111,9 @@ void ind_k_adx(const struct ind_op *o, const struct ind_op *end, const struct in
  * in: x, x n candles ago, sum of the n last absolute changes, x one candle ago. Words: the mean.
  * out: m += (e (fast - slow) + slow)^2 (x - m), e = |change over n| / sum, 1 when the sum is 0.
  */
-void ind_k_kama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_kama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double in = x->r[o->in[0]], d = in - x->r[o->in[1]], sum = x->r[o->in[2]], c;
 		double prev = x->t == o->start ? x->r[o->in[3]] : w->d;
@@ -143,6 +142,12 @@ static void sar_start(union ind_word *w, double h, double l, double ph, double p
 	w[S_AF].d = step;
 }
 
+static inline double greatest(double a, double b, double c)
+{
+	a = a > b ? a : b;
+	return a > c ? a : c;
+}
+
 static double sar_next(union ind_word *w, double h, double l, double ph, double pl, const double *k)
 {
 	/* Both directions in one: prices are mirrored while short. */
@@ -150,26 +155,26 @@ static double sar_next(union ind_word *w, double h, double l, double ph, double 
 	double pnear = f > 0 ? pl : -ph, pfar = f > 0 ? ph : -pl, sar = f * w[S_SAR].d, ep = f * w[S_EP].d, out;
 
 	if (near <= sar) {
-		out = fmax(fmax(ep, pfar), far);
+		out = greatest(ep, pfar, far);
 		w[S_LONG].u = !w[S_LONG].u;
 		w[S_AF].d = k[0];
 		w[S_EP].d = f * near;
-		w[S_SAR].d = f * fmax(fmax(out + k[0] * (near - out), pfar), far);
+		w[S_SAR].d = f * greatest(out + k[0] * (near - out), pfar, far);
 		return f * out;
 	}
 	if (far > ep) {
 		ep = far;
 		w[S_EP].d = f * ep;
-		w[S_AF].d = fmin(w[S_AF].d + k[0], k[1]);
+		w[S_AF].d = -greatest(-(w[S_AF].d + k[0]), -k[1], -k[1]);
 	}
 	out = sar;
-	w[S_SAR].d = f * fmin(fmin(sar + w[S_AF].d * (ep - sar), pnear), near);
+	w[S_SAR].d = -f * greatest(-(sar + w[S_AF].d * (ep - sar)), -pnear, -near);
 	return f * out;
 }
 
-void ind_k_sar(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_sar(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double h = x->r[o->in[0]], l = x->r[o->in[1]], ph = x->r[o->in[2]], pl = x->r[o->in[3]];
 
@@ -188,9 +193,9 @@ void ind_k_sar(const struct ind_op *o, const struct ind_op *end, const struct in
  * band, direction (0: none yet). SuperTrend as in TradingView's reference: a band only tightens until the close
  * before has crossed it.
  */
-void ind_k_trend(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_trend(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double mid = x->r[o->in[0]], atr = o->k[0] * x->r[o->in[1]], c = x->r[o->in[2]];
 		double up = mid + atr, low = mid - atr;
@@ -217,9 +222,9 @@ void ind_k_trend(const struct ind_op *o, const struct ind_op *end, const struct 
 }
 
 /* out: sum of all so far. Words: compensated sum. */
-void ind_k_cum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_cum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		csum_add(x->core + o->core, x->r[o->in[0]]);
 		x->r[o->out[0]] = csum_get(x->core + o->core);
 	}
@@ -229,9 +234,9 @@ void ind_k_cum(const struct ind_op *o, const struct ind_op *end, const struct in
  * in: price * volume, volume. out: their sums' ratio since the session began; none while no volume was
  * traded in it. k: length and offset of a session in ms, 0: one session for ever. Words: session, sums.
  */
-void ind_k_session(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_session(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		int64_t len = (int64_t)o->k[0], at = x->open_ms - (int64_t)o->k[1], id = 0;
 
@@ -251,9 +256,9 @@ void ind_k_session(const struct ind_op *o, const struct ind_op *end, const struc
  * in: price, its highest and lowest of the window. out: Fisher transform, its value before. Words: the two
  * smoothed values. J. Ehlers 2002, with the constants of TradingView; no range counts as the middle.
  */
-void ind_k_fisher(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_fisher(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double hi = x->r[o->in[1]], lo = x->r[o->in[2]];
 		double at = hi > lo ? (x->r[o->in[0]] - lo) / (hi - lo) - 0.5 : 0, v;

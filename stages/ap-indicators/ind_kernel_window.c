@@ -8,9 +8,9 @@
 #include "stages/ap-indicators/ind_hot.h"
 
 #define HOT_KERNEL(name, call) \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x) \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
 	{ \
-		EACH_AWAKE(o, end, x) \
+		EACH_AWAKE(o, end, ctx) \
 			call; \
 	}
 
@@ -23,9 +23,9 @@ HOT_KERNEL(ind_k_macd, hot_macd(o, x, false))
 HOT_KERNEL(ind_k_bands, hot_bands(o, x))
 HOT_KERNEL(ind_k_lin2, hot_lin2(o, x))
 
-void ind_k_lag(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_lag(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x)
+	EACH_AWAKE(o, end, ctx)
 		x->r[o->out[0]] = past(x, o, 0, o->n);
 }
 
@@ -40,8 +40,9 @@ static void moments_about(const struct ind_op *o, const struct ind_ctx *x, doubl
 }
 
 /* Chooses a new centre for hot_moments and returns n times the variance. */
-double ind_moments_seed(const struct ind_op *o, const struct ind_ctx *x)
+double ind_moments_seed(const struct ind_op *o, struct ind_ctx ctx)
 {
+	const struct ind_ctx *x = &ctx;
 	union ind_word *w = x->core + o->core;
 	double n = (double)o->n, s1, s2, k = x->r[o->in[0]];
 
@@ -59,9 +60,9 @@ double ind_moments_seed(const struct ind_op *o, const struct ind_ctx *x)
 }
 
 /* out: sum, mean of the last n, for values of any sign. Words: compensated sum. */
-void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		double sum;
 
@@ -71,94 +72,107 @@ void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct in
 			csum_slide(w, x->r[o->in[0]], past(x, o, 0, o->n));
 		sum = csum_get(w);
 		x->r[o->out[0]] = sum;
-		x->r[o->out[1]] = sum / (double)o->n;
+		x->r[o->out[1]] = sum * o->k[0];
 	}
 }
 
 /*
- * out: S = sum of the last n; W = sum weighted 1 (oldest) to n (newest); n sum(i x_i) - sum(i) sum(x_i) for
- * i = 0 to n - 1, that is n^2 times the covariance with time. Words: S (2), W (2), both compensated; the products
- * with n are split so that what goes in comes out again in full.
+ * out: S = sum of the last n; k0 W, W = sum weighted 1 (oldest) to n (newest); and with m = 1 n sum(i x_i) - sum(i) sum(x_i)
+ * for i = 0 to n - 1, that is n W - k1 S, k1 = n (n + 1) / 2, n^2 times the covariance with time. Words: S (2), W (2), both
+ * compensated; the products with n are split so that what goes in comes out again in full.
  */
-void ind_k_linear(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_linear(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *s = x->core + o->core, *w = s + 2;
 		uint64_t age = x->t - o->start;
-		double in = x->r[o->in[0]], n = (double)o->n, half = n * (n + 1.0) / 2.0, a, b, c, d;
+		double in = x->r[o->in[0]], n = (double)o->n, a, b, c, d;
 
 		if (age < o->n) {
 			mul_exact((double)(age + 1), in, &a, &b);
+			csum_add(w, a);
+			w[1].d += b;
 			csum_add(s, in);
 		} else {
-			csum_add(w, -s[0].d);
-			csum_add(w, -s[1].d);
+			/* W += n in - S; of the four addends the two large ones meet first. */
 			mul_exact(n, in, &a, &b);
+			c = add_pair(a, -s[0].d, &d);
+			csum_add(w, c);
+			w[1].d += d + (b - s[1].d);
 			csum_slide(s, in, past(x, o, 0, o->n));
 		}
-		csum_add(w, a);
-		csum_add(w, b);
 		x->r[o->out[0]] = csum_get(s);
-		x->r[o->out[1]] = csum_get(w);
+		x->r[o->out[1]] = csum_get(w) * o->k[0];
+		if (o->m == 0)
+			continue;
 		mul_exact(n, w[0].d, &a, &b);
-		mul_exact(half, s[0].d, &c, &d);
-		x->r[o->out[2]] = (a - c) + ((b - d) + (n * w[1].d - half * s[1].d));
+		mul_exact(o->k[1], s[0].d, &c, &d);
+		x->r[o->out[2]] = (a - c) + ((b - d) + (n * w[1].d - o->k[1] * s[1].d));
 	}
-}
-
-/* Whether the value at position at stays above the newest one; with two inputs the second decides between equals. */
-static inline bool stays(const struct ind_op *o, const struct ind_ctx *x, uint64_t at, double in)
-{
-	double k = o->k[0], v = k * x->ring[o->ring[0] + (at & o->mask[0])].d;
-
-	if (o->n_in == 2 && v == in)
-		return k * x->ring[o->ring[1] + (at & o->mask[1])].d > k * x->r[o->in[1]];
-	return v > in;
 }
 
 /*
- * out: greatest (k0 = 1) or least (k0 = -1) of the last n, and how many candles ago it was, the latest of equals.
- * Words: head, length, then the positions of the values that may still become the answer, in falling order.
- * The new value removes those it beats: a few are tried one by one, a long run is halved.
+ * out: the greatest (high) or least (low) of the last n, and how many candles ago it was, the latest of equals.
+ * Words: head, length, then the positions of the values that may still become the answer, best first.
+ * The new value removes those it beats. How many is not to be foreseen, so the last three are tried without a branch;
+ * a longer run is halved. Reading below the head is harmless: what is found there does not count.
+ * In the pair kinds the second input, a tail with ring 1, decides between equals.
  */
-void ind_k_ext(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
-{
-	EACH_AWAKE(o, end, x) {
-		union ind_word *w = x->core + o->core, *q = w + 2;
-		uint64_t mask = o->m, head = w[0].u, len = w[1].u, lo = 0, t = x->t;
-		double in = o->k[0] * x->r[o->in[0]];
-
-		if (len > 0 && q[head & mask].u + o->n <= t) {
-			head++;
-			len--;
-		}
-		for (int i = 0; i < 4 && len > 0; i++, len--)
-			if (stays(o, x, q[(head + len - 1) & mask].u, in))
-				goto place;
-		while (lo < len) {
-			uint64_t mid = lo + (len - lo) / 2;
-
-			if (stays(o, x, q[(head + mid) & mask].u, in))
-				lo = mid + 1;
-			else
-				len = mid;
-		}
-place:
-		q[(head + len) & mask].u = t;
-		w[0].u = head & mask;
-		w[1].u = len + 1;
-		x->r[o->out[0]] = past(x, o, 0, t - q[head & mask].u);
-		x->r[o->out[1]] = (double)(t - q[head & mask].u);
+#define EXT_KERNEL(name, beats) \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	{ \
+		EACH_AWAKE(o, end, ctx) { \
+			union ind_word *w = x->core + o->core, *q = w + 2; \
+			const union ind_word *v0 = x->ring + o->ring[0]; \
+			uint64_t qm = o->m, m = o->mask[0], late = w[1].u != 0 && q[w[0].u].u + o->n <= x->t; \
+			uint64_t head = (w[0].u + late) & qm, len = w[1].u - late, e = head + len, lo = 0, a, b, c; \
+			double in = x->r[o->in[0]]; \
+\
+			a = (uint64_t)(len > 0) & (uint64_t)beats(q[(e - 1) & qm].u); \
+			b = a & (uint64_t)(len > 1) & (uint64_t)beats(q[(e - 2) & qm].u); \
+			c = b & (uint64_t)(len > 2) & (uint64_t)beats(q[(e - 3) & qm].u); \
+			len -= a + b + c; \
+			while (c && lo < len) { \
+				uint64_t mid = lo + (len - lo) / 2; \
+\
+				if (beats(q[(head + mid) & qm].u)) \
+					len = mid; \
+				else \
+					lo = mid + 1; \
+			} \
+			q[(head + len) & qm].u = x->t; \
+			w[0].u = head; \
+			w[1].u = len + 1; \
+			x->r[o->out[0]] = v0[q[head].u & m].d; \
+			x->r[o->out[1]] = (double)(int64_t)(x->t - q[head].u); \
+		} \
 	}
+
+#define BEATS_HIGH(at) (v0[(at) & m].d <= in)
+#define BEATS_LOW(at) (v0[(at) & m].d >= in)
+EXT_KERNEL(ind_k_high, BEATS_HIGH)
+EXT_KERNEL(ind_k_low, BEATS_LOW)
+
+/* k0 = 1: whether (v, tail) is not above the newest pair; k0 = -1: not below it. */
+static inline bool pair_beats(const struct ind_op *o, const struct ind_ctx *x, uint64_t at, double in)
+{
+	double k = o->k[0], v = k * x->ring[o->ring[0] + (at & o->mask[0])].d;
+
+	if (v != k * in)
+		return v < k * in;
+	return k * x->ring[o->ring[1] + (at & o->mask[1])].d <= k * x->r[o->in[1]];
 }
+
+#define BEATS_PAIR(at) pair_beats(o, x, at, in)
+EXT_KERNEL(ind_k_ext_pair, BEATS_PAIR)
 
 /*
  * in: x, its mean. out: mean absolute deviation of the last n. The mean moves with every candle and every term
  * with it, so this one reads its whole window: the same time for any data, n / 2 ns or so.
  */
-void ind_k_mad(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_mad(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double mean = x->r[o->in[1]], a = 0, b = 0;
 		uint32_t i = 0;
 
@@ -173,9 +187,9 @@ void ind_k_mad(const struct ind_op *o, const struct ind_op *end, const struct in
 }
 
 /* out: how many of the n values before are not above this one, in percent. Reads its window, like the above. */
-void ind_k_rank(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_rank(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		double in = x->r[o->in[0]];
 		uint32_t n = 0;
 
@@ -233,9 +247,9 @@ static void comoments_slide(const struct ind_op *o, const struct ind_ctx *x, uni
 	w[C_LEFT].u--;
 }
 
-void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		uint64_t age = x->t - o->start;
 		double n = (double)o->n, xx, yy;
@@ -264,9 +278,9 @@ void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const str
  * are compensated and meet before they are rounded, so that two nearly equal means keep their difference.
  * Words: sum over n (2), sum over m (2).
  */
-void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		union ind_word *w = x->core + o->core;
 		uint64_t age = x->t - o->start;
 		double n = (double)o->n, m = (double)o->m, a, b, c, d;
@@ -282,22 +296,28 @@ void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct in
 }
 
 /*
- * in: the typical price threefold, as an exact pair (rings 0 and 1). out: CCI. Like OP_MAD it reads its window: the
- * mean moves with every candle. Differences from the newest value are taken before anything is rounded; a deviation
- * of rounding noise is none.
+ * in: the typical price threefold, as an exact pair (rings 0 and 1). out: CCI. Words: compensated sum of the last n.
+ * Like OP_MAD it reads its window, for the mean moves with every candle. Differences from the newest value are taken
+ * before anything is rounded; a deviation of rounding noise is none.
  */
-void ind_k_cci(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_cci(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
-		double hi = x->r[o->in[0]], lo = x->r[o->in[1]], mean = 0, mad = 0;
+	EACH_AWAKE(o, end, ctx) {
+		union ind_word *w = x->core + o->core;
+		const union ind_word *v = x->ring + o->ring[0], *u = x->ring + o->ring[1];
+		double hi = x->r[o->in[0]], lo = x->r[o->in[1]], n = (double)o->n, a, b, mean, mad = 0;
+		bool full = x->t - o->start >= o->n;
 
-		for (uint32_t i = 0; i < o->n; i++)
-			mean += (past(x, o, 0, i) - hi) + (past(x, o, 1, i) - lo);
-		mean /= (double)o->n;
-		for (uint32_t i = 0; i < o->n; i++)
-			mad += fabs((past(x, o, 0, i) - hi) + (past(x, o, 1, i) - lo) - mean);
-		mad /= (double)o->n;
-		x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? -mean / (o->k[0] * mad) : 0;
+		csum_slide(w, hi, full ? past(x, o, 0, o->n) : 0);
+		w[1].d += lo - (full ? past(x, o, 1, o->n) : 0);
+		if (x->t - o->start + 1 < o->n)
+			continue;
+		mul_exact(n, hi, &a, &b);
+		mean = ((w[0].d - a) + (w[1].d - b)) / n;
+		for (uint64_t i = x->t + 1 - o->n; i <= x->t; i++)
+			mad += fabs((v[i & o->mask[0]].d - hi) + u[i & o->mask[1]].d - mean);
+		mad /= n;
+		x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
 	}
 }
 
@@ -305,9 +325,9 @@ void ind_k_cci(const struct ind_op *o, const struct ind_op *end, const struct in
  * in: RSI, its tail, age of its highest, of its lowest (rings 0: RSI, 1: tail). out: position in the range, percent.
  * In a strong trend RSI is so near to 100 that its last digits are all that moves: the tail has the digits behind.
  */
-void ind_k_stochrsi(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *x)
+void ind_k_stochrsi(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
 {
-	EACH_AWAKE(o, end, x) {
+	EACH_AWAKE(o, end, ctx) {
 		uint64_t up = (uint64_t)x->r[o->in[2]], dn = (uint64_t)x->r[o->in[3]];
 		double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
 
@@ -322,8 +342,9 @@ void ind_k_stochrsi(const struct ind_op *o, const struct ind_op *end, const stru
  * mean - k dev of the last n where the two nearly cancel: from the ring, in twice the digits. n^2 times the variance
  * is n sum(x^2) - sum(x)^2; one Newton step gives the root's second half.
  */
-double ind_band_exact(const struct ind_op *o, const struct ind_ctx *x, double k)
+double ind_band_exact(const struct ind_op *o, struct ind_ctx ctx, double k)
 {
+	const struct ind_ctx *x = &ctx;
 	union ind_word s[2] = { { .d = 0 }, { .d = 0 } }, q[2] = { { .d = 0 }, { .d = 0 } };
 	double n = (double)o->n, v, ve, a, ae, e, r, re;
 

@@ -76,7 +76,7 @@ struct ind_ref ind_sqrt(struct ind_build *b, double k, double m, struct ind_ref 
 
 struct ind_ref ind_sum(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return window(b, (op){ .code = OP_SUM }, x, n, 2);
+	return window(b, (op){ .code = OP_SUM, .k = { 1.0 / (double)n } }, x, n, 2);
 }
 
 struct ind_ref ind_moments(struct ind_build *b, struct ind_ref x, uint32_t n)
@@ -99,23 +99,21 @@ struct ind_ref ind_rma(struct ind_build *b, struct ind_ref x, uint32_t n)
 	return ind_ema(b, x, n, 1.0 / (double)n);
 }
 
-struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n)
+struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n, bool cov)
 {
-	return window(b, (op){ .code = OP_LINEAR }, x, n, 3);
+	double all = (double)n * ((double)n + 1.0) / 2.0;
+
+	return window(b, (op){ .code = OP_LINEAR, .m = cov, .k = { 1.0 / all, all } }, x, n, cov ? 3 : 2);
 }
 
 struct ind_ref ind_wma(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	struct ind_ref w = ind_out(ind_linear(b, x, n), 1);
-	double all = (double)n * ((double)n + 1.0) / 2.0;
-
-	return ind_lin(b, 1.0 / all, w, 0, w);
+	return ind_out(ind_linear(b, x, n, false), 1);
 }
 
-static struct ind_ref extreme(struct ind_build *b, const struct ind_ref *x, unsigned n_in, uint32_t n, double sign)
+static struct ind_ref extreme(struct ind_build *b, op o, const struct ind_ref *x, unsigned n_in, uint32_t n)
 {
-	op o = { .code = OP_EXT, .n = n, .k = { sign } };
-
+	o.n = n;
 	while (o.m + 1 < n)
 		o.m = 2 * o.m + 1;
 	for (unsigned i = 0; i < n_in; i++)
@@ -125,22 +123,22 @@ static struct ind_ref extreme(struct ind_build *b, const struct ind_ref *x, unsi
 
 struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, &x, 1, n, 1);
+	return extreme(b, (op){ .code = OP_HIGH }, &x, 1, n);
 }
 
 struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, &x, 1, n, -1);
+	return extreme(b, (op){ .code = OP_LOW }, &x, 1, n);
 }
 
 struct ind_ref ind_high_pair(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n, 1);
+	return extreme(b, (op){ .code = OP_EXT_PAIR, .k = { 1 } }, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n);
 }
 
 struct ind_ref ind_low_pair(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n, -1);
+	return extreme(b, (op){ .code = OP_EXT_PAIR, .k = { -1 } }, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n);
 }
 
 struct ind_ref ind_true_range(struct ind_build *b, bool tv)

@@ -2,8 +2,8 @@
  * ind_set.c - a list of indicators becomes a program, and the program takes candles.
  *
  * Each indicator's build function adds operations; equal ones are shared. Then registers are numbered so
- * that output slots come first (a slot's value is written in place, not copied), operations are sorted
- * by depth and kind, and their state is laid out in one block.
+ * that output slots come first (a slot's value is written in place, not copied), operations are put
+ * into an order with few runs of one kind, and their state is laid out in one block.
  *
  * Pure; allocates only while compiling. Knows no indicator by name.
  */
@@ -208,45 +208,119 @@ static void regs_number(struct ind_build *b, const struct ind_ref *outs, size_t 
 	s->n_values = next;
 }
 
-static int op_order(const void *a, const void *b)
-{
-	const struct ind_op *x = a, *y = b;
-
-	if (x->front != y->front)
-		return x->front > y->front ? -1 : 1;
-	if (x->level != y->level)
-		return x->level < y->level ? -1 : 1;
-	if (x->code != y->code)
-		return x->code < y->code ? -1 : 1;
-	/* Output registers are distinct within a set, rings are numbered: the order is total. */
-	if (x->n_out > 0 && y->n_out > 0)
-		return x->out[0] < y->out[0] ? -1 : 1;
-	return x->ring[0] < y->ring[0] ? -1 : x->ring[0] > y->ring[0];
-}
-
 /* The place of an operation that may run up front, or -1: it reads nothing but the candle's own values. */
-static int front_kind(const struct ind_set *s, const struct ind_op *o)
+static int front_kind(const struct ind_op *o)
 {
 	static const struct { uint8_t code, level, kind; } front[] = {
 		{ OP_RING, 1, FRONT_RING }, { OP_MOMENTS, 2, FRONT_MOMENTS }, { OP_EMA, 1, FRONT_EMA },
 		{ OP_RSI, 1, FRONT_RSI }, { OP_MACD, 1, FRONT_MACD }, { OP_BANDS, 3, FRONT_BANDS }
 	};
 
-	(void)s;
 	for (size_t i = 0; i < sizeof front / sizeof front[0]; i++)
 		if (front[i].code == o->code && front[i].level == o->level)
 			return front[i].kind;
 	return -1;
 }
 
-/* Sorts the operations, those up front first, and cuts them into runs of one kind. */
+/* Who computes a register, and who fills a ring: numbers of operations, by which others wait for them. */
+struct makers { uint32_t reg[IND_REG_MAX], ring[IND_REG_MAX]; };
+static const uint32_t NO_OP = UINT32_MAX;
+
+static void makers_find(const struct ind_set *s, struct makers *m)
+{
+	memset(m, 0xff, sizeof *m);
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		const struct ind_op *o = &s->ops[i];
+
+		for (unsigned k = 0; k < o->n_out; k++)
+			m->reg[o->out[k]] = i;
+		if (o->code == OP_RING)
+			m->ring[o->ring[0] - 1] = i;
+	}
+}
+
+static bool op_ready(const struct ind_op *o, const struct makers *m, const bool *done)
+{
+	for (unsigned k = 0; k < o->n_in; k++)
+		if (m->reg[o->in[k]] != NO_OP && !done[m->reg[o->in[k]]])
+			return false;
+	for (unsigned k = 0; k < 2 && o->code != OP_RING; k++)
+		if (o->ring[k] != 0 && !done[m->ring[o->ring[k] - 1]])
+			return false;
+	return true;
+}
+
+/*
+ * The kind to run next: the one of which most stand ready; better still one of which all that are left stand
+ * ready, for it needs no second call.
+ */
+static uint8_t kind_next(const struct ind_set *s, const struct makers *m, const bool *done)
+{
+	uint32_t ready[OP_N_CODES] = { 0 }, left[OP_N_CODES] = { 0 }, best = 0;
+	uint8_t code = OP_N_CODES;
+
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		if (!done[i]) {
+			left[s->ops[i].code]++;
+			ready[s->ops[i].code] += op_ready(&s->ops[i], m, done);
+		}
+	for (uint8_t c = 0; c < OP_N_CODES; c++) {
+		uint32_t rank = ready[c] + (ready[c] == left[c] ? IND_REG_MAX : 0);
+
+		if (ready[c] > 0 && rank > best) {
+			best = rank;
+			code = c;
+		}
+	}
+	assert(code < OP_N_CODES);
+	return code;
+}
+
+/* Puts the operations into an order that respects who reads whom: those up front first, then in few long runs. */
+static bool ops_order(struct ind_set *s)
+{
+	struct ind_op *to = calloc(s->n_ops + 1, sizeof *to);
+	bool *done = calloc(s->n_ops + 1, sizeof *done);
+	struct makers *m = malloc(sizeof *m);
+	uint32_t n = 0;
+
+	if (to == NULL || done == NULL || m == NULL) {
+		free(to);
+		free(done);
+		free(m);
+		return false;
+	}
+	makers_find(s, m);
+	for (int kind = 0; kind < FRONT_N; kind++)
+		for (uint32_t i = 0; i < s->n_ops; i++)
+			if (s->ops[i].front == kind) {
+				to[n++] = s->ops[i];
+				done[i] = true;
+			}
+	while (n < s->n_ops) {
+		uint8_t code = kind_next(s, m, done);
+
+		/* One pass takes chains of the same kind too, for they were described in order. */
+		for (uint32_t i = 0; i < s->n_ops; i++)
+			if (!done[i] && s->ops[i].code == code && op_ready(&s->ops[i], m, done)) {
+				to[n++] = s->ops[i];
+				done[i] = true;
+			}
+	}
+	free(s->ops);
+	free(done);
+	free(m);
+	s->ops = to;
+	return true;
+}
+
+/* Orders the operations and cuts them into runs of one kind. */
 static bool runs_make(struct ind_set *s)
 {
 	for (uint32_t i = 0; i < s->n_ops; i++)
-		s->ops[i].front = (int8_t)front_kind(s, &s->ops[i]);
-	qsort(s->ops, s->n_ops, sizeof *s->ops, op_order);
+		s->ops[i].front = (int8_t)front_kind(&s->ops[i]);
 	s->runs = calloc(s->n_ops ? s->n_ops : 1, sizeof *s->runs);
-	if (s->runs == NULL)
+	if (s->runs == NULL || !ops_order(s))
 		return false;
 	for (uint32_t i = 0; i < s->n_ops; i++) {
 		struct ind_op *o = &s->ops[i];
@@ -255,7 +329,7 @@ static bool runs_make(struct ind_set *s)
 		if (o->front >= 0) {
 			r = &s->front[o->front];
 			r->op = r->op == NULL ? o : r->op;
-		} else if (r == NULL || r->op->code != o->code || r->op->level != o->level) {
+		} else if (r == NULL || r->op->code != o->code) {
 			r = &s->runs[s->n_runs++];
 			*r = (struct ind_run){ ind_op_run(o), o, o };
 		}
