@@ -36,7 +36,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "retries_total", "", AP_M_COUNTER, (double)st->retries);
 	ap_metrics_add(m, "recoveries_total", "", AP_M_COUNTER, (double)st->recoveries);
 	ap_metrics_add(m, "bad_rows_total", "", AP_M_COUNTER, (double)st->bad_rows);
-	ap_metrics_add(m, "bad_frames_total", "", AP_M_COUNTER, (double)s->map->bad_frames);
+	ap_metrics_add(m, "bad_frames_total", "", AP_M_COUNTER, (double)(s->now->map->bad_frames + s->next->map->bad_frames));
 	ap_metrics_add(m, "lost_total", "", AP_M_COUNTER, (double)st->lost);
 	ap_metrics_add(m, "postgresql_up", "", AP_M_GAUGE, s->pg_ready ? 1.0 : 0.0);
 	if (st->batch_us.n > 0) {
@@ -150,10 +150,11 @@ static bool sink_open(struct sink *s, char *err, size_t errlen)
 
 	ap_worker_name(&s->app.conf, s->worker, sizeof s->worker);
 	ap_hist_init(&s->stats.batch_us);
-	s->map = map_new(&s->app.conf);
 	s->parts = (size_t)s->app.conf.data_partitions + 1;
 	s->part = calloc(s->parts, sizeof *s->part);
-	if (s->map == NULL || s->part == NULL) {
+	s->now = &s->batch[0];
+	s->next = &s->batch[1];
+	if (s->part == NULL || !batch_open(s, s->now) || !batch_open(s, s->next)) {
 		snprintf(err, errlen, "no memory");
 		return false;
 	}
@@ -182,9 +183,9 @@ static void sink_close(struct sink *s)
 	if (s->pg != NULL)
 		ap_pg_free(s->pg);
 	tx_done(&s->tx);
-	free(s->tx.taken);
 	free(s->part);
-	map_free(s->map);
+	batch_close(&s->batch[0]);
+	batch_close(&s->batch[1]);
 }
 
 int main(int argc, char **argv)

@@ -3,7 +3,7 @@
  *
  * One worker, one PostgreSQL connection, one Redis connection a partition (and one for ap:metric). A partition is
  * leased, its cursors are taken over in PostgreSQL, its groups are set to them, and then it reads ahead into its inbox.
- * Whenever PostgreSQL is free, everything that waits in the inboxes becomes one transaction. Any trouble with a
+ * What waits in the inboxes is gathered into a batch while the batch before is being stored. Any trouble with a
  * partition, and any trouble with PostgreSQL for all of them, leads back to the first step.
  */
 #ifndef AP_PERSIST_MAIN_H
@@ -41,11 +41,8 @@ struct stream {
 	char key[48];
 	ap_id stored;           /* PostgreSQL's cursor */
 	int64_t stored_q;       /* -1: nothing stored yet */
-	ap_id taken;            /* with what is in the transaction under way */
+	ap_id taken;            /* with what is in the two batches */
 	int64_t taken_q;
-	uint32_t taken_n;       /* records in it */
-	uint64_t lost_now;      /* entries missing in front of what is in it */
-	char token[TOKEN_TEXT]; /* of the life in which it was taken */
 	bool gap;               /* its next entry did not follow: the partition was taken again; next time it is believed */
 };
 
@@ -81,11 +78,29 @@ struct part {
 
 enum job { JOB_NONE, JOB_SETUP, JOB_LOAD, JOB_TX, JOB_UPKEEP };
 
-/* An entry in the transaction under way, to be acknowledged after COMMIT. */
+/* An entry of a batch, to be acknowledged after COMMIT. */
 struct taken {
 	struct part *part;
 	unsigned s;
 	ap_id id;
+};
+
+/* How far a batch moves one cursor. */
+struct mark {
+	bool on;
+	ap_id prev, last;
+	int64_t q;              /* of last */
+	uint32_t n;             /* records */
+	uint64_t lost;          /* entries missing among them */
+	char token[TOKEN_TEXT]; /* of the life in which they were taken */
+};
+
+/* What one transaction stores. One is under way while the next one gathers. */
+struct batch {
+	struct map *map;
+	struct taken *taken;
+	size_t taken_n, taken_cap;
+	struct mark *mark;      /* parts x MAP_STREAMS */
 };
 
 /*
@@ -102,7 +117,7 @@ struct tx {
 	size_t lo, hi, mid;             /* probing: rows [0, lo) are good, [lo, hi) hold a bad one, [lo, mid) are tried */
 	size_t put, put_to;             /* COPY under way: the next row to put, and the end */
 	bool headed;                    /* its header has been put */
-	size_t span;                    /* map->span before this one are known to exist */
+	size_t span;                    /* the map's spans before this one are known to exist */
 	size_t asked[SPANS_ASKED], asked_n;     /* those being made sure of */
 	uint8_t *skip[AP_T_N];          /* 1: that row is bad; NULL: none is */
 	size_t skip_n[AP_T_N];          /* rows that skip speaks of */
@@ -110,8 +125,6 @@ struct tx {
 	unsigned attempts;
 	void (*after)(struct sink *s);  /* what follows ROLLBACK */
 	int64_t began_ns;
-	struct taken *taken;
-	size_t taken_n, taken_cap;
 };
 
 struct stats {
@@ -128,7 +141,8 @@ struct sink {
 	struct part *load;      /* JOB_LOAD: whose, */
 	char load_token[TOKEN_TEXT];    /* and in which life */
 	const struct ap_store *store;
-	struct map *map;
+	struct batch batch[2], *now, *next;     /* under way; gathering */
+	struct map_steps steps; /* of both maps */
 	struct part *part;      /* parts + 1 of them; the last one is ap:metric */
 	size_t parts;
 	size_t turn;            /* where the next transaction starts to take */
@@ -160,10 +174,10 @@ void part_release(struct part *pt);
 /* Asks for more unless the inbox is full. */
 void part_read(struct part *pt);
 /* The transaction has been committed: acknowledge, and mirror the cursors where people look. */
-void part_stored(struct part *pt);
+void part_stored(struct part *pt, const struct batch *b);
 
 /* main_tx.c */
-/* PostgreSQL is free: takes over a partition, or turns what waits into a transaction, or rests. */
+/* Gathers what waits in the inboxes; if PostgreSQL is free, stores it, takes over a partition, or rests. */
 void sink_pump(struct sink *s);
 /* The connection is gone: whatever was under way is forgotten, the cursors in PostgreSQL tell what came of it. */
 void sink_pg_down(struct sink *s, const char *why);
@@ -172,6 +186,8 @@ void sink_leave(struct sink *s);
 void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents);
 /* Gives back what the transaction holds. */
 void tx_done(struct tx *x);
+bool batch_open(struct sink *s, struct batch *b);
+void batch_close(struct batch *b);
 
 /* main_setup.c: what happens once a connection, and what happens now and then. */
 void sink_setup(struct sink *s);

@@ -190,8 +190,6 @@ void part_loaded(struct part *pt)
 
 		st->taken = st->stored;
 		st->taken_q = st->stored_q;
-		st->taken_n = 0;
-		st->lost_now = 0;
 		if (st->on && !seek_stream(pt, st)) {
 			part_forget(pt, "redis_down");
 			return;
@@ -318,40 +316,39 @@ static void mirror(struct part *pt, const struct stream *st)
 		       map_stream_name(st->s), (long long)st->stored_q);
 }
 
-static void ack(struct part *pt, const struct stream *st)
+static void ack(struct part *pt, const struct stream *st, const struct batch *b)
 {
-	const struct tx *x = &pt->sink->tx;
 	char ids[ACKS][AP_ID_TEXT];
 	const char *argv[ARGV_MAX] = { "XACK", st->key, group };
 	int argc = 3;
 
-	for (size_t i = 0; i < x->taken_n; i++) {
-		if (x->taken[i].part == pt && x->taken[i].s == st->s) {
-			ap_id_format(x->taken[i].id, ids[argc - 3]);
+	for (size_t i = 0; i < b->taken_n; i++) {
+		if (b->taken[i].part == pt && b->taken[i].s == st->s) {
+			ap_id_format(b->taken[i].id, ids[argc - 3]);
 			argv[argc] = ids[argc - 3];
 			argc++;
 		}
-		if (argc == ACKS + 3 || (i + 1 == x->taken_n && argc > 3)) {
+		if (argc == ACKS + 3 || (i + 1 == b->taken_n && argc > 3)) {
 			ap_redis_send(pt->redis, plain_cb, pt, 0, argc, argv, NULL);
 			argc = 3;
 		}
 	}
 }
 
-void part_stored(struct part *pt)
+void part_stored(struct part *pt, const struct batch *b)
 {
+	const struct mark *m = &b->mark[(size_t)(pt - pt->sink->part) * MAP_STREAMS];
+
 	for (size_t i = 0; i < MAP_STREAMS; i++) {
 		struct stream *st = &pt->st[i];
 
-		if (!st->on || ap_id_cmp(st->taken, st->stored) == 0)
+		if (!m[i].on)
 			continue;
-		st->stored = st->taken;
-		st->stored_q = st->taken_q;
-		st->taken_n = 0;
-		st->lost_now = 0;
+		st->stored = m[i].last;
+		st->stored_q = m[i].q;
 		if (pt->phase != PH_READ)
 			continue;
-		ack(pt, st);
+		ack(pt, st, b);
 		mirror(pt, st);
 	}
 }

@@ -29,7 +29,27 @@ void tx_done(struct tx *x)
 		x->skip[t] = NULL;
 		x->skip_n[t] = 0;
 	}
-	x->taken_n = 0;
+}
+
+bool batch_open(struct sink *s, struct batch *b)
+{
+	b->map = map_new(&s->app.conf, &s->steps);
+	b->mark = calloc(s->parts * MAP_STREAMS, sizeof *b->mark);
+	return b->map != NULL && b->mark != NULL;
+}
+
+void batch_close(struct batch *b)
+{
+	map_free(b->map);
+	free(b->mark);
+	free(b->taken);
+}
+
+static void batch_clear(struct sink *s, struct batch *b)
+{
+	map_clear(b->map);
+	b->taken_n = 0;
+	memset(b->mark, 0, s->parts * MAP_STREAMS * sizeof *b->mark);
 }
 
 /* --- results ---------------------------------------------------------------------------------------------- */
@@ -92,7 +112,7 @@ static void spans_cb(void *ctx, const struct ap_pg_result *r)
 	if (!answered(s, r))
 		return;
 	for (size_t i = 0; i < s->tx.asked_n; i++) {
-		const struct map_span *sp = &s->map->span[s->tx.asked[i]];
+		const struct map_span *sp = &s->now->map->span[s->tx.asked[i]];
 
 		*span_slot(s, sp) = span_key(sp);
 		s->known_n++;
@@ -109,8 +129,8 @@ static void step_spans(struct sink *s)
 		forget_spans(s);
 	ap_buf_init(&sql, SQL_MAX);
 	x->asked_n = 0;
-	for (; x->span < s->map->spans && x->asked_n < SPANS_ASKED; x->span++) {
-		const struct map_span *sp = &s->map->span[x->span];
+	for (; x->span < s->now->map->spans && x->asked_n < SPANS_ASKED; x->span++) {
+		const struct map_span *sp = &s->now->map->span[x->span];
 
 		if (*span_slot(s, sp) != 0)
 			continue;
@@ -147,7 +167,7 @@ static void copy_ready(void *ctx)
 {
 	struct sink *s = ctx;
 	struct tx *x = &s->tx;
-	const struct rows *r = &s->map->t[x->table];
+	const struct rows *r = &s->now->map->t[x->table];
 	bool more = true;
 
 	if (!x->headed)
@@ -203,7 +223,7 @@ static void step_rows(struct sink *s)
 	struct tx *x = &s->tx;
 	struct ap_buf sql;
 
-	while (x->table < AP_T_N && s->map->t[x->table].n == 0)
+	while (x->table < AP_T_N && s->now->map->t[x->table].n == 0)
 		x->table++;
 	if (x->table == AP_T_N) {
 		x->step++;
@@ -211,9 +231,9 @@ static void step_rows(struct sink *s)
 		return;
 	}
 	x->put = x->probing ? x->lo : 0;
-	x->put_to = x->probing ? x->mid : s->map->t[x->table].n;
+	x->put_to = x->probing ? x->mid : s->now->map->t[x->table].n;
 	x->headed = false;
-	x->twin = x->merge || s->map->t[x->table].revised;
+	x->twin = x->merge || s->now->map->t[x->table].revised;
 	ap_buf_init(&sql, SQL_MAX);
 	ap_table_copy_sql(&sql, x->table, x->twin);
 	ap_buf_putc(&sql, '\0');
@@ -276,14 +296,14 @@ static void step_cover(struct sink *s)
 		"FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS c (source, lo, hi)";
 	struct cols c;
 
-	if (s->map->covers == 0) {
+	if (s->now->map->covers == 0) {
 		s->tx.step++;
 		tx_go(s);
 		return;
 	}
 	cols_init(&c, 3);
-	for (size_t i = 0; i < s->map->covers; i++) {
-		const struct map_cover *v = &s->map->cover[i];
+	for (size_t i = 0; i < s->now->map->covers; i++) {
+		const struct map_cover *v = &s->now->map->cover[i];
 
 		array_text(&c.b[0], ap_str_n(v->source, v->len));
 		array_i64(&c.b[1], v->lo / 1000);
@@ -295,25 +315,27 @@ static void step_cover(struct sink *s)
 /* What was taken is not stored and will be read again. */
 static void untake(struct sink *s)
 {
+	for (int k = 0; k < 2; k++) {
+		batch_clear(s, &s->batch[k]);
+		map_reset(s->batch[k].map);
+	}
 	for (size_t p = 0; p < s->parts; p++)
 		for (size_t i = 0; i < MAP_STREAMS; i++) {
 			struct stream *st = &s->part[p].st[i];
 
 			st->taken = st->stored;
 			st->taken_q = st->stored_q;
-			st->taken_n = 0;
-			st->lost_now = 0;
 		}
+	tx_done(&s->tx);
 }
 
 static void fenced(struct sink *s)
 {
 	s->job = JOB_NONE;
-	for (size_t i = 0; i < s->tx.taken_n; i++)
-		part_forget(s->tx.taken[i].part, "fenced");
+	for (int k = 0; k < 2; k++)
+		for (size_t i = 0; i < s->batch[k].taken_n; i++)
+			part_forget(s->batch[k].taken[i].part, "fenced");
 	untake(s);
-	tx_done(&s->tx);
-	map_reset(s->map);
 	sink_pump(s);
 }
 
@@ -346,19 +368,18 @@ static void step_cursors(struct sink *s)
 	s->tx.cursors = 0;
 	for (size_t p = 0; p < s->parts; p++)
 		for (size_t i = 0; i < MAP_STREAMS; i++) {
-			const struct part *pt = &s->part[p];
-			const struct stream *st = &pt->st[i];
+			const struct mark *m = &s->now->mark[p * MAP_STREAMS + i];
 
-			if (!st->on || ap_id_cmp(st->taken, st->stored) == 0)
+			if (!m->on)
 				continue;
-			array_i64(&c.b[0], pt->p);
-			array_text(&c.b[1], ap_str_c(map_stream_name(st->s)));
-			array_text(&c.b[2], ap_str_c(st->token));
-			array_text(&c.b[3], ap_str_n(id, ap_id_format(st->stored, id)));
-			array_text(&c.b[4], ap_str_n(id, ap_id_format(st->taken, id)));
-			array_i64(&c.b[5], st->taken_q);
-			array_i64(&c.b[6], st->taken_n);
-			array_i64(&c.b[7], (int64_t)st->lost_now);
+			array_i64(&c.b[0], s->part[p].p);
+			array_text(&c.b[1], ap_str_c(map_stream_name((unsigned)i)));
+			array_text(&c.b[2], ap_str_c(m->token));
+			array_text(&c.b[3], ap_str_n(id, ap_id_format(m->prev, id)));
+			array_text(&c.b[4], ap_str_n(id, ap_id_format(m->last, id)));
+			array_i64(&c.b[5], m->q);
+			array_i64(&c.b[6], m->n);
+			array_i64(&c.b[7], (int64_t)m->lost);
 			s->tx.cursors++;
 		}
 	cols_send(s, &c, cursors_cb, sql, ap_redis_dataset(s->part[0].redis));
@@ -371,17 +392,16 @@ static void committed(struct sink *s)
 	struct stats *st = &s->stats;
 
 	for (enum ap_table t = 0; t < AP_T_N; t++)
-		st->rows[t] += s->map->t[t].n;
+		st->rows[t] += s->now->map->t[t].n;
 	st->batches++;
-	st->entries += s->tx.taken_n;
-	for (size_t p = 0; p < s->parts; p++)
-		for (size_t i = 0; i < MAP_STREAMS; i++)
-			st->lost += s->part[p].st[i].lost_now;
+	st->entries += s->now->taken_n;
+	for (size_t i = 0; i < s->parts * MAP_STREAMS; i++)
+		st->lost += s->now->mark[i].lost;
 	ap_hist_add(&st->batch_us, (uint64_t)(ap_mono_ns() - s->tx.began_ns) / 1000);
 	for (size_t p = 0; p < s->parts; p++)
-		part_stored(&s->part[p]);
+		part_stored(&s->part[p], s->now);
 	tx_done(&s->tx);
-	map_clear(s->map);
+	batch_clear(s, s->now);
 	s->job = JOB_NONE;
 }
 
@@ -393,8 +413,6 @@ static void commit_cb(void *ctx, const struct ap_pg_result *r)
 		return;
 	committed(s);
 	sink_pump(s);
-	for (size_t p = 0; p < s->parts; p++)
-		part_read(&s->part[p]);
 }
 
 static void step_commit(struct sink *s)
@@ -490,17 +508,17 @@ static void row_is_bad(struct sink *s, size_t row)
 	char what[200], text[AP_DETAIL_MAX];
 	int n;
 
-	describe_row(&s->map->t[x->table], row, what, sizeof what);
+	describe_row(&s->now->map->t[x->table], row, what, sizeof what);
 	ap_log(&s->app.log, AP_ERROR, "bad_row", KV_S("table", table), KV_S("row", what), KV_S("next", "left_out"));
 	s->stats.bad_rows++;
 	x->probing = false;
-	if (!skip_row(x, x->table, row, s->map->t[x->table].n)) {
+	if (!skip_row(x, x->table, row, s->now->map->t[x->table].n)) {
 		tx_wait(s);
 		return;
 	}
 	n = snprintf(text, sizeof text, "a row of %s was refused and left out: %s", table, what);
 	if (x->table != AP_T_ALERTS &&
-	    !map_alert(s->map, "bad_row", "critical", ap_str_n(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), 1.0,
+	    !map_alert(s->now->map, "bad_row", "critical", ap_str_n(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), 1.0,
 		       ap_str_c(what), ap_now().ns)) {
 		s->app.exit_code = AP_EX_AGAIN;
 		ev_break(s->app.loop, EVBREAK_ALL);
@@ -539,7 +557,7 @@ static void probe_start(struct sink *s)
 
 	x->probing = x->merge = true;
 	x->lo = 0;
-	x->hi = s->map->t[x->table].n;
+	x->hi = s->now->map->t[x->table].n;
 	probe_next(s);
 }
 
@@ -595,8 +613,6 @@ void sink_pg_down(struct sink *s, const char *why)
 	s->pg_ready = false;
 	s->job = JOB_NONE;
 	ev_timer_stop(s->app.loop, &s->retry);
-	tx_done(&s->tx);
-	map_reset(s->map);
 	for (size_t p = 0; p < s->parts; p++)
 		part_forget(&s->part[p], "postgresql_down");
 	untake(s);
@@ -604,20 +620,20 @@ void sink_pg_down(struct sink *s, const char *why)
 		sink_leave(s);
 }
 
-/* --- taking --------------------------------------------------------------------------------------------------------------- */
+/* --- gathering -------------------------------------------------------------------------------------------------------------- */
 
-static bool take_note(struct tx *x, struct part *pt, const struct boxed *e)
+static bool take_note(struct batch *b, struct part *pt, const struct boxed *e)
 {
-	if (x->taken_n == x->taken_cap) {
-		size_t cap = x->taken_cap == 0 ? 1024 : x->taken_cap * 2;
-		struct taken *more = realloc(x->taken, cap * sizeof *more);
+	if (b->taken_n == b->taken_cap) {
+		size_t cap = b->taken_cap == 0 ? 1024 : b->taken_cap * 2;
+		struct taken *more = realloc(b->taken, cap * sizeof *more);
 
 		if (more == NULL)
 			return false;
-		x->taken = more;
-		x->taken_cap = cap;
+		b->taken = more;
+		b->taken_cap = cap;
 	}
-	x->taken[x->taken_n++] = (struct taken){ pt, e->s, e->id };
+	b->taken[b->taken_n++] = (struct taken){ pt, e->s, e->id };
 	return true;
 }
 
@@ -630,14 +646,15 @@ static void lost_alert(struct sink *s, const struct part *pt, const struct strea
 	snprintf(key, sizeof key, "%d:%s:%" PRId64, pt->p, map_stream_name(st->s), q);
 	ap_log(&s->app.log, AP_ERROR, "entries_lost", KV_S("stream", st->key), KV_I("lost", n), KV_I("after_q", st->taken_q),
 	       KV_S("next", "go_on_behind_them"));
-	map_alert(s->map, "lost", "critical", ap_str_c(text), (double)n, ap_str_c(key), ap_now().ns);
+	map_alert(s->next->map, "lost", "critical", ap_str_c(text), (double)n, ap_str_c(key), ap_now().ns);
 }
 
 enum take { TAKE_OK, TAKE_SKIP, TAKE_STOP };
 
 /* An entry must follow the one before it. A gap is read again once; if it is still there, the entries are lost. */
-static enum take judge(struct sink *s, struct part *pt, struct stream *st, const struct boxed *e)
+static enum take judge(struct sink *s, struct part *pt, struct stream *st, const struct boxed *e, uint64_t *lost)
 {
+	*lost = 0;
 	if (ap_id_cmp(e->id, st->taken) <= 0)
 		return TAKE_SKIP;
 	if (e->q == 0 || st->taken_q < 0 || e->q == st->taken_q + 1) {
@@ -652,33 +669,45 @@ static enum take judge(struct sink *s, struct part *pt, struct stream *st, const
 	st->gap = false;
 	if (e->q > st->taken_q) {
 		lost_alert(s, pt, st, e->q);
-		st->lost_now += (uint64_t)(e->q - st->taken_q - 1);
+		*lost = (uint64_t)(e->q - st->taken_q - 1);
 	}
 	return TAKE_OK;
 }
 
-/* Moves entries from a partition's inbox into the transaction. False: no memory. */
+static void take_mark(struct sink *s, const struct part *pt, struct stream *st, const struct boxed *e, uint64_t lost)
+{
+	struct mark *m = &s->next->mark[(size_t)(pt - s->part) * MAP_STREAMS + e->s];
+
+	if (!m->on) {
+		*m = (struct mark){ .on = true, .prev = st->taken };
+		memcpy(m->token, pt->token, sizeof m->token);
+	}
+	m->last = st->taken = e->id;
+	m->q = st->taken_q = e->q;
+	m->n += e->n;
+	m->lost += lost;
+}
+
+/* Moves entries from a partition's inbox into the next batch. False: no memory. */
 static bool take_part(struct sink *s, struct part *pt, int64_t now_ms)
 {
 	struct inbox *b = &pt->box;
+	uint64_t lost;
 
-	while (pt->phase == PH_READ && b->next < b->n && !map_full(s->map)) {
+	while (pt->phase == PH_READ && b->next < b->n && !map_full(s->next->map)) {
 		const struct boxed *e = &b->e[b->next];
 		struct stream *st = &pt->st[e->s];
 		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len) };
-		enum take t = judge(s, pt, st, e);
+		enum take t = judge(s, pt, st, e, &lost);
 
 		if (t == TAKE_STOP)
 			break;
 		b->next++;
 		if (t == TAKE_SKIP)
 			continue;
-		if (!map_add(s->map, &me, now_ms) || !take_note(&s->tx, pt, e))
+		if (!map_add(s->next->map, &me, now_ms) || !take_note(s->next, pt, e))
 			return false;
-		st->taken = e->id;
-		st->taken_q = e->q;
-		st->taken_n += e->n;
-		memcpy(st->token, pt->token, sizeof st->token);
+		take_mark(s, pt, st, e, lost);
 	}
 	if (b->next == b->n) {
 		b->next = b->n = 0;
@@ -687,23 +716,29 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms)
 	return true;
 }
 
-static void tx_start(struct sink *s)
+/* Beginning with another partition each time, so that none starves when batches are full. */
+static bool gather(struct sink *s)
 {
-	struct tx *x = &s->tx;
 	int64_t now_ms = ap_ts_ms(ap_now());
 
-	map_clear(s->map);
-	x->taken_n = 0;
 	for (size_t k = 0; k < s->parts; k++)
 		if (!take_part(s, &s->part[(s->turn + k) % s->parts], now_ms)) {
 			ap_log(&s->app.log, AP_ERROR, "no_memory", KV_S("next", "leave_and_be_started_again"));
 			s->app.exit_code = AP_EX_AGAIN;
 			ev_break(s->app.loop, EVBREAK_ALL);
-			return;
+			return false;
 		}
+	return true;
+}
+
+static void tx_start(struct sink *s)
+{
+	struct tx *x = &s->tx;
+	struct batch *b = s->next;
+
+	s->next = s->now;
+	s->now = b;
 	s->turn = (s->turn + 1) % s->parts;
-	if (x->taken_n == 0)
-		return;
 	x->step = ST_SPANS;
 	x->span = 0;
 	x->merge = x->probing = x->spans_again = false;
@@ -711,8 +746,6 @@ static void tx_start(struct sink *s)
 	x->began_ns = ap_mono_ns();
 	s->job = JOB_TX;
 	tx_go(s);
-	for (size_t p = 0; p < s->parts; p++)
-		part_read(&s->part[p]);
 }
 
 void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents)
@@ -724,20 +757,27 @@ void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents)
 		tx_restart(s);
 }
 
+/* A partition is taken over only when no batch holds entries of its earlier life: those still carry their token. */
 void sink_pump(struct sink *s)
 {
+	if (!gather(s))
+		return;
+	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0) {
+		tx_start(s);
+		if (!gather(s))
+			return;
+	}
+	for (size_t p = 0; p < s->parts; p++)
+		part_read(&s->part[p]);
 	if (s->job != JOB_NONE)
 		return;
 	if (s->stopping) {
 		sink_leave(s);
 		return;
 	}
-	if (!s->pg_ready)
-		return;
-	for (size_t p = 0; p < s->parts; p++)
+	for (size_t p = 0; p < s->parts && s->pg_ready; p++)
 		if (s->part[p].phase == PH_LOAD) {
 			sink_load(s, &s->part[p]);
 			return;
 		}
-	tx_start(s);
 }

@@ -52,13 +52,14 @@ bool map_reads(const struct ap_conf *c, unsigned s)
 	}
 }
 
-struct map *map_new(const struct ap_conf *conf)
+struct map *map_new(const struct ap_conf *conf, struct map_steps *steps)
 {
 	struct map *m = calloc(1, sizeof *m);
 
 	if (m == NULL)
 		return NULL;
 	m->conf = conf;
+	m->steps = steps;
 	m->tok = malloc(AP_JSON_TOKS * sizeof *m->tok);
 	if (m->tok == NULL) {
 		free(m);
@@ -96,7 +97,7 @@ void map_reset(struct map *m)
 {
 	map_clear(m);
 	m->res.open = m->sys.open = false;
-	memset(m->step, 0, sizeof m->step);
+	memset(m->steps, 0, sizeof *m->steps);
 }
 
 bool map_full(const struct map *m)
@@ -720,13 +721,15 @@ static bool due(struct map *m, const struct ap_metric *v)
 
 	for (size_t k = 0; k < 8; k++) {
 		size_t i = (key + k) % MAP_STEPS;
+		uint64_t *at = &m->steps->at[i].key;
+		int64_t *last = &m->steps->at[i].ts;
 
-		if (m->step[i].key != key && m->step[i].key != 0)
+		if (*at != key && *at != 0)
 			continue;
-		if (m->step[i].key == key && v->ts.ns != m->step[i].ts && v->ts.ns < m->step[i].ts + step)
+		if (*at == key && v->ts.ns != *last && v->ts.ns < *last + step)
 			return false;
-		m->step[i].key = key;
-		m->step[i].ts = v->ts.ns;
+		*at = key;
+		*last = v->ts.ns;
 		return true;
 	}
 	return true;

@@ -50,8 +50,14 @@ struct map_span {
 	int64_t lo_s;
 };
 
+/* When each process's metrics were last stored. */
+struct map_steps {
+	struct { uint64_t key; int64_t ts; } at[MAP_STEPS];
+};
+
 struct map {
 	const struct ap_conf *conf;
+	struct map_steps *steps;
 	struct rows t[AP_T_N];
 	size_t rows, bytes;             /* in all tables */
 	struct map_cover cover[MAP_COVER];
@@ -66,19 +72,18 @@ struct map {
 	struct ap_span last_span[AP_T_N];
 	struct { ap_id origin; uint32_t idx; bool open, success; struct ap_buf errors; } res;
 	struct { bool open, set[7]; double v[7]; int64_t ts; char instance[64]; size_t instance_len; } sys;
-	struct { uint64_t key; int64_t ts; } step[MAP_STEPS];
 	struct ap_buf text;
 	struct ap_wire_iter it;
 	struct ap_json json;
 	struct ap_jtok *tok;
 };
 
-/* conf must outlive it. NULL: no memory. */
-struct map *map_new(const struct ap_conf *conf);
+/* conf and steps must outlive it; several maps may share the steps, all zero at first. NULL: no memory. */
+struct map *map_new(const struct ap_conf *conf, struct map_steps *steps);
 void map_free(struct map *m);
 /* A new transaction: forgets the rows, keeps what thins the metrics. */
 void map_clear(struct map *m);
-/* Forgets everything that entries read before have left: they will be read again. */
+/* What was read will be read again: forgets the rows, and when metrics were last stored. */
 void map_reset(struct map *m);
 
 /*

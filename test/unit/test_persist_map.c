@@ -14,6 +14,7 @@ static const int64_t ms_ns = 1000000;
 
 struct rig {
 	struct ap_conf conf;
+	struct map_steps steps;
 	struct map *m;
 	struct ap_buf body;
 	uint32_t n;
@@ -24,7 +25,7 @@ static int setup(void **state)
 	struct rig *g = calloc(1, sizeof *g);
 
 	ap_conf_init(&g->conf);
-	g->m = map_new(&g->conf);
+	g->m = map_new(&g->conf, &g->steps);
 	ap_buf_init(&g->body, AP_FRAME_BYTES);
 	*state = g;
 	return g->m == NULL;
