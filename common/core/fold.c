@@ -3,6 +3,8 @@
  */
 #include "fold.h"
 
+#include "recjson.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -156,6 +158,59 @@ void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec)
 	rec->idx = 0;
 	step(f, rec);
 	entry_end(f);
+}
+
+/* Who it was about, as far as the kind says. */
+static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
+{
+	switch (rec->kind) {
+	case AP_RAW:
+		to->source = rec->u.raw.source, to->symbol = rec->u.raw.symbol, to->recv = rec->u.raw.recv;
+		to->data = rec->u.raw.payload;
+		break;
+	case AP_TRADE:
+		to->source = rec->u.trade.source, to->symbol = rec->u.trade.symbol, to->trade_id = rec->u.trade.trade_id;
+		to->ts = rec->u.trade.ts, to->raw_idx = rec->u.trade.raw_idx, to->sub = rec->u.trade.sub;
+		break;
+	case AP_QUOTE:
+		to->source = rec->u.quote.source, to->symbol = rec->u.quote.symbol, to->ts = rec->u.quote.ts;
+		to->raw_idx = rec->u.quote.raw_idx, to->sub = rec->u.quote.sub;
+		break;
+	case AP_BEAT:
+		to->source = rec->u.beat.source, to->ts = rec->u.beat.ts;
+		break;
+	case AP_CANDLE:
+		to->source = rec->u.candle.source, to->symbol = rec->u.candle.symbol, to->ts.ns = rec->u.candle.open_ms * 1000000;
+		break;
+	default:
+		break;
+	}
+}
+
+void ap_fold_reject(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char *reason)
+{
+	const char *why;
+	struct ap_rec rec;
+	struct ap_buf json;
+
+	entry_begin(f, id);
+	if (!body_fine(f, n, body, &why)) {
+		poison_put(f, body, why);
+		return;
+	}
+	ap_buf_init(&json, AP_PAYLOAD_MAX);
+	ap_wire_start(&f->it, body, n);
+	while (ap_wire_next(&f->it, &rec) == AP_WIRE_OK) {
+		struct ap_rec out = { .kind = AP_REJECT, .id = id };
+		ap_buf_clear(&json);
+		ap_rec_json(&json, &rec);
+		out.u.reject = (struct ap_reject){
+			.origin = ap_id_origin(id), .raw_idx = rec.idx, .status = AP_ST_POISON, .stage = ap_str_c(f->stage->name),
+			.reason = ap_str_c(reason), .data = json.full ? (ap_str){ NULL, 0 } : ap_buf_view(&json) };
+		reject_about(&out.u.reject, &rec);
+		fold_put(&f->out, AP_S_REJECT, &out);
+	}
+	ap_buf_done(&json);
 }
 
 /* --- state --- */

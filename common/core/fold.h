@@ -55,6 +55,11 @@ void ap_fold_done(struct ap_fold *f);
 bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why);
 /* The same for an entry that cannot even be opened: only the reject record. */
 void ap_fold_poison(struct ap_fold *f, ap_id id, ap_str data, const char *why);
+/*
+ * Rejects every record of an entry instead of stepping it: whoever stepped it died. One record in `reject` each (status
+ * poison, the reason given), with the payload or the record as JSON. A body that does not decode is rejected whole.
+ */
+void ap_fold_reject(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char *reason);
 /* Steps one record as an entry of its own (file port: lines). */
 void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec);
 

@@ -27,13 +27,13 @@ static ap_str text_of(const redisReply *r)
 
 static void fields_read(const redisReply *f, const char *want, struct ap_entry *e)
 {
-	static const char names[] = "vkqntb";
+	static const char names[6] = { 'v', 'k', 'q', 'n', 't', 'b' };
 	ap_str val[6] = { { NULL, 0 } };
 	uint64_t v = 0, n = 0;
 
 	for (size_t i = 0; i + 1 < f->elements; i += 2) {
 		ap_str name = text_of(f->element[i]);
-		const char *at = name.len == 1 ? memchr(names, name.p[0], 6) : NULL;
+		const char *at = name.len == 1 ? memchr(names, name.p[0], sizeof names) : NULL;
 		if (at != NULL)
 			val[at - names] = text_of(f->element[i + 1]);
 	}

@@ -67,7 +67,7 @@ bool ap_file_write(FILE *out, const struct ap_file_frame *frame)
 	uint8_t *nums = head + 4 + len;
 
 	head[3] = (uint8_t)len;
-	memcpy(head + 4, name, len);
+	memcpy(head + 4, name, len);     /* NOLINT(bugprone-not-null-terminated-result): its length stands before it */
 	le_put(nums, frame->id.ms, 8);
 	le_put(nums + 8, frame->id.seq, 8);
 	le_put(nums + 16, frame->n, 4);

@@ -89,14 +89,14 @@ void ap_metrics_add(struct ap_metrics *m, const char *name, const char *labels, 
 /* Resident bytes, from the second number of /proc/self/statm (pages). */
 static double rss_bytes(void)
 {
-	unsigned long long size, resident;
+	char line[128];
 	FILE *f = fopen("/proc/self/statm", "re");
 
 	if (f == NULL)
 		return (double)NAN;
-	bool ok = fscanf(f, "%llu %llu", &size, &resident) == 2;
+	const char *second = fgets(line, sizeof line, f) == NULL ? NULL : strchr(line, ' ');
 	fclose(f);
-	return ok ? (double)resident * (double)sysconf(_SC_PAGESIZE) : (double)NAN;
+	return second == NULL ? (double)NAN : (double)strtoull(second, NULL, 10) * (double)sysconf(_SC_PAGESIZE);
 }
 
 static void process_add(struct ap_metrics *m)

@@ -147,7 +147,7 @@ static void lose(struct ap_pg *pg, const char *why)
 	bool was_up = pg->state == UP;
 
 	snprintf(say, sizeof say, "%.*s", (int)strcspn(why, "\n"), why);
-	enter(pg);
+	assert(pg->depth > 0);         /* only from handlers: they free what was to be freed */
 	conn_close(pg);
 	pg->state = WAITING;
 	pg->doom[0] = '\0';
@@ -164,7 +164,6 @@ static void lose(struct ap_pg *pg, const char *why)
 	}
 	if (!pg->freed && pg->ev.down != NULL)
 		pg->ev.down(pg->ctx, say);
-	leave(pg);
 }
 
 void ap_pg_reset(struct ap_pg *pg, const char *why)

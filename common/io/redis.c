@@ -170,7 +170,7 @@ static void lose(struct ap_redis *r, const char *why)
 	bool was_up = r->state == UP;
 
 	snprintf(say, sizeof say, "%s", why);
-	enter(r);
+	assert(r->depth > 0);         /* only from handlers: they free what was to be freed */
 	socket_close(r);
 	r->state = WAITING;
 	r->doom[0] = '\0';
@@ -188,7 +188,6 @@ static void lose(struct ap_redis *r, const char *why)
 	}
 	if (!r->freed && r->ev.down != NULL)
 		r->ev.down(r->ctx, say);
-	leave(r);
 }
 
 void ap_redis_reset(struct ap_redis *r, const char *why)
@@ -413,7 +412,7 @@ static void *array_bounded(const redisReadTask *task, int elements)
 		return NULL;
 	reply->type = REDIS_REPLY_ARRAY;
 	if (elements > 0)
-		reply->element = calloc((size_t)elements, sizeof *reply->element);
+		reply->element = calloc((size_t)elements, sizeof(redisReply *));
 	if (elements > 0 && reply->element == NULL) {
 		free(reply);
 		return NULL;

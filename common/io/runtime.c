@@ -270,6 +270,22 @@ static void cursor_cb(void *ctx, const redisReply *reply)
 	p->taken = ap_reply_u64(reply, 2, 0);
 }
 
+/* How often this cursor was loaded without a commit since, and how often a step at it was not survived. */
+static void loads_cb(void *ctx, const redisReply *reply)
+{
+	struct part *p = ctx;
+
+	if (!expected(p, reply, AP_R_LOADING, "load"))
+		return;
+	bool same = ap_str_is(ap_reply_text(reply, 0), p->cursor);
+	p->loads = same ? ap_reply_u64(reply, 1, 0) + 1 : 1;
+	p->tries = same && !p->survived ? ap_reply_u64(reply, 2, 0) : 0;
+	p->careful = p->loads >= CAREFUL_LOADS && !p->survived;
+	p->marked = false;
+	ap_redis_sendf(p->redis, NULL, NULL, "HSET %s lc %s ln %llu tn %llu", p->key_own, p->cursor, (unsigned long long)p->loads,
+		       (unsigned long long)p->tries);
+}
+
 static void load(struct part *p)
 {
 	char err[256];
@@ -281,6 +297,7 @@ static void load(struct part *p)
 	}
 	p->open = true;
 	ap_redis_sendf(p->redis, cursor_cb, p, "HMGET %s c q n", p->key_state);
+	ap_redis_sendf(p->redis, loads_cb, p, "HMGET %s lc ln tn", p->key_own);
 	ap_redis_sendf(p->redis, names_cb, p, "HKEYS %s", p->key_state);
 }
 
@@ -331,7 +348,9 @@ static void read_cb(void *ctx, const redisReply *reply)
 	if (!expected(p, reply, AP_R_READING, "read"))
 		return;
 	const redisReply *entries = ap_entries_of(reply, &n);
-	if (n > 0) {
+	if (n > 0 && p->careful && !p->marked) {
+		part_mark(p);
+	} else if (n > 0) {
 		struct ap_run_row row = ap_run_next(p->state, AP_R_BATCH);
 		assert(row.act == AP_R_WORK);
 		p->state = row.next;
@@ -354,7 +373,7 @@ void part_read(struct part *p)
 	const char *const head[] = { "XREADGROUP", "GROUP", p->rt->stage->name, "p", "COUNT" };
 	for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
 		ap_redis_arg(p->redis, ap_str_c(head[i]));
-	ap_redis_arg_u64(p->redis, conf_of(p)->runtime_read_entries);
+	ap_redis_arg_u64(p->redis, p->careful ? 1 : conf_of(p)->runtime_read_entries);
 	ap_redis_arg(p->redis, ap_str_c("BLOCK"));
 	ap_redis_arg_u64(p->redis, block);
 	ap_redis_arg(p->redis, ap_str_c("STREAMS"));

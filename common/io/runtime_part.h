@@ -44,6 +44,10 @@ struct part {
 	char cursor[AP_ID_TEXT];        /* last committed */
 	uint64_t q, taken;              /* its sequence number; records taken so far */
 	bool fresh;                     /* the state has no cursor yet */
+	uint64_t loads, tries;          /* at this cursor: loads without a commit since, steps that nobody survived */
+	bool careful;                   /* one entry at a time, each marked before it is stepped */
+	bool marked;                    /* the entry to come is */
+	bool survived;                  /* this process has stepped it and lives: what failed was something else */
 	uint64_t first_there;           /* q of the first entry behind the cursor that the stream still had when the group was placed; 0: none */
 
 	/* The batch on its way: what becomes true when the commit is taken. */
@@ -88,6 +92,8 @@ struct runtime {
 	bool ready, stopping, leaving;
 };
 
+enum { CAREFUL_LOADS = 4, POISON_TRIES = 3 };
+
 /* runtime.c */
 /* Runs the loop until SIGTERM; returns the exit code. rt->app and rt->stage are set. */
 int runtime_run(struct runtime *rt);
@@ -98,6 +104,9 @@ void part_timer(struct part *p, double after_s);
 
 /* runtime_work.c: steps the entries of a reply and sends the commit. */
 void part_work(struct part *p, const redisReply *entries, size_t n);
+
+/* runtime_work.c: notes in the lease's hash that the entry about to be read will be stepped, and reads it again. */
+void part_mark(struct part *p);
 
 /* runtime_room.c: asks for the heads of the streams and how far their readers are. */
 void part_ask_room(struct part *p);

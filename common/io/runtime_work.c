@@ -43,7 +43,11 @@ static void entry_step(struct part *p, const struct ap_entry *e)
 
 	if (e->bad != NULL)
 		ap_fold_poison(&p->fold, e->id, e->body, e->bad);
-	else
+	else if (p->careful && p->tries >= POISON_TRIES) {
+		ap_log(&p->rt->app.log, AP_ERROR, "poison", KV_U("part", p->p), KV_T("id", e->id_text), KV_U("tries", p->tries),
+		       KV_S("next", "rejected"));
+		ap_fold_reject(&p->fold, e->id, e->n, e->body, "stage_died");
+	} else
 		ap_fold_entry(&p->fold, e->id, e->n, e->body, &why);
 	if (why != NULL)
 		ap_log(&p->rt->app.log, AP_ERROR, "bad_frame", KV_U("part", p->p), KV_T("id", e->id_text), KV_S("why", why),
@@ -138,6 +142,9 @@ static void commit_taken(struct part *p)
 	p->q = p->next_q;
 	p->taken += p->next_records;
 	p->fresh = false;
+	if (p->careful)
+		ap_redis_sendf(p->redis, NULL, NULL, "HSET %s ln 0 tn 0", p->key_own);
+	p->careful = p->marked = p->survived = false;
 	p->attempt = 0;
 	p->m.commits++;
 	p->m.lost += p->next_lost;
@@ -184,6 +191,20 @@ static void commit_send(struct part *p)
 	ap_fold_clear(f);
 }
 
+/*
+ * A stage that dies on an entry would die on it for ever. After CAREFUL_LOADS loads without a commit every entry is marked
+ * before it is stepped, and the mark must be in Redis first: it is sent behind the read that showed the entry, the group
+ * is set back, and a second read brings the entry again. POISON_TRIES marks that nobody survived make it poison.
+ */
+void part_mark(struct part *p)
+{
+	p->marked = true;
+	ap_redis_sendf(p->redis, NULL, NULL, "HINCRBY %s tn 1", p->key_own);
+	ap_redis_sendf(p->redis, NULL, NULL, "XGROUP SETID %s %s %s ENTRIESREAD %llu", p->key_stream[p->rt->stage->in],
+		       p->rt->stage->name, p->cursor, (unsigned long long)p->q);
+	part_read(p);
+}
+
 /* What was read beyond the cut comes again when the group is set back to the new cursor. */
 static void group_set_back(struct part *p)
 {
@@ -225,7 +246,10 @@ void part_work(struct part *p, const redisReply *entries, size_t n)
 		part_event(p, AP_R_EXPIRED);
 		return;
 	}
-	if (!entries_step(p, entries, n)) {
+	bool steps = entries_step(p, entries, n);
+
+	p->survived = true;
+	if (!steps) {
 		part_refused(p, "read", "gap");
 		return;
 	}

@@ -15,7 +15,7 @@ is() { # text, wanted, got
 # A reply's elements in one line.
 f() { rcli fcall "$@" 2>&1 | tr '\n' ' ' | sed 's/ $//'; }
 # Everything in the database, as one number.
-digest() { rcli debug digest | grep -E "^[0-9a-f]{40}$" || echo "no digest $$ $(date +%N)"; }
+digest() { rcli debug digest | grep -aE "^[0-9a-f]{40}$" || echo "no digest $$ $(date +%N)"; }
 unchanged() { # text, wanted, call...
 	u_text=$1 u_want=$2 u_was=$(digest)
 	shift 2
@@ -68,7 +68,7 @@ printf x >>"$big"
 is 'and one byte more' 'BAD size ' "$(rcli -x fcall ap_append_v1 3 $raw $seq $hw feed 7 7 0-0 512 5 <"$big" | tr '\n' ' ')"
 is 'records are counted' 519 "$(rcli hget "$seq" raw:n)"
 
-ids=$(rcli xrange "$raw" - + | grep -E '^[0-9]+-[0-9]+$')
+ids=$(rcli xrange "$raw" - + | grep -aE '^[0-9]+-[0-9]+$')
 i1=$(echo "$ids" | sed -n 1p) i2=$(echo "$ids" | sed -n 2p) i3=$(echo "$ids" | sed -n 3p)
 rcli xgroup create "$raw" normalize 0 >/dev/null
 rcli xreadgroup group normalize p count 3 streams "$raw" '>' >/dev/null
@@ -87,7 +87,7 @@ unchanged 'arguments that are left over' 'BAD arguments' $C $A 4 normalize 0-0 0
 unchanged 'the second output of two too low' 'BADID tick' $C $A 4 normalize 0-0 0 $i1 1 3 1 0 1 $i1 2 1 tick $i1 1 5 b 0 1 tick $i1 1 5 b 0 0 0
 unchanged 'an output stream of another type' 'BAD type' ap_commit_v1 5 $own $state $seq $raw ap:text $A 4 normalize 0-0 0 $i1 1 3 1 0 1 $i1 1 1 tick $i1 1 5 b 0 0 0
 is 'a commit' 'OK 1' "$(f $C $A 4 normalize 0-0 0 $i1 1 3 1 0 1 $i1 3 1 tick $i1 2 5 b 0 1 tick "${i1%-*}-1" 1 5 b 0 2 reject $i1 1 5 r 0 2 f:a 1 f:b 2 0)"
-is '  wrote its outputs under the ids given' "$i1 ${i1%-*}-1" "$(rcli xrange "$tick" - + | grep -E '^[0-9]+-[0-9]+$' | tr '\n' ' ' | sed 's/ $//')"
+is '  wrote its outputs under the ids given' "$i1 ${i1%-*}-1" "$(rcli xrange "$tick" - + | grep -aE '^[0-9]+-[0-9]+$' | tr '\n' ' ' | sed 's/ $//')"
 is '  numbered them' '2 1' "$(rcli hmget "$seq" tick reject | tr '\n' ' ' | sed 's/ $//')"
 is '  moved cursor, sequence, records' "$i1 1 3" "$(rcli hmget "$state" c q n | tr '\n' ' ' | sed 's/ $//')"
 is '  set the fields' '1 2' "$(rcli hmget "$state" f:a f:b | tr '\n' ' ' | sed 's/ $//')"

@@ -21,7 +21,7 @@ result() { # ok?, text
 }
 same() { "$toy" check -c "$AP_T_DIR/empty.conf" >"$AP_T_DIR/check.out" 2>&1; }
 all_copied() { wait_for "${1:-10}" same || { sed 's/^/#   /' "$AP_T_DIR/check.out"; return 1; }; }
-first='' second='' third='' fourth='' fifth='' sixth=''
+first='' second='' third='' fourth='' fifth='' sixth='' doomed=''
 stage() { bg "$1" "$toy" stage -c "$AP_T_DIR/empty.conf" -o runtime.worker="$2"; eval "$1=\$BG_PID"; }
 own() { rcli hget 'ap:{0}:own:normalize' "$1"; }
 held_by() { [ "$(own w)" = "$1" ]; }
@@ -104,7 +104,7 @@ all_copied 15; result $? "kill -9 of Redis and its restart"
 # A trimmed entry is a loss, and says so.
 kill -TERM "$fourth"; wait "$fourth"
 "$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
-first_new=$(rcli xrange 'ap:{0}:raw' "($(rcli hget 'ap:{0}:state:normalize' c)" + count 3 | grep -E '^[0-9]+-[0-9]+$' | tail -1)
+first_new=$(rcli xrange 'ap:{0}:raw' "($(rcli hget 'ap:{0}:state:normalize' c)" + count 3 | grep -aE '^[0-9]+-[0-9]+$' | tail -1)
 rcli xtrim 'ap:{0}:raw' minid "$first_new" >/dev/null
 stage fifth w5
 "$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
@@ -127,6 +127,30 @@ result $? "functions that were flushed and loaded again"
 [ "$(rcli xlen ap:metric)" -gt 0 ]; result $? "reports are in ap:metric"
 
 kill -TERM "$fifth"; wait "$fifth"
+
+# A record that kills whoever steps it.
+"$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
+dies_at=$(($(rcli hget 'ap:{0}:hw' toy) + 8))
+rejects=$(rcli hget 'ap:{0}:seq' reject:n)
+i=0 alive=0
+ulimit -c 0
+TOY_DIES_AT=$dies_at
+export TOY_DIES_AT
+while [ $i -lt 20 ]; do
+	stage doomed w7
+	[ $i -gt 0 ] || wait_for 5 held_by w7
+	[ $i -gt 0 ] || "$toy" feed -c "$AP_T_DIR/empty.conf" 4 5 >/dev/null
+	wait_for 2 gone "$doomed" || { alive=1; break; }
+	wait "$doomed" 2>/dev/null
+	i=$((i + 1))
+done
+unset TOY_DIES_AT
+[ $alive -eq 1 ] && [ $i -ge 5 ]; result $? "a record that kills its stage does not kill it for ever (it died $i times)"
+wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = $((rejects + 5)) ]"
+result $? "its entry of five records is in reject, record by record"
+wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+result $? "and its neighbours were taken"
+kill -TERM "$doomed"; wait "$doomed"
 export AP_RUNTIME__STREAM_MAX=1000
 stage sixth w6
 "$toy" feed -c "$AP_T_DIR/empty.conf" 300 10 >/dev/null

@@ -32,6 +32,7 @@ static uint64_t mix(uint64_t sum, uint64_t seq)
 }
 
 static enum ap_stream toy_out = AP_S_TICK;
+static uint64_t toy_dies_at;    /* TOY_DIES_AT: the sequence number of a record that kills it */
 
 static void *toy_open(const struct ap_conf *conf, char *err, size_t errlen)
 {
@@ -43,6 +44,8 @@ static enum ap_verdict toy_step(void *st, const struct ap_rec *rec, struct ap_ou
 {
 	struct toy *t = st;
 
+	if (toy_dies_at != 0 && rec->kind == AP_RAW && rec->u.raw.seq == toy_dies_at)
+		abort();
 	t->n++;
 	t->sum = mix(t->sum, rec->kind == AP_RAW ? rec->u.raw.seq : 0);
 	t->changed = true;
@@ -83,6 +86,9 @@ static int stage_run(int argc, char **argv)
 	static struct ap_stage s = { .name = "normalize", .in = AP_S_RAW, .outs = 1u << AP_S_TICK, .open = toy_open, .close = free,
 				     .step = toy_step, .bound = toy_bound, .save = toy_save, .load = toy_load, .count = toy_count };
 	const char *name = getenv("TOY_STAGE");
+	const char *dies = getenv("TOY_DIES_AT");
+
+	toy_dies_at = dies != NULL ? strtoull(dies, NULL, 10) : 0;
 
 	if (name != NULL && strcmp(name, "candle") == 0)
 		s = (s.name = name, s.in = AP_S_TICK, toy_out = AP_S_CANDLE, s);
