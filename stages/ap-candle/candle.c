@@ -25,6 +25,10 @@ static void *candle_open(const struct ap_conf *conf, char *err, size_t errlen)
 		free(st);
 		return NULL;
 	}
+	if (!candle_specs_parse(&st->specs, ap_str_c(conf->candle_bars), err, errlen)) {
+		free(st);
+		return NULL;
+	}
 	st->lateness_ms = (int64_t)conf->candle_lateness_ms;
 	st->window_ms = (int64_t)conf->candle_revision_ms;
 	if (st->window_ms < st->lateness_ms)
@@ -41,6 +45,7 @@ static void candle_close(void *state)
 
 	candle_load_done(st);
 	candle_memory_done(st);
+	candle_specs_done(&st->specs);
 	free(st);
 }
 
@@ -134,6 +139,8 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 	rc = candle_take(st, ser, t);
 	if (rc != PLACE_OK)
 		return trade_refuse(st, rec, whys[rc], out);
+	if (ser->bars > 0)
+		candle_bars_take(st, ser, t, out);
 	st->n.trades++;
 	return AP_V_TAKEN;
 }
@@ -215,11 +222,24 @@ static void candle_flush(void *state, struct ap_out *out)
 {
 	struct candle_fold_state *st = state;
 
-	candle_settle_entry(st);
+	const bool few = candle_settle_entry(st);
+
 	candle_tell(st, out);
+	candle_bars_tell(st, few, out);
 }
 
 /* --- bounds and counts -------------------------------------------------- */
+
+/* One finished and one forming bar of each kind; bricks come in numbers. */
+static size_t bars_bound(const struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < st->specs.n; i++)
+		if (candle_spec_wants(&st->specs.v[i], source, symbol))
+			n += st->specs.v[i].kind == CANDLE_BAR_RENKO ? CANDLE_BRICKS_MAX + 2 : 2;
+	return n;
+}
 
 /* A trade touches one slot of each timeframe; with it go larger ones that wait, and filled ones behind it. */
 static size_t trade_bound(const struct candle_fold_state *st, const struct ap_trade *t)
@@ -227,6 +247,8 @@ static size_t trade_bound(const struct candle_fold_state *st, const struct ap_tr
 	const struct candle_series *ser = candle_series_find(st, t->source, t->symbol);
 	size_t n = st->plan.n;
 
+	if (st->specs.n > 0)
+		n += bars_bound(st, t->source, t->symbol);
 	if (ser == NULL || (!st->fill && !ser->untold))
 		return n;
 	for (uint32_t lane = 0; lane < st->plan.n; lane++)
@@ -237,7 +259,7 @@ static size_t trade_bound(const struct candle_fold_state *st, const struct ap_tr
 /* Everything forming may close; what has changed may go out; larger forming candles that wait do. */
 static size_t beat_bound(const struct candle_fold_state *st, const struct candle_source *src)
 {
-	const size_t finals = st->fill ? CANDLE_EMIT_MAX : src->forming + st->tell.n + st->touched.n * st->plan.n;
+	const size_t finals = st->fill ? CANDLE_EMIT_MAX : src->forming + src->bars + st->tell.n + st->touched.n * st->plan.n;
 	size_t live = 0;
 
 	for (uint32_t i = 0; i < src->n && src->untold > 0; i++)
@@ -276,6 +298,7 @@ static void candle_count(const void *state, struct ap_counts *c)
 		{ "candles_partial_total", AP_M_COUNTER, st->n.quality[AP_Q_PARTIAL] },
 		{ "candles_gap_total", AP_M_COUNTER, st->n.quality[AP_Q_GAP] },
 		{ "candles_filled_total", AP_M_COUNTER, st->n.quality[AP_Q_FILLED] },
+		{ "bars_total", AP_M_COUNTER, st->n.bars },
 		{ "live_conflated_total", AP_M_COUNTER, st->n.conflated },
 		{ "late_total", AP_M_COUNTER, st->n.late },
 		{ "refused_total", AP_M_COUNTER, st->n.refused },

@@ -13,17 +13,14 @@
  * full: proven connected for the whole interval. partial: without a hole, but the source was first seen after the open,
  * or its tape ended before the close. gap: anything else. Of a forming candle, the part that has passed is judged.
  */
-static enum ap_quality slot_quality(const struct candle_slot *s, int64_t covered_ms, bool forming)
+enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms, int64_t close_ms, int64_t covered_ms, bool forming)
 {
-	const struct candle_source *src = s->series->source;
-	const bool cut_start = src->first_ms > s->open_ms;
-	const bool cut_end = src->ended_ms != CANDLE_NEVER && src->ended_ms < s->close_ms;
-	const int64_t from = cut_start ? src->first_ms : s->open_ms;
-	int64_t to = cut_end ? src->ended_ms : s->close_ms;
+	const bool cut_start = src->first_ms > open_ms;
+	const bool cut_end = src->ended_ms != CANDLE_NEVER && src->ended_ms < close_ms;
+	const int64_t from = cut_start ? src->first_ms : open_ms;
+	int64_t to = cut_end ? src->ended_ms : close_ms;
 
-	if (s->filled)
-		return AP_Q_FILLED;
-	if (covered_ms == s->close_ms - s->open_ms)
+	if (covered_ms == close_ms - open_ms)
 		return AP_Q_FULL;
 	if (forming && src->seen_ms < to)
 		to = src->seen_ms;
@@ -57,7 +54,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->state = state;
 	c->revision = state == AP_FORMING ? 0 : s->revision;
 	c->coverage_ms = candle_cover_ms(&ser->source->cover, s->open_ms, s->close_ms);
-	c->quality = slot_quality(s, c->coverage_ms, state == AP_FORMING);
+	c->quality = s->filled ? AP_Q_FILLED : candle_quality(ser->source, s->open_ms, s->close_ms, c->coverage_ms, state == AP_FORMING);
 	ap_out_put(out, to, rec);
 	if (to == AP_S_LIVE) {
 		st->n.forming++;
@@ -271,6 +268,11 @@ static bool series_advance(struct candle_fold_state *st, struct candle_series *s
 	candle_settle(st, ser);
 	for (uint32_t lane = 0; done && lane < st->plan.n; lane++)
 		done = lane_advance(st, ser, lane, out);
+	if (done && ser->source->closing) {
+		done = st->budget >= ser->bars;
+		if (done)
+			candle_bars_close(st, ser, out);
+	}
 	if (done)
 		ser->reprice = false;
 	ser->cur = NULL;                /* the slot may have closed */

@@ -16,6 +16,7 @@
 #define AP_CANDLE_FOLD_H
 
 #include "acc.h"
+#include "bars.h"
 #include "candle.h"
 #include "cover.h"
 #include "tf.h"
@@ -27,8 +28,9 @@
 enum {
 	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
 	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
-	CANDLE_EMIT_MAX = 20000,        /* final candles one beat may put; what is due beyond waits for the next */
-	CANDLE_LIVE_MAX = 8000,         /* larger forming candles one beat may put; further ones wait for news */
+	/* An entry has room for 64 frames of 512 records; these, and what its own 512 trades put, stay below. */
+	CANDLE_EMIT_MAX = 16000,        /* final candles one beat may put; what is due beyond waits for the next */
+	CANDLE_LIVE_MAX = 6000,         /* larger forming candles one beat may put; further ones wait for news */
 	CANDLE_LIVE_SERIES = 16,        /* an entry of so few series tells their larger forming candles at once */
 	CANDLE_SOURCES_MAX = 1024,
 };
@@ -95,6 +97,8 @@ struct candle_series {
 	struct candle_sums delta;       /* cur's trades that are not in its sums yet */
 	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
 	struct candle_lane *lane;       /* one per timeframe of the plan */
+	struct candle_bar *bar;         /* bars that do not follow the clock; NULL: none */
+	uint32_t bars;
 	ap_str source_name, symbol;     /* into text */
 	char text[];
 };
@@ -109,6 +113,7 @@ struct candle_source {
 	bool closing;                   /* a close beat is still at work */
 	bool unsaved;
 	uint32_t forming;               /* forming slots of its series */
+	uint32_t bars;                  /* of all its series */
 	uint32_t untold;                /* series whose larger forming candles wait for the next beat */
 	/* Its series, and when each has something to do: next_close against time_ms, next_drop against seen_ms. */
 	struct candle_series **series;
@@ -126,6 +131,7 @@ struct candle_list {
 struct candle_counts {
 	uint64_t trades, beats, finals, revised, forming, late, refused;
 	uint64_t quality[4];
+	uint64_t bars;                  /* finished */
 	uint64_t conflated;             /* times that larger forming candles of a series waited or were passed over */
 };
 
@@ -133,6 +139,7 @@ struct candle_load;
 
 struct candle_fold_state {
 	struct candle_plan plan;
+	struct candle_specs specs;
 	int64_t lateness_ms, window_ms; /* window: of revisions, never shorter than lateness */
 	bool fill;
 	uint32_t series_max;
@@ -153,6 +160,9 @@ struct candle_fold_state {
 	struct candle_list touched;     /* series to settle */
 	struct candle_list visit;       /* filling: series that had trades in this entry */
 	struct candle_list tell;        /* slots to tell at the end of the entry; NULL: dropped meanwhile */
+	struct candle_list bars;        /* that took trades in this entry, each with its series before it */
+	struct candle_list save_bars;   /* the same, to save */
+	uint32_t bricks;                /* put in this entry */
 	struct candle_list save_series;
 	struct candle_list save;        /* slots to save; NULL: dropped meanwhile */
 	struct ap_buf gone;             /* names of fields to delete, each with its length before it */
@@ -185,8 +195,8 @@ enum candle_place { PLACE_OK, PLACE_LATE, PLACE_AHEAD, PLACE_RANGE };
 enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t);
 /* All of the series' trades into its slots, small and larger. */
 void candle_settle(struct candle_fold_state *st, struct candle_series *ser);
-/* At the end of an entry: settles what was touched, and lists the slots to tell. */
-void candle_settle_entry(struct candle_fold_state *st);
+/* At the end of an entry: settles what was touched, and lists the slots to tell. True: there were few series. */
+bool candle_settle_entry(struct candle_fold_state *st);
 /* Before a beat: settles the source's series, and lists larger slots that wait to be told. */
 void candle_settle_source(struct candle_fold_state *st, struct candle_source *src);
 /* Adds a small slot (its prices, and these sums) to the larger slots over it. */
@@ -204,6 +214,15 @@ void candle_source_advance(struct candle_fold_state *st, struct candle_source *s
 bool candle_source_due(const struct candle_source *src, int64_t time_ms, int64_t seen_ms);
 /* Tells what changed in the entry: forming candles to live, changed final ones to candle. */
 void candle_tell(struct candle_fold_state *st, struct ap_out *out);
+
+/* --- trades that do not follow the clock: ticks.c --- */
+void candle_bars_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t, struct ap_out *out);
+/* Ends what the series has open. */
+void candle_bars_close(struct candle_fold_state *st, struct candle_series *ser, struct ap_out *out);
+/* At the end of an entry; forming bars go out if there are few series. */
+void candle_bars_tell(struct candle_fold_state *st, bool few, struct ap_out *out);
+/* full, partial or gap, as in close.c, of [open, close). */
+enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms, int64_t close_ms, int64_t covered_ms, bool forming);
 
 /* --- state.c --- */
 void candle_save(void *st, struct ap_saver *s, bool all);

@@ -314,7 +314,7 @@ static uint32_t series_tell_up(struct candle_fold_state *st, struct candle_serie
 	return n;
 }
 
-void candle_settle_entry(struct candle_fold_state *st)
+bool candle_settle_entry(struct candle_fold_state *st)
 {
 	const bool few = st->fill || st->touched.n <= CANDLE_LIVE_SERIES;
 
@@ -329,6 +329,7 @@ void candle_settle_entry(struct candle_fold_state *st)
 		ser->touched = ser->at_once = false;
 	}
 	st->touched.n = 0;
+	return few;
 }
 
 void candle_settle_source(struct candle_fold_state *st, struct candle_source *src)

@@ -29,6 +29,22 @@ void candle_list_add(struct candle_list *l, void *p)
 	l->v[l->n++] = p;
 }
 
+/* The bars that are configured for the series, at most CANDLE_BARS_MAX. */
+static void series_bars(struct candle_fold_state *st, struct candle_series *ser)
+{
+	const struct candle_bar_spec *want[CANDLE_BARS_MAX];
+
+	for (uint32_t i = 0; i < st->specs.n && ser->bars < CANDLE_BARS_MAX; i++)
+		if (candle_spec_wants(&st->specs.v[i], ser->source_name, ser->symbol))
+			want[ser->bars++] = &st->specs.v[i];
+	if (ser->bars == 0)
+		return;
+	ser->bar = calloc(ser->bars, sizeof *ser->bar);
+	assert(ser->bar != NULL);
+	for (uint32_t i = 0; i < ser->bars; i++)
+		candle_bar_init(&ser->bar[i], want[i]);
+}
+
 /* --- sources ----------------------------------------------------------- */
 
 struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name)
@@ -65,6 +81,7 @@ void candle_source_adopt(struct candle_source *src, struct candle_series *ser)
 	ser->place = src->n;
 	src->series[src->n] = ser;
 	src->next_close[src->n] = src->next_drop[src->n] = INT64_MAX;
+	src->bars += ser->bars;
 	src->n++;
 }
 
@@ -116,6 +133,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 	ser->symbol = ap_str_n(ser->text + source.len, symbol.len);
 	ser->hash = series_hash(source, symbol);
 	ser->no = st->series_n;
+	series_bars(st, ser);
 	if (st->series_n == st->series_cap) {
 		st->series_cap = st->series_cap == 0 ? TABLE_MIN / 2 : st->series_cap * 2;
 		st->series = grown(st->series, st->series_cap, sizeof(struct candle_series *));
@@ -280,6 +298,7 @@ void candle_memory_done(struct candle_fold_state *st)
 		for (uint32_t t = 0; t < st->plan.n; t++)
 			free(st->series[i]->lane[t].v);
 		free(st->series[i]->lane);
+		free(st->series[i]->bar);
 		free(st->series[i]);
 	}
 	for (uint32_t i = 0; i < st->source_n; i++)
@@ -293,6 +312,8 @@ void candle_memory_done(struct candle_fold_state *st)
 	free(st->touched.v);
 	free(st->visit.v);
 	free(st->tell.v);
+	free(st->bars.v);
+	free(st->save_bars.v);
 	free(st->save_series.v);
 	free(st->save.v);
 	ap_buf_done(&st->gone);

@@ -5,6 +5,7 @@
  *   s<no>                   a series: its names, and where filling goes on
  *   b<no>:<open>            a slot of the smallest timeframe
  *   l<no>:<tf>:<open>       a slot of a larger one, once it says more than its small slots do
+ *   k<no>:<name>            a bar that does not follow the clock
  *
  * Values: version (1 byte), content (little-endian), XXH3 of name and value (8 bytes). A field of another version or with
  * another sum is refused. Larger slots are folded from the small ones again when all is loaded.
@@ -176,6 +177,39 @@ static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, 
 	field_out(to, slot_name(s, &st->plan, name), &b);
 }
 
+enum { BAR_ANY = 1, BAR_SELL = 2, BAR_ANCHORED = 4, BAR_DOWN = 8, BAR_UP = 16 };
+
+static void bar_out(const struct candle_series *ser, const struct candle_bar *bar, struct ap_saver *to)
+{
+	uint8_t mem[1024];
+	char name[FIELD_MAX], *p = name;
+	struct wr b = { mem, mem, mem + sizeof mem };
+	const size_t len = strlen(bar->spec->name);
+
+	if (!bar->seen)
+		return;
+	*p++ = 'k';
+	p = name_u64(p, ser->no);
+	*p++ = ':';
+	memcpy(p, bar->spec->name, len);
+	p += len;
+	put_u8(&b, STATE_V);
+	put_u8(&b, (uint8_t)((bar->any ? BAR_ANY : 0) | (bar->sell ? BAR_SELL : 0) | (bar->anchored ? BAR_ANCHORED : 0) |
+			     (bar->dir < 0 ? BAR_DOWN : bar->dir > 0 ? BAR_UP : 0)));
+	put_i64(&b, bar->prev_open_ms);
+	put_i128(&b, bar->last_price.e18);
+	put_i128(&b, bar->level.e18);
+	if (bar->any) {
+		put_i64(&b, bar->open_ms);
+		put_i64(&b, bar->last_ms);
+		put_ohlc(&b, &bar->p);
+		put_sums(&b, &bar->s);
+		put_sums(&b, &bar->buys);
+		put_sums(&b, &bar->sells);
+	}
+	field_out(to, ap_str_n(name, (size_t)(p - name)), &b);
+}
+
 static void source_out(const struct candle_source *src, struct ap_saver *to)
 {
 	uint8_t mem[128 + CANDLE_SPANS_MAX * sizeof(struct candle_span)];
@@ -247,6 +281,8 @@ static void save_all(struct candle_fold_state *st, struct ap_saver *to)
 		source_out(st->source[i], to);
 	for (uint32_t i = 0; i < st->series_n; i++) {
 		series_out(st, st->series[i], to);
+		for (uint32_t k = 0; k < st->series[i]->bars; k++)
+			bar_out(st->series[i], &st->series[i]->bar[k], to);
 		for (uint32_t t = 0; t < st->plan.n; t++)
 			for (uint32_t k = 0; k < st->series[i]->lane[t].n; k++)
 				slot_out(st, st->series[i]->lane[t].v[k], to);
@@ -274,14 +310,20 @@ static void save_changed(struct candle_fold_state *st, struct ap_saver *to)
 		slot_out(st, s, to);
 		s->unsaved = false;
 	}
-	st->save_series.n = st->save.n = 0;
+	for (size_t i = 0; i < st->save_bars.n; i += 2) {
+		struct candle_bar *bar = st->save_bars.v[i + 1];
+
+		bar_out(st->save_bars.v[i], bar, to);
+		bar->unsaved = false;
+	}
+	st->save_series.n = st->save.n = st->save_bars.n = 0;
 }
 
 void candle_save(void *state, struct ap_saver *to, bool all)
 {
 	struct candle_fold_state *st = state;
 
-	candle_settle_entry(st);
+	(void)candle_settle_entry(st);
 	save_gone(st, to);
 	if (all)
 		save_all(st, to);
@@ -387,7 +429,15 @@ struct loaded_series {
 	size_t len;
 };
 
+struct loaded_bar {
+	uint64_t series_no;
+	char name[AP_TF_MAX + 1];
+	struct candle_bar b;
+};
+
 struct candle_load {
+	struct loaded_bar *bar;
+	size_t bar_n, bar_cap;
 	struct loaded_slot *slot;
 	struct loaded_series *series;
 	struct candle_source **source;
@@ -468,6 +518,40 @@ static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
 	return true;
 }
 
+static bool load_bar(struct candle_load *l, ap_str name, struct in *in)
+{
+	struct loaded_bar *lb = load_room((void **)(void *)&l->bar, l->bar_n, &l->bar_cap, sizeof *lb);
+	const char *p = name.p + 1, *end = name.p + name.len;
+	struct candle_bar *b = &lb->b;
+	uint8_t bits;
+
+	memset(lb, 0, sizeof *lb);
+	if (!name_number(&p, end, ':', &lb->series_no) || p == end || end - p > AP_TF_MAX)
+		return false;
+	memcpy(lb->name, p, (size_t)(end - p));
+	bits = get_u8(in);
+	b->seen = true;
+	b->any = (bits & BAR_ANY) != 0;
+	b->sell = (bits & BAR_SELL) != 0;
+	b->anchored = (bits & BAR_ANCHORED) != 0;
+	b->dir = (int8_t)(bits & BAR_DOWN ? -1 : bits & BAR_UP ? 1 : 0);
+	b->prev_open_ms = get_i64(in);
+	b->last_price.e18 = get_i128(in);
+	b->level.e18 = get_i128(in);
+	if (b->any) {
+		b->open_ms = get_i64(in);
+		b->last_ms = get_i64(in);
+		get_ohlc(in, &b->p);
+		get_sums(in, &b->s);
+		get_sums(in, &b->buys);
+		get_sums(in, &b->sells);
+	}
+	if (in->bad || in->p != in->end)
+		return false;
+	l->bar_n++;
+	return true;
+}
+
 static bool load_source(struct candle_load *l, ap_str name, struct in *in)
 {
 	struct candle_source *src = calloc(1, sizeof *src), **place;
@@ -537,6 +621,7 @@ bool candle_load(void *state, ap_str name, ap_str value)
 	switch (name.p[0]) {
 	case 't': return load_source(st->load, name, &in);
 	case 's': return load_series(st->load, name, &in);
+	case 'k': return load_bar(st->load, name, &in);
 	case 'b':
 	case 'l': return load_slot(st->load, name, &in);
 	default: return false;
@@ -559,6 +644,7 @@ void candle_load_done(struct candle_fold_state *st)
 		free(l->source[i]);
 	}
 	free(l->slot);
+	free(l->bar);
 	free(l->series);
 	free(l->source);
 	free(l);
@@ -717,6 +803,30 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 	return true;
 }
 
+static bool put_bar(struct candle_fold_state *st, const struct loaded_bar *lb, char *err, size_t errlen)
+{
+	char name[FIELD_MAX];
+	struct candle_series *ser;
+	int n;
+
+	if (lb->series_no >= st->series_n)
+		return wrong(err, errlen, "a bar belongs to no series");
+	ser = st->series[lb->series_no];
+	for (uint32_t i = 0; i < ser->bars; i++) {
+		const struct candle_bar_spec *spec = ser->bar[i].spec;
+
+		if (strcmp(spec->name, lb->name) == 0) {
+			ser->bar[i] = lb->b;
+			ser->bar[i].spec = spec;
+			return true;
+		}
+	}
+	/* No longer asked for. */
+	n = snprintf(name, sizeof name, "k%" PRIu32 ":%s", ser->no, lb->name);
+	gone_add(st, ap_str_n(name, (size_t)n));
+	return true;
+}
+
 bool candle_loaded(void *state, char *err, size_t errlen)
 {
 	struct candle_fold_state *st = state;
@@ -730,6 +840,9 @@ bool candle_loaded(void *state, char *err, size_t errlen)
 		qsort(l->slot, l->slot_n, sizeof *l->slot, by_slot_place);
 	for (size_t i = 0; i < l->slot_n; i++)
 		if (!put_slot(st, &l->slot[i], err, errlen))
+			return false;
+	for (size_t i = 0; i < l->bar_n; i++)
+		if (!put_bar(st, &l->bar[i], err, errlen))
 			return false;
 	for (uint32_t i = 0; i < st->series_n; i++) {
 		candle_tops(st->series[i], &st->plan);

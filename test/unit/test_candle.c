@@ -574,8 +574,8 @@ static void a_long_silence_is_filled_beat_by_beat_and_no_interval_is_left_out(vo
 	rig_beat(&r, 0);
 	rig_trade(&r, 1000, "5", "1", "1");
 	rig_beat(&r, 40 * (int64_t)RIG_DAY);
-	assert_int_equal(rig_count(&r, AP_S_CANDLE), 20000);
-	for (int i = 1; i <= 4; i++)
+	assert_int_equal(rig_count(&r, AP_S_CANDLE), 16000);
+	for (int i = 1; i <= 5; i++)
 		rig_beat(&r, 40 * (int64_t)RIG_DAY + i);
 	assert_int_equal(rig_issued(&r, "1m"), 40 * 1440 - 1);
 	assert_int_equal(rig_issued(&r, "1d"), 39);

@@ -274,7 +274,7 @@ static void what_is_due_beyond_one_beat_s_share_comes_with_the_next(void **s)
 	}
 	rig_flush(&r);
 	rig_beat(&r, RIG_DAY + 2000);
-	assert_int_equal(rig_count(&r, AP_S_CANDLE), 20000);
+	assert_int_equal(rig_count(&r, AP_S_CANDLE), 16000);
 	rig_beat(&r, RIG_DAY + 3000);
 	assert_int_equal(rig_count(&r, AP_S_CANDLE), 30000);
 	rig_beat(&r, RIG_DAY + 4000);
