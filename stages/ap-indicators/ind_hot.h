@@ -25,21 +25,35 @@ HOT hot_lin2(const struct ind_op *o, const struct ind_ctx *x)
 
 double ind_band_exact(const struct ind_op *o, struct ind_ctx x, double k);
 
-/* in: middle, variance. out: middle + k0 dev, middle - k1 dev. n: the window whose mean the middle is (0: of none). */
+/* Field by field, so that the original can live in registers. */
+static inline struct ind_ctx ctx_copy(const struct ind_ctx *x)
+{
+	return (struct ind_ctx){ x->t, x->open_ms, x->r, x->ring, x->core, x->turn };
+}
+
+/* middle - k dev; from the ring where the two nearly cancel. n: the window whose mean the middle is (0: of none). */
+static inline double low_band(const struct ind_op *o, const struct ind_ctx *x, double mid, double dev)
+{
+	double low = mid - o->k[1] * dev;
+
+	if (__builtin_expect(fabs(low) < 1e-6 * mid, 0) && o->n > 0)
+		return ind_band_exact(o, ctx_copy(x), o->k[1]);
+	return low;
+}
+
+/* in: middle, variance. out: middle + k0 dev, middle - k1 dev. */
 HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
 {
-	double mid = x->r[o->in[0]], dev = sqrt(x->r[o->in[1]]), up = mid + o->k[0] * dev, low = mid - o->k[1] * dev;
+	double mid = x->r[o->in[0]], dev = sqrt(x->r[o->in[1]]);
 
-	if (__builtin_expect(fabs(low) < 1e-6 * mid && o->n > 0, 0))
-		low = ind_band_exact(o, *x, o->k[1]);
-	x->r[o->out[0]] = up;
-	x->r[o->out[1]] = low;
+	x->r[o->out[0]] = mid + o->k[0] * dev;
+	x->r[o->out[1]] = low_band(o, x, mid, dev);
 }
 
 /*
  * out: mean, population variance of the last n.
  * Words: centre K, S1 = sum of (x - K), S2 = sum of (x - K)^2, the largest S2 since K was chosen, candles
- * until K is chosen anew (while starting up: S1 is the plain sum).
+ * until K is chosen anew.
  * S2 - S1^2/n loses log10(S2 / (n var)) digits, and what a large value leaves behind in S1 and S2 when it
  * goes is bounded by the largest S2: once that exceeds CENTRE_LIMIT times n var, K moves and both sums are
  * taken from the ring. A new centre is good for many candles: to lose it, the window's variance must
@@ -50,122 +64,178 @@ enum { M_K, M_S1, M_S2, M_PEAK, M_LEFT, M_WORDS };
 
 double ind_moments_seed(const struct ind_op *o, struct ind_ctx x);
 
+/* One candle on; gives the mean. */
+static inline double moments_next(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w, double in,
+				  double old, double *var)
+{
+	double k = w[M_K].d, d = in - old, rn = o->k[0], m2;
+	double s1 = w[M_S1].d + d, s2 = w[M_S2].d + d * ((in - k) + (old - k));
+	double peak = s2 > w[M_PEAK].d ? s2 : w[M_PEAK].d;
+
+	w[M_S1].d = s1;
+	w[M_S2].d = s2;
+	w[M_PEAK].d = peak;
+	m2 = s2 - s1 * s1 * rn;
+	if (__builtin_expect(peak > CENTRE_LIMIT * m2 || --w[M_LEFT].u == 0, 0)) {
+		m2 = ind_moments_seed(o, ctx_copy(x));
+		k = w[M_K].d;
+		s1 = w[M_S1].d;
+	}
+	m2 *= rn;
+	*var = m2 > 0 ? m2 : 0;
+	return k + s1 * rn;
+}
+
 HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
-	double in = x->r[o->in[0]], rn = o->k[0], m2;
+	double in = x->r[o->in[0]], m2;
 
-	if (!warm && x->t - o->start < o->n) {
-		if (x->t - o->start + 1 < o->n)
-			return;
-		m2 = ind_moments_seed(o, *x);
-	} else {
-		double old = past(x, o, 0, o->n), k = w[M_K].d, d = in - old, s1, s2, peak;
-
-		s1 = w[M_S1].d + d;
-		s2 = w[M_S2].d + d * ((in - k) + (old - k));
-		w[M_S1].d = s1;
-		w[M_S2].d = s2;
-		peak = s2 > w[M_PEAK].d ? s2 : w[M_PEAK].d;
-		w[M_PEAK].d = peak;
-		m2 = s2 - s1 * s1 * rn;
-		if (__builtin_expect(peak > CENTRE_LIMIT * m2 || --w[M_LEFT].u == 0, 0))
-			m2 = ind_moments_seed(o, *x);
+	if (warm || x->t - o->start >= o->n) {
+		x->r[o->out[0]] = moments_next(o, x, w, in, past(x, o, 0, o->n), &x->r[o->out[1]]);
+	} else if (x->t - o->start + 1 == o->n) {
+		m2 = ind_moments_seed(o, ctx_copy(x)) * o->k[0];
+		x->r[o->out[0]] = w[M_K].d + w[M_S1].d * o->k[0];
+		x->r[o->out[1]] = m2 > 0 ? m2 : 0;
 	}
-	m2 *= rn;
-	x->r[o->out[0]] = w[M_K].d + w[M_S1].d * rn;
-	x->r[o->out[1]] = m2 > 0 ? m2 : 0;
 }
 
 /* out: e += k (x - e), seeded with the mean of the first n. Words: e. */
+static inline double ema_next(union ind_word *w, double k, double in)
+{
+	return w->d += k * (in - w->d);
+}
+
 HOT hot_ema(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], e = w->d;
+	double in = x->r[o->in[0]];
 
 	if (warm || age >= o->n)
-		e += o->k[0] * (in - e);
+		ema_next(w, o->k[0], in);
 	else
-		e = age + 1 < o->n ? e + in : (e + in) / (double)o->n;
-	w->d = e;
-	x->r[o->out[0]] = e;
+		w->d = age + 1 < o->n ? w->d + in : (w->d + in) / (double)o->n;
+	x->r[o->out[0]] = w->d;
 }
 
 /*
  * out: 100 g / (g + l), or 100 (g - l) / (g + l) with m = 1; g and l are Wilder's means of gains and losses.
  * Words: previous value, g, l, last output.
  * While the price stands still both means shrink alike and the ratio stays: it is then repeated rather than
- * computed, so that no rounding noise reaches a stochastic of it.
+ * computed, so that no rounding noise reaches a stochastic of it. After many still candles nothing of the last
+ * movement is left in the price's own digits, and the answer is 0.
  */
+static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
+{
+	double d = in - w[0].d, up = d > 0 ? d : 0, g = w[1].d, l = w[2].d, s;
+
+	g += k * (up - g);
+	l += k * ((up - d) - l);
+	s = g + l;
+	w[0].d = in;
+	w[1].d = g;
+	w[2].d = l;
+	if (__builtin_expect(s < 1e-16 * fabs(in) || s == 0, 0))
+		return w[1].d = w[2].d = w[3].d = 0;
+	if (__builtin_expect(d == 0, 0))
+		return w[3].d;
+	return w[3].d = 100.0 * ((cmo ? g - l : g) / s);
+}
+
 HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], d = in - w[0].d, up = d > 0 ? d : 0, dn = up - d;
-	double g = w[1].d, l = w[2].d, k = o->k[0], s;
+	double in = x->r[o->in[0]], d = in - w[0].d, g, l;
 
-	w[0].d = in;
-	if (!warm && age == 0)
-		return;
 	if (warm || age > o->n) {
-		g += k * (up - g);
-		l += k * (dn - l);
-	} else {
-		g += up;
-		l += dn;
-		if (age == o->n) {
-			g /= (double)o->n;
-			l /= (double)o->n;
-		}
+		x->r[o->out[0]] = rsi_next(w, o->k[0], in, o->m == 1);
+		return;
 	}
-	s = g + l;
-	/* After many still candles nothing of the last movement is left in the price's own digits. */
-	if (__builtin_expect(s < 1e-16 * fabs(in), 0))
-		g = l = s = w[3].d = 0;
-	if (__builtin_expect(d != 0 || (!warm && age <= o->n), 1))
-		w[3].d = s > 0 ? 100.0 * (((o->m == 1 ? g - l : g)) / s) : 0;
-	w[1].d = g;
-	w[2].d = l;
-	x->r[o->out[0]] = w[3].d;
+	w[0].d = in;
+	if (age == 0)
+		return;
+	w[d > 0 ? 1 : 2].d += fabs(d);
+	if (age < o->n)
+		return;
+	g = w[1].d /= (double)o->n;
+	l = w[2].d /= (double)o->n;
+	x->r[o->out[0]] = w[3].d = g + l > 0 ? 100.0 * ((o->m == 1 ? g - l : g) / (g + l)) : 0;
 }
 
 /*
  * out: fast - slow, its signal, their difference. n, m, q: seed lengths of slow, fast, signal; the fast
  * mean's seed ends with the slow one's. k: factors of fast, slow, signal. Words: fast, slow, signal.
  */
+static inline double macd_next(union ind_word *w, const double *k, double in, double *signal)
+{
+	double macd = ema_next(w, k[0], in) - ema_next(w + 1, k[1], in);
+
+	*signal = ema_next(w + 2, k[2], macd);
+	return macd;
+}
+
 HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start, sig;
-	double in = x->r[o->in[0]], f = w[0].d, s = w[1].d, g = w[2].d, macd;
+	double in = x->r[o->in[0]], macd, signal;
 
-	if (warm || age >= o->n) {
-		f += o->k[0] * (in - f);
-		s += o->k[1] * (in - s);
+	if (warm || age >= (uint64_t)o->n + o->q - 1) {
+		macd = macd_next(w, o->k, in, &signal);
 	} else {
-		if (age + o->m >= o->n)
-			f += in;
-		s += in;
-		if (age + 1 == o->n) {
-			f /= (double)o->m;
-			s /= (double)o->n;
+		if (age >= o->n) {
+			ema_next(w, o->k[0], in);
+			ema_next(w + 1, o->k[1], in);
+		} else {
+			w[0].d += age + o->m >= o->n ? in : 0;
+			w[1].d += in;
 		}
+		if (age + 1 < o->n)
+			return;
+		if (age + 1 == o->n) {
+			w[0].d /= (double)o->m;
+			w[1].d /= (double)o->n;
+		}
+		macd = w[0].d - w[1].d;
+		sig = age + 1 - o->n;
+		signal = w[2].d = sig + 1 < o->q ? w[2].d + macd : (w[2].d + macd) / (double)o->q;
 	}
-	w[0].d = f;
-	w[1].d = s;
-	if (!warm && age + 1 < o->n)
-		return;
-	macd = f - s;
-	sig = age + 1 - o->n;
-	if (warm || sig >= o->q)
-		g += o->k[2] * (macd - g);
-	else
-		g = sig + 1 < o->q ? g + macd : (g + macd) / (double)o->q;
-	w[2].d = g;
 	x->r[o->out[0]] = macd;
-	x->r[o->out[1]] = g;
-	x->r[o->out[2]] = macd - g;
+	x->r[o->out[1]] = signal;
+	x->r[o->out[2]] = macd - signal;
+}
+
+/*
+ * The everyday five on one price in a straight line: mean and bands, an exponential mean, RSI, MACD. Their words lie one
+ * behind the other from FIVE_WORDS on, in that order. The arithmetic is that of the operations above, to the bit.
+ */
+enum { FIVE_MOMENTS = 0, FIVE_EMA = 5, FIVE_RSI = 6, FIVE_MACD = 10, FIVE_WORDS = 13 };
+
+struct ind_five {
+	const struct ind_op *moments, *ema, *rsi, *macd, *bands;
+	uint32_t ring, mask, n;
+	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
+};
+
+HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w)
+{
+	double *r = x->r, in = r[f->in], old = x->ring[f->ring + ((x->t - f->n) & f->mask)].d, mean, var, dev, macd, signal;
+
+	x->ring[f->ring + (x->t & f->mask)].d = in;
+	mean = moments_next(f->moments, x, w + FIVE_MOMENTS, in, old, &var);
+	dev = sqrt(var);
+	r[f->mean] = mean;
+	r[f->var] = var;
+	r[f->up] = mean + f->bands->k[0] * dev;
+	r[f->low] = low_band(f->bands, x, mean, dev);
+	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);
+	r[f->r] = rsi_next(w + FIVE_RSI, f->rsi->k[0], in, false);
+	macd = macd_next(w + FIVE_MACD, f->macd->k, in, &signal);
+	r[f->macd_out] = macd;
+	r[f->signal] = signal;
+	r[f->hist] = macd - signal;
 }
 
 #endif

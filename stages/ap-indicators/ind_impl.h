@@ -40,7 +40,8 @@ struct ind_op {
 	uint32_t mask[2];
 	uint16_t in[4], out[4];
 	uint8_t code, n_in, n_out, level;
-	int8_t front;
+	int8_t front;         /* its place up front (ind_set.h), or -1 */
+	uint8_t five;         /* 1: one of the everyday five that run in a straight line */
 	double k[4];
 };
 

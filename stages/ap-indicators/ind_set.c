@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
-#include "stages/ap-indicators/ind_hot.h"
 #include "stages/ap-indicators/ind_set.h"
 
 enum { NO_REG = 0xffff };
@@ -291,9 +290,9 @@ static bool ops_order(struct ind_set *s)
 		return false;
 	}
 	makers_find(s, m);
-	for (int kind = 0; kind < FRONT_N; kind++)
+	for (int pass = 0; pass < 2 * FRONT_N; pass++)
 		for (uint32_t i = 0; i < s->n_ops; i++)
-			if (s->ops[i].front == kind) {
+			if (s->ops[i].front == pass / 2 && s->ops[i].five == (pass + 1) % 2) {
 				to[n++] = s->ops[i];
 				done[i] = true;
 			}
@@ -314,11 +313,65 @@ static bool ops_order(struct ind_set *s)
 	return true;
 }
 
+/*
+ * Looks for the everyday five on one price and moves them to the front of their kinds. RSI has m = 0 (it is not CMO), and
+ * the bands are those of the moments.
+ */
+static void five_find(struct ind_set *s)
+{
+	static const uint8_t codes[] = { OP_RING, OP_MOMENTS, OP_EMA, OP_RSI, OP_MACD, OP_BANDS };
+	uint32_t at[FRONT_N], in = UINT32_MAX, mean = UINT32_MAX, window = 0;
+
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		if (s->ops[i].front == FRONT_BANDS && in == UINT32_MAX)
+			for (uint32_t k = 0; k < s->n_ops; k++)
+				if (s->ops[k].front == FRONT_MOMENTS && s->ops[k].out[0] == s->ops[i].in[0]) {
+					in = s->ops[k].in[0];
+					mean = s->ops[k].out[0];
+					window = s->ops[k].n;
+				}
+	for (int kind = 0; kind < FRONT_N; kind++) {
+		at[kind] = UINT32_MAX;
+		for (uint32_t i = 0; i < s->n_ops; i++) {
+			const struct ind_op *o = &s->ops[i];
+
+			if (o->front != kind || o->code != codes[kind] || at[kind] != UINT32_MAX)
+				continue;
+			if (kind == FRONT_BANDS ? o->in[0] == mean && o->n == window
+						: o->in[0] == in && !(kind == FRONT_RSI && o->m != 0) &&
+						  !(kind == FRONT_MOMENTS && o->out[0] != mean))
+				at[kind] = i;
+		}
+		if (at[kind] == UINT32_MAX)
+			return;
+	}
+	for (int kind = 0; kind < FRONT_N; kind++)
+		s->ops[at[kind]].five = 1;
+	s->with_five = 1;
+}
+
+/* After the operations have their final places. */
+static void five_make(struct ind_set *s)
+{
+	const struct ind_op *m = s->front[FRONT_MOMENTS].op, *b = s->front[FRONT_BANDS].op, *e = s->front[FRONT_EMA].op,
+			    *r = s->front[FRONT_RSI].op, *d = s->front[FRONT_MACD].op;
+
+	for (int kind = 0; kind < FRONT_N; kind++)
+		s->more = s->more || s->front[kind].op + s->with_five != s->front[kind].end;
+	if (s->with_five == 0)
+		return;
+	s->five = (struct ind_five){
+		m, e, r, d, b, m->ring[0], m->mask[0], m->n, m->in[0], m->out[0], m->out[1], b->out[0], b->out[1], e->out[0],
+		r->out[0], d->out[0], d->out[1], d->out[2]
+	};
+}
+
 /* Orders the operations and cuts them into runs of one kind. */
 static bool runs_make(struct ind_set *s)
 {
 	for (uint32_t i = 0; i < s->n_ops; i++)
 		s->ops[i].front = (int8_t)front_kind(&s->ops[i]);
+	five_find(s);
 	s->runs = calloc(s->n_ops ? s->n_ops : 1, sizeof *s->runs);
 	if (s->runs == NULL || !ops_order(s))
 		return false;
@@ -354,6 +407,13 @@ static void state_place(struct ind_set *s)
 	}
 	s->ring_words = at;
 	at = IND_HEAD_WORDS;
+	/* The five are the first of each kind up front, and so come first here, in their order. */
+	for (uint32_t i = 0; i < s->n_ops; i++)
+		if (s->ops[i].five != 0) {
+			s->ops[i].core = at;
+			at += ind_op_words(&s->ops[i]);
+		}
+	assert(at == IND_HEAD_WORDS + (s->with_five != 0 ? FIVE_WORDS : 0));
 	for (uint32_t i = 0; i < s->n_ops; i++) {
 		struct ind_op *o = &s->ops[i];
 
@@ -363,16 +423,20 @@ static void state_place(struct ind_set *s)
 				o->ring[k] = r->at;
 				o->mask[k] = r->mask;
 			}
+		if (o->five != 0)
+			continue;
 		o->core = at;
 		at += ind_op_words(o);
 	}
 	s->core_words = at;
+	five_make(s);
 }
 
 static bool valid_make(struct ind_set *s)
 {
-	s->n_bitmap = (s->n_slots + 63) / 64;
-	s->all = calloc(s->n_bitmap ? s->n_bitmap : 1, sizeof *s->all);
+	s->n_bitmap = s->n_slots > 0 ? (s->n_slots + 63) / 64 : 1;
+	s->plain = s->n_bitmap == 1 && s->n_checks == 0;
+	s->all = calloc(s->n_bitmap, sizeof *s->all);
 	if (s->all == NULL)
 		return false;
 	for (size_t i = 0; i < s->n_slots; i++) {
@@ -457,9 +521,11 @@ void ind_init(const struct ind_set *set, void *state)
 	memset(state, 0, ind_set_size(set));
 }
 
-/* The bitmap while some slots have no value yet, or may have none. */
-static void valid_tell(const struct ind_set *set, uint64_t t, const double *val, uint64_t *valid)
+/* The bitmap where it is longer than a word, while some slots have no value yet, or may have none. */
+static __attribute__((noinline)) void valid_tell(const struct ind_set *set, uint64_t t, const double *val,
+						 uint64_t *valid)
 {
+	memcpy(valid, set->all, set->n_bitmap * sizeof *valid);
 	if (t < set->warm)
 		for (size_t i = 0; i < set->n_slots; i++)
 			if (t < set->slots[i].first)
@@ -475,11 +541,11 @@ static void valid_tell(const struct ind_set *set, uint64_t t, const double *val,
 /*
  * The everyday operations on the candle's own values come first, in an order that suits every set, each
  * kind a short loop without dispatch: moving averages, RSI, MACD and Bollinger bands need nothing else.
- * `warm` is a constant: with it all operations are past their start-up. The context is a copy that
- * nobody else can reach, so that the compiler keeps it in registers.
+ * `warm` is a constant: with it all operations are past their start-up, and the five have run already.
  */
 #define RUN(kind, call) \
-	for (const struct ind_op *op = set->front[kind].op, *end = set->front[kind].end; op < end; op++) \
+	for (const struct ind_op *op = set->front[kind].op + (warm ? set->with_five : 0), *end = set->front[kind].end; \
+	     op < end; op++) \
 		if (warm || x.t >= op->start) call
 
 static inline __attribute__((always_inline)) void front_step(const struct ind_set *set, struct ind_ctx x,
@@ -493,7 +559,13 @@ static inline __attribute__((always_inline)) void front_step(const struct ind_se
 	RUN(FRONT_BANDS, hot_bands(op, &x));
 }
 
-static void runs_step(const struct ind_set *set, struct ind_ctx x)
+/* Out of line, so that ind_step stays short. */
+static __attribute__((noinline)) void start_step(const struct ind_set *set, struct ind_ctx x)
+{
+	front_step(set, x, false);
+}
+
+static __attribute__((noinline)) void runs_step(const struct ind_set *set, struct ind_ctx x)
 {
 	for (const struct ind_run *r = set->runs, *end = r + set->n_runs; r < end; r++)
 		r->run(r->op, r->end, &x);
@@ -504,20 +576,22 @@ uint64_t ind_step(const struct ind_set *set, void *ring, void *core, const struc
 {
 	union ind_word *head = core;
 	const struct ind_ctx x = { head[0].u++, bar->open_ms, val, ring, core, set->turn };
+	bool warm = x.t > set->warm;
 
 	for (const struct ind_copy *i = set->inputs, *end = i + set->n_inputs; i < end; i++)
 		memcpy(&val[i->to], (const char *)bar + i->from, sizeof *val);
-	if (__builtin_expect(x.t > set->warm, 1))
-		front_step(set, x, true);
-	else
-		front_step(set, x, false);
+	if (warm && set->with_five != 0)
+		hot_five(&set->five, &x, head + IND_HEAD_WORDS);
+	if (!warm)
+		start_step(set, ctx_copy(&x));
+	else if (set->more)
+		front_step(set, ctx_copy(&x), true);
 	if (set->n_runs > 0)
-		runs_step(set, x);
+		runs_step(set, ctx_copy(&x));
 	for (const struct ind_copy *i = set->copies, *end = i + set->n_copies; i < end; i++)
 		val[i->to] = val[i->from];
-	for (size_t i = 0; i < set->n_bitmap; i++)
-		valid[i] = set->all[i];
-	if (x.t < set->warm || set->n_checks > 0)
+	valid[0] = set->all[0];
+	if (!warm || !set->plain)
 		valid_tell(set, x.t, val, valid);
 	return x.t;
 }

@@ -4,7 +4,7 @@
 #ifndef AP_IND_SET_H
 #define AP_IND_SET_H
 
-#include "stages/ap-indicators/ind_impl.h"
+#include "stages/ap-indicators/ind_hot.h"
 
 enum { IND_HEAD_WORDS = 1 };  /* word 0 of the core: candles taken */
 enum { FRONT_RING, FRONT_MOMENTS, FRONT_EMA, FRONT_RSI, FRONT_MACD, FRONT_BANDS, FRONT_N };
@@ -18,6 +18,10 @@ struct ind_set {
 	struct ind_ring *rings;
 	struct ind_run *runs, front[FRONT_N];
 	uint32_t n_ops, n_rings, n_runs;
+	uint32_t with_five;                   /* 1: the first of each kind up front run as `five`, 0 */
+	bool more;                            /* there is more than they up front */
+	bool plain;                           /* past the warm-up the bitmap is one word, always the same */
+	struct ind_five five;
 	size_t ring_words, core_words;
 	struct ind_copy inputs[IN_N_INPUTS];  /* register <- offset in struct ind_bar */
 	size_t n_inputs;
