@@ -15,10 +15,17 @@
 
 #include "common/core/timefmt.h"
 
-enum { SQL_MAX = 1 << 18, CHUNK = 128 << 10, SLOW_MS = 20000 };
+enum {
+	SQL_MAX = 1 << 18,
+	CHUNK = 128 << 10,
+	SLOW_MS = 20000,
+	SLICE = 8,              /* entries mapped at a time while the server waits for us, or may */
+	ALL = INT32_MAX,
+};
 
 enum { ST_SPANS, ST_BEGIN, ST_ROWS, ST_COVER, ST_CURSORS, ST_COMMIT, ST_N };
 
+static bool gather(struct sink *s, size_t entries);
 static void tx_go(struct sink *s);
 static void tx_error(struct sink *s, const struct ap_pg_result *r);
 
@@ -186,6 +193,9 @@ static void copy_ready(void *ctx)
 	if (more && x->put == x->put_to) {
 		ap_pg_copy_put(s->pg, "\xff\xff", 2);
 		ap_pg_copy_end(s->pg, NULL);
+	} else if (!x->probing) {
+		/* The server has something to chew on: the time to map a little of the next batch. */
+		gather(s, SLICE);
 	}
 }
 
@@ -689,12 +699,12 @@ static void take_mark(struct sink *s, const struct part *pt, struct stream *st, 
 }
 
 /* Moves entries from a partition's inbox into the next batch. False: no memory. */
-static bool take_part(struct sink *s, struct part *pt, int64_t now_ms)
+static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *entries)
 {
 	struct inbox *b = &pt->box;
 	uint64_t lost;
 
-	while (pt->phase == PH_READ && b->next < b->n && !map_full(s->next->map)) {
+	for (; *entries > 0 && pt->phase == PH_READ && b->next < b->n && !map_full(s->next->map); --*entries) {
 		const struct boxed *e = &b->e[b->next];
 		struct stream *st = &pt->st[e->s];
 		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len) };
@@ -709,20 +719,21 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms)
 			return false;
 		take_mark(s, pt, st, e, lost);
 	}
-	if (b->next == b->n) {
+	if (b->next == b->n && b->n > 0) {
 		b->next = b->n = 0;
 		ap_buf_clear(&b->bytes);
+		part_read(pt);
 	}
 	return true;
 }
 
 /* Beginning with another partition each time, so that none starves when batches are full. */
-static bool gather(struct sink *s)
+static bool gather(struct sink *s, size_t entries)
 {
 	int64_t now_ms = ap_ts_ms(ap_now());
 
 	for (size_t k = 0; k < s->parts; k++)
-		if (!take_part(s, &s->part[(s->turn + k) % s->parts], now_ms)) {
+		if (!take_part(s, &s->part[(s->turn + k) % s->parts], now_ms, &entries)) {
 			ap_log(&s->app.log, AP_ERROR, "no_memory", KV_S("next", "leave_and_be_started_again"));
 			s->app.exit_code = AP_EX_AGAIN;
 			ev_break(s->app.loop, EVBREAK_ALL);
@@ -760,13 +771,11 @@ void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents)
 /* A partition is taken over only when no batch holds entries of its earlier life: those still carry their token. */
 void sink_pump(struct sink *s)
 {
-	if (!gather(s))
+	/* What was gathered during the last COPY goes at once; the server is not kept waiting for more. */
+	if (!gather(s, s->job == JOB_TX || s->next->taken_n > 0 ? SLICE : ALL))
 		return;
-	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0) {
+	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0)
 		tx_start(s);
-		if (!gather(s))
-			return;
-	}
 	for (size_t p = 0; p < s->parts; p++)
 		part_read(&s->part[p]);
 	if (s->job != JOB_NONE)
