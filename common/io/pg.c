@@ -17,7 +17,7 @@
 
 #include "app.h"
 
-enum { QUEUE_MAX = 64, PARAMS_MAX = 64 };
+enum { QUEUE_MAX = 64, PARAMS_MAX = 64, COPY_MS = 10000 };
 
 enum state { WAITING, CONNECTING, UP };
 enum kind { EXEC, PARAMS, COPY };
@@ -516,7 +516,7 @@ bool ap_pg_exec(struct ap_pg *pg, ap_pg_fn *fn, void *ctx, uint64_t extra_ms, co
 
 bool ap_pg_copy(struct ap_pg *pg, void (*ready)(void *ctx), ap_pg_fn *done, void *ctx, const char *sql)
 {
-	const struct cmd model = { .kind = COPY, .fn = done, .ready = ready, .ctx = ctx };
+	const struct cmd model = { .kind = COPY, .fn = done, .ready = ready, .ctx = ctx, .extra_ms = COPY_MS };
 
 	return enqueue(pg, &model, sql);
 }

@@ -66,7 +66,8 @@ bool ap_pg_params(struct ap_pg *pg, ap_pg_fn *fn, void *ctx, uint64_t extra_ms, 
 /*
  * COPY ... FROM STDIN: queued like any command. When the server is ready for data, and again whenever what was put has
  * been flushed to the socket, `ready` is called; it puts until ap_pg_copy_put says false (wait for the next
- * ready) or ends the copy. `done` is called once with the outcome. The deadline starts again at every flush.
+ * ready) or ends the copy. `done` is called once with the outcome. The deadline starts again at every flush, and is
+ * 10 s longer than that of other commands: a checkpoint may hold the server up.
  */
 bool ap_pg_copy(struct ap_pg *pg, void (*ready)(void *ctx), ap_pg_fn *done, void *ctx, const char *sql);
 /* Hands over n bytes; they are always taken. False: stop putting, `ready` will be called (or `done`, if all is lost). */
