@@ -361,6 +361,14 @@ static void read_cb(void *ctx, const redisReply *reply)
 	}
 }
 
+/* As many entries as make one commit: what they bring and make follows the last ones. */
+static uint64_t read_count(const struct part *p)
+{
+	uint64_t most = conf_of(p)->runtime_read_entries, n = COMMIT_BYTES / (p->entry_bytes + 1);
+
+	return p->careful || n < 1 ? 1 : n < most ? n : most;
+}
+
 void part_read(struct part *p)
 {
 	uint64_t block = conf_of(p)->runtime_block_ms, most = conf_of(p)->runtime_lease_ms / 8;
@@ -373,7 +381,7 @@ void part_read(struct part *p)
 	const char *const head[] = { "XREADGROUP", "GROUP", p->rt->stage->name, "p", "COUNT" };
 	for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
 		ap_redis_arg(p->redis, ap_str_c(head[i]));
-	ap_redis_arg_u64(p->redis, p->careful ? 1 : conf_of(p)->runtime_read_entries);
+	ap_redis_arg_u64(p->redis, read_count(p));
 	ap_redis_arg(p->redis, ap_str_c("BLOCK"));
 	ap_redis_arg_u64(p->redis, block);
 	ap_redis_arg(p->redis, ap_str_c("STREAMS"));

@@ -12,13 +12,18 @@ enum {
 	BYTES_CUT = 16 * 1024 * 1024,   /* bytes of outputs, likewise */
 };
 
-static bool enough(const struct part *p)
+static size_t bytes_out(const struct part *p)
 {
-	size_t bytes = p->fold.sets.len;
+	size_t bytes = 0;
 
 	for (unsigned s = 0; s < AP_S_N; s++)
 		bytes += p->fold.bytes[s].len;
-	return p->fold.n_frames >= FRAMES_CUT || bytes >= BYTES_CUT;
+	return bytes;
+}
+
+static bool enough(const struct part *p)
+{
+	return p->fold.n_frames >= FRAMES_CUT || bytes_out(p) >= BYTES_CUT;
 }
 
 static void batch_begin(struct part *p)
@@ -27,6 +32,7 @@ static void batch_begin(struct part *p)
 	p->n_acks = 0;
 	p->next_q = p->q;
 	p->next_records = p->next_lost = p->first_q = 0;
+	p->bytes_in = 0;
 	p->cut = false;
 }
 
@@ -60,6 +66,7 @@ static void entry_step(struct part *p, const struct ap_entry *e)
 	p->next_q = e->q;
 	p->next_id = e->id;
 	p->next_records += e->n;
+	p->bytes_in += e->body.len;
 	snprintf(p->next_cursor, sizeof p->next_cursor, "%.*s", (int)e->id_text.len, e->id_text.p);
 }
 
@@ -177,6 +184,8 @@ static void commit_send(struct part *p)
 	size_t n_used = 0;
 
 	p->next_beat = f->live_beat;
+	size_t bytes = bytes_out(p) > p->bytes_in ? bytes_out(p) : p->bytes_in;
+	p->entry_bytes = (3 * p->entry_bytes + bytes / p->n_acks) / 4;
 	ap_fold_save(f, false);
 	for (size_t i = 0; i < f->n_frames; i++) {
 		n_used += !used[f->frames[i].to];
