@@ -68,8 +68,8 @@ struct feed;
 /* The live way of working. Returns the exit code. */
 int feed_main(struct ap_app *app, bool from_stdin);
 
-/* A message of a connection goes on to its partition. What it was: BAD ones go on too. */
-enum ap_venue_what feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket);
+/* A message of a connection goes on to its partition, whatever it is: what cannot be read is refused by ap-normalize. */
+void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket);
 
 struct appender *feed_appender(struct feed *f);
 struct ap_app *feed_app(struct feed *f);

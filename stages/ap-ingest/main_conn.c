@@ -295,10 +295,7 @@ static void on_message(void *ctx, ap_str msg, bool cut)
 	}
 	ticket = ticket_of(c, c->last);
 	answer_new(c);
-	if (feed_message(c->all->feed, c->kind, msg, cut, c->all->now, ticket) == AP_VENUE_OTHER) {
-		c->last--;
-		answer_error(c, "not_a_trade", "the message is understood, but there is no trade in it");
-	}
+	feed_message(c->all->feed, c->kind, msg, cut, c->all->now, ticket);
 }
 
 static void conn_ended(struct conn *c)

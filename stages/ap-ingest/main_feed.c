@@ -57,7 +57,7 @@ struct feed {
 	size_t sources;
 	bool from_stdin, stopping, forgot;
 	bool busy;                      /* an address was taken: worth trying again */
-	uint64_t taken[SRC_KINDS], bad, other, refused, beats;
+	uint64_t taken[SRC_KINDS], bad, refused, beats;
 };
 
 struct appender *feed_appender(struct feed *f)
@@ -134,7 +134,7 @@ static const char *default_source(const struct feed *f, enum source_kind kind)
 	return kind == SRC_TCP ? f->app->conf.ingest_source : names[kind];
 }
 
-enum ap_venue_what feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket)
+void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket)
 {
 	struct ap_rec r = { .kind = AP_RAW };
 	struct ap_route to;
@@ -143,10 +143,6 @@ enum ap_venue_what feed_message(struct feed *f, enum source_kind kind, ap_str ms
 	ap_str symbol = { 0 };
 
 	ap_venue_route(f->venue, cut ? NULL : f->trade, source, msg, &to);
-	if (to.what == AP_VENUE_OTHER) {
-		f->other++;
-		return AP_VENUE_OTHER;
-	}
 	if (to.what == AP_VENUE_TRADES) {
 		symbol = ap_series_symbol(&to.to);
 		if (to.to.source_len > 0)
@@ -159,7 +155,6 @@ enum ap_venue_what feed_message(struct feed *f, enum source_kind kind, ap_str ms
 	r.u.raw = (struct ap_raw){ .source = source, .symbol = symbol, .format = ap_str_c(cut ? "too_long" : "trade"), .payload = msg,
 				   .recv = now };
 	put(f, ap_part(source, symbol, (unsigned)f->app->conf.data_partitions), &r, to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now), ticket);
-	return to.what;
 }
 
 /* --- the simulator ------------------------------------------------------------------------------------ */
@@ -421,7 +416,6 @@ static void collect(void *ctx, struct ap_metrics *m)
 	for (unsigned i = 0; i < SRC_KINDS; i++)
 		ap_metrics_add(m, "messages_in_total", labels[i], AP_M_COUNTER, (double)f->taken[i]);
 	ap_metrics_add(m, "messages_bad_total", "", AP_M_COUNTER, (double)f->bad);
-	ap_metrics_add(m, "messages_other_total", "", AP_M_COUNTER, (double)f->other);
 	ap_metrics_add(m, "messages_too_long_total", "", AP_M_COUNTER, (double)conns_overlong(f->conns));
 	ap_metrics_add(m, "clients_refused_total", "", AP_M_COUNTER, (double)f->refused);
 	ap_metrics_add(m, "clients", "", AP_M_GAUGE, (double)conns_count(f->conns));

@@ -24,15 +24,12 @@ struct tail {
 
 static void print_rec(struct tail *t, const struct ap_rec *rec, const char *stream)
 {
-	char id[AP_ID_TEXT];
-	ap_id_format(rec->id, id);
 	ap_buf_clear(&t->line);
 	ap_rec_json(&t->line, rec);
 	if (t->line.full || t->line.len < 2)
 		return;
-	/* {"stream":...,"id":...,"idx":n, then the record's own members */
-	printf("{\"stream\":\"%s\",\"id\":\"%s\",\"idx\":%u%s%.*s\n", stream, id, rec->idx, t->line.len > 2 ? "," : "", (int)t->line.len - 1,
-	       (const char *)t->line.p + 1);
+	/* {"stream":..., then the record's own members */
+	printf("{\"stream\":\"%s\",%.*s\n", stream, (int)t->line.len - 1, (const char *)t->line.p + 1);
 	t->left--;
 }
 

@@ -1,0 +1,72 @@
+/*
+ * tcp.c - sends standard input to a socket, ends its own side, prints what comes back until the other side ends too.
+ *
+ *   tcp HOST PORT [SECONDS]
+ *
+ * Exit 0: the other side ended in time (default 10 s); 1: it did not, or the connection was lost.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static int connect_to(const char *host, const char *port)
+{
+	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *a = NULL;
+	int fd = -1;
+
+	if (getaddrinfo(host, port, &hint, &a) != 0)
+		return -1;
+	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(a);
+	return fd;
+}
+
+int main(int argc, char **argv)
+{
+	static char out[65536], in[65536];
+	size_t at = 0, len = 0;
+	bool sending = true;
+	int fd = argc < 3 ? -1 : connect_to(argv[1], argv[2]), limit_ms = (argc > 3 ? atoi(argv[3]) : 10) * 1000;
+	ssize_t n;
+
+	if (fd == -1) {
+		fprintf(stderr, "tcp: no connection\n");
+		return 1;
+	}
+	for (;;) {
+		struct pollfd p = { fd, (short)(POLLIN | (sending ? POLLOUT : 0)), 0 };
+
+		if (poll(&p, 1, limit_ms) <= 0)
+			return 1;
+		if ((p.revents & (POLLIN | POLLHUP | POLLERR)) != 0) {
+			n = recv(fd, in, sizeof in, 0);
+			if (n <= 0)
+				return n == 0 && !sending ? 0 : 1;
+			fwrite(in, 1, (size_t)n, stdout);
+			fflush(stdout);
+		}
+		if (sending && (p.revents & POLLOUT) != 0) {
+			if (at == len) {
+				at = 0;
+				len = fread(out, 1, sizeof out, stdin);
+			}
+			n = len == 0 ? 0 : send(fd, out + at, len - at, MSG_NOSIGNAL);
+			if (n == -1)
+				return 1;
+			at += (size_t)n;
+			if (len == 0) {
+				sending = false;
+				shutdown(fd, SHUT_WR);
+			}
+		}
+	}
+}
