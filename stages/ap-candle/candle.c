@@ -160,6 +160,18 @@ static int64_t cover_needed_from(const struct candle_fold_state *st, const struc
 	return least;
 }
 
+/*
+ * The source's tape has ended, and this beat is of a time long before: another tape begins, and time with it. Without this a
+ * tape of 2019 that follows one of 2024 under the same source would be late as a whole. What a series has let go stays closed.
+ */
+static void tape_begins(const struct candle_fold_state *st, struct candle_source *src, int64_t ts_ms)
+{
+	if (src->ended_ms == CANDLE_NEVER || src->closing || src->seen_ms == CANDLE_NEVER || ts_ms + st->window_ms > src->seen_ms)
+		return;
+	src->time_ms = src->seen_ms = CANDLE_NEVER;
+	src->first_ms = INT64_MAX;
+}
+
 static void beat_take(struct candle_fold_state *st, struct candle_source *src, const struct ap_beat *b)
 {
 	const int64_t ts_ms = b->ts.ns / 1000000, from_ms = ts_ms > b->covers_ms ? ts_ms - b->covers_ms : 0;
@@ -198,6 +210,7 @@ static enum ap_verdict step_beat(struct candle_fold_state *st, const struct ap_r
 		return AP_V_IGNORED;
 	st->n.beats++;
 	candle_settle_source(st, src);
+	tape_begins(st, src, b->ts.ns / 1000000);
 	beat_take(st, src, b);
 	st->budget = CANDLE_EMIT_MAX;
 	candle_source_advance(st, src, out);

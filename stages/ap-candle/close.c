@@ -222,8 +222,12 @@ static void slot_drop(struct candle_fold_state *st, struct candle_slot *s, const
 	struct candle_series *ser = s->series;
 	const uint32_t lane = s->lane;
 
-	if (lane == 0)
+	if (lane == 0) {
 		candle_settle_for_good(st, s);
+		if (s->close_ms > ser->floor_ms)
+			ser->floor_ms = s->close_ms;
+		candle_series_unsaved(st, ser);
+	}
 	lane_end(st, ser, &ser->lane[lane], k);
 	candle_lane_remove(st, ser, lane, 0);
 }

@@ -99,6 +99,7 @@ struct candle_series {
 	struct candle_lane *lane;       /* one per timeframe of the plan */
 	struct candle_bar *bar;         /* bars that do not follow the clock; NULL: none */
 	uint32_t bars;
+	int64_t floor_ms;               /* intervals that close by here were let go: never opened again; CANDLE_NEVER: none */
 	ap_str source_name, symbol;     /* into text */
 	char text[];
 };

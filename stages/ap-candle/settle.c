@@ -53,7 +53,7 @@ static enum candle_place slot_place(struct candle_fold_state *st, struct candle_
 	int64_t open_ms, close_ms;
 
 	candle_tf_at(&st->plan.tf[0], t_ms, &open_ms, &close_ms);
-	if (seen_ms != CANDLE_NEVER && close_ms + st->window_ms <= seen_ms)
+	if (close_ms <= ser->floor_ms || (seen_ms != CANDLE_NEVER && close_ms + st->window_ms <= seen_ms))
 		return PLACE_LATE;
 	*out = candle_lane_find(l, open_ms);
 	if (*out == NULL) {

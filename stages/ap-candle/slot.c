@@ -134,6 +134,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 	ser->hash = series_hash(source, symbol);
 	ser->no = st->series_n;
 	series_bars(st, ser);
+	ser->floor_ms = CANDLE_NEVER;
 	if (st->series_n == st->series_cap) {
 		st->series_cap = st->series_cap == 0 ? TABLE_MIN / 2 : st->series_cap * 2;
 		st->series = grown(st->series, st->series_cap, sizeof(struct candle_series *));

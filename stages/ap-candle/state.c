@@ -243,6 +243,7 @@ static void series_out(const struct candle_fold_state *st, const struct candle_s
 	put_i64(&b, st->plan.tf[0].step_ms);
 	put_text(&b, ser->source_name);
 	put_text(&b, ser->symbol);
+	put_i64(&b, ser->floor_ms);
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		if (!ser->lane[i].has_end)
 			continue;
@@ -707,6 +708,7 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 {
 	struct in in = { ls->text, ls->text + ls->len, false };
 	const ap_str source = get_text(&in), symbol = get_text(&in);
+	const int64_t floor_ms = get_i64(&in);
 	struct candle_source *src = NULL;
 	struct candle_series *ser;
 
@@ -717,6 +719,7 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 		return wrong(err, errlen, "a series names a source that is not there");
 	ser = candle_series_new(st, source, symbol);
 	candle_source_adopt(src, ser);
+	ser->floor_ms = floor_ms;
 	while (in.p < in.end) {
 		const ap_str tf = get_text(&in);
 		const int64_t end_ms = get_i64(&in);

@@ -16,4 +16,4 @@ FROM made m FULL JOIN realtime_candles c
 	ON (m.source, m.symbol, m.timeframe, m.open_time) = (c.source, c.symbol, c.timeframe, c.open_time)
 WHERE m.source IS NULL OR c.source IS NULL
 	OR (m.high, m.low, m.volume, m.quote_volume, m.n) IS DISTINCT FROM (c.high_price, c.low_price, c.volume, c.quote_volume, c.trade_count)
-	OR c.vwap <> round(c.quote_volume / c.volume, 12) AND abs(c.vwap - c.quote_volume / c.volume) > 0.0000000000005;
+	OR abs(c.vwap - c.quote_volume / nullif(c.volume, 0)) > 0.0000000000005;

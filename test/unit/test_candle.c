@@ -515,6 +515,43 @@ static void a_tape_that_goes_on_after_its_close_revises_when_its_time_comes(void
 	rig_free(&r);
 }
 
+static void a_tape_of_an_earlier_time_begins_anew_once_the_one_before_has_ended(void **s)
+{
+	struct rig r = rig_new(NULL);
+
+	(void)s;
+	r.symbol = "NEW-USD";
+	rig_beat(&r, 10 * RIG_DAY);
+	rig_trade(&r, 10 * RIG_DAY, "5", "1", "1");
+	rig_beat(&r, 10 * RIG_DAY + RIG_HOUR);
+	rig_trade(&r, 10 * RIG_DAY + RIG_HOUR, "6", "1", "2");
+	rig_close_beat(&r, 10 * RIG_DAY + RIG_HOUR);
+
+	r.symbol = "OLD-USD";
+	rig_beat(&r, 0);
+	assert_int_equal(rig_trade(&r, 1000, "7", "1", "1"), AP_V_TAKEN);
+	rig_beat(&r, 62000);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1m", 0), "7", "7", "7", "7", "1", 1);
+	assert_int_equal(rig_need(&r, AP_S_CANDLE, "1m", 0)->state, AP_FINAL);
+
+	/* What the other series has let go stays closed: no second candle may take the place of the first. */
+	r.symbol = "NEW-USD";
+	assert_int_equal(rig_trade(&r, 10 * RIG_DAY + 1, "9", "1", "3"), AP_V_LATE);
+	assert_int_equal(rig_trade(&r, 2000, "9", "1", "4"), AP_V_LATE);
+	rig_free(&r);
+}
+
+static void without_an_end_of_tape_time_never_goes_back(void **s)
+{
+	struct rig r = rig_new(NULL);
+
+	(void)s;
+	rig_beat(&r, RIG_DAY);
+	rig_beat(&r, 0);
+	assert_int_equal(rig_trade(&r, 1000, "7", "1", "1"), AP_V_LATE);
+	rig_free(&r);
+}
+
 static void one_beat_may_cover_hours(void **s)
 {
 	struct rig r = rig_new(NULL);
@@ -613,6 +650,8 @@ int main(void)
 		cmocka_unit_test(the_first_candle_of_a_source_is_partial),
 		cmocka_unit_test(a_close_beat_ends_everything_of_its_source_at_once),
 		cmocka_unit_test(a_tape_that_goes_on_after_its_close_revises_when_its_time_comes),
+		cmocka_unit_test(a_tape_of_an_earlier_time_begins_anew_once_the_one_before_has_ended),
+		cmocka_unit_test(without_an_end_of_tape_time_never_goes_back),
 		cmocka_unit_test(one_beat_may_cover_hours),
 		cmocka_unit_test(filling_stops_where_the_feed_was_down),
 		cmocka_unit_test(a_late_close_moves_the_filled_candles_behind_it),
