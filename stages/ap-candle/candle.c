@@ -121,6 +121,18 @@ static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct a
 
 /* --- stepping ---------------------------------------------------------- */
 
+/*
+ * The source's tape has ended, and this record is of a time long before: another tape begins, and time with it. Without this a
+ * tape of 2019 that follows one of 2024 under the same source would be late as a whole. What a series has let go stays closed.
+ */
+static void tape_begins(const struct candle_fold_state *st, struct candle_source *src, int64_t ts_ms)
+{
+	if (src->ended_ms == CANDLE_NEVER || src->closing || src->seen_ms == CANDLE_NEVER || ts_ms + st->window_ms > src->seen_ms)
+		return;
+	src->time_ms = src->seen_ms = CANDLE_NEVER;
+	src->first_ms = INT64_MAX;
+}
+
 static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
 {
 	static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
@@ -136,6 +148,7 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 	/* The slot lies elsewhere than the series, and all of it is needed. */
 	for (size_t i = 0; i < sizeof(struct candle_slot); i += 64)
 		__builtin_prefetch((const char *)ser->cur + i);
+	tape_begins(st, ser->source, t->ts.ns / 1000000);
 	rc = candle_take(st, ser, t);
 	if (rc != PLACE_OK)
 		return trade_refuse(st, rec, whys[rc], out);
@@ -158,18 +171,6 @@ static int64_t cover_needed_from(const struct candle_fold_state *st, const struc
 			least = open_ms;
 	}
 	return least;
-}
-
-/*
- * The source's tape has ended, and this beat is of a time long before: another tape begins, and time with it. Without this a
- * tape of 2019 that follows one of 2024 under the same source would be late as a whole. What a series has let go stays closed.
- */
-static void tape_begins(const struct candle_fold_state *st, struct candle_source *src, int64_t ts_ms)
-{
-	if (src->ended_ms == CANDLE_NEVER || src->closing || src->seen_ms == CANDLE_NEVER || ts_ms + st->window_ms > src->seen_ms)
-		return;
-	src->time_ms = src->seen_ms = CANDLE_NEVER;
-	src->first_ms = INT64_MAX;
 }
 
 static void beat_take(struct candle_fold_state *st, struct candle_source *src, const struct ap_beat *b)

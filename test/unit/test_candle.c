@@ -527,11 +527,13 @@ static void a_tape_of_an_earlier_time_begins_anew_once_the_one_before_has_ended(
 	rig_trade(&r, 10 * RIG_DAY + RIG_HOUR, "6", "1", "2");
 	rig_close_beat(&r, 10 * RIG_DAY + RIG_HOUR);
 
+	/* Its first trade may come before its first beat. */
 	r.symbol = "OLD-USD";
+	assert_int_equal(rig_trade(&r, 0, "7", "1", "0"), AP_V_TAKEN);
 	rig_beat(&r, 0);
 	assert_int_equal(rig_trade(&r, 1000, "7", "1", "1"), AP_V_TAKEN);
 	rig_beat(&r, 62000);
-	rig_is(rig_need(&r, AP_S_CANDLE, "1m", 0), "7", "7", "7", "7", "1", 1);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1m", 0), "7", "7", "7", "7", "2", 2);
 	assert_int_equal(rig_need(&r, AP_S_CANDLE, "1m", 0)->state, AP_FINAL);
 
 	/* What the other series has let go stays closed: no second candle may take the place of the first. */
