@@ -19,7 +19,7 @@
 
 enum {
 	READ_BYTES = 128 * 1024,
-	READ_TURN = 8,                  /* reads in one turn of the loop */
+	READ_TURN = 2,                  /* reads in one turn of the loop: Redis is to be heard between them */
 	ANSWERS_MAX = 4096,             /* messages of one connection without an answer */
 	OUT_MAX = 1024 * 1024,          /* bytes of answers not taken */
 	SYNC_BYTES = 16 * 1024 * 1024,  /* a sender that never pauses has been waited for long enough after these */
