@@ -19,7 +19,7 @@ export AP_REDIS__URL="$AP_REDIS_URL" AP_PG__CONNINFO="$AP_T_CONNINFO" AP_DATA__P
 
 now_ms() { date +%s%3N; }
 # Asked of Redis, so that asking costs PostgreSQL nothing.
-stored() { [ "$(rcli hvals "ap:{$1}:state:persist" | grep -cx "$entries")" = $(($(rcli hlen "ap:{$1}:state:persist") / 2)) ]; }
+stored() { [ "$(rcli hvals "ap:{$1}:state:persist" | grep -cx "$entries")" = "$streams" ]; }
 taken() { grep -q "partition_taken part=0" "$AP_T_DIR/persist.log" && grep -q "partition_taken part=1" "$AP_T_DIR/persist.log"; }
 columns() { sql "SELECT string_agg(attname, ', ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = '$1'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'created_at'"; }
 copy_sql() { psql -qAt -v ON_ERROR_STOP=1 -h "$AP_T_PG_DIR" -p "$AP_T_PG_PORT" -U alphapulse -d alphapulse "$@"; }
@@ -37,7 +37,7 @@ once() {
 		sleep 0.01
 	done
 	began=$(now_ms)
-	sleep 0.2
+	streams=$(sql "SELECT count(*) FROM sink_cursors WHERE partition = 0")
 	wait_for 300 stored 0 || die "partition 0 is not stored"
 	wait_for 300 stored 1 || die "partition 1 is not stored"
 	took=$(($(now_ms) - began))
