@@ -420,6 +420,12 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "clients_refused_total", "", AP_M_COUNTER, (double)f->refused);
 	ap_metrics_add(m, "clients", "", AP_M_GAUGE, (double)conns_count(f->conns));
 	ap_metrics_add(m, "sources", "", AP_M_GAUGE, (double)f->sources);
+	for (size_t i = 0; i < f->sources; i++) {
+		char source[AP_SOURCE_MAX + 16];
+
+		snprintf(source, sizeof source, "source=\"%.*s\"", (int)f->source[i].len, f->source[i].name);
+		ap_metrics_add(m, "source_alive", source, AP_M_GAUGE, f->source[i].gap ? 0 : 1);
+	}
 	ap_metrics_add(m, "beats_total", "", AP_M_COUNTER, (double)f->beats);
 	ap_metrics_add(m, "records_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->records);
 	ap_metrics_add(m, "frames_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->frames);
