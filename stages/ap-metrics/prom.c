@@ -53,6 +53,7 @@ static const struct help {
 	{ "recoveries_total", "Times a partition was forgotten and taken again." },
 	{ "rows_total", "Rows written, by table." },
 	{ "rss_bytes", "Resident memory of the process." },
+	{ "source_alive", "1 while a source is read and its connection is proven." },
 	{ "stage_lag_entries", "Entries a stage has not taken yet, from the streams' own sequence numbers." },
 	{ "stage_lag_records", "Records a stage has not taken yet, from the streams' own counts." },
 	{ "stream_entries", "Entries that are in a stream." },
