@@ -31,6 +31,7 @@ struct source {
 	char name[AP_SOURCE_MAX];
 	size_t len;
 	int64_t beat_mono_ns;           /* of its last beat; 0: none */
+	int64_t beat_wall_ms;
 	bool gap;                       /* it was not read for a while since */
 };
 
@@ -97,17 +98,29 @@ static void put(struct feed *f, unsigned part, struct ap_rec *rec, int64_t t_ms,
 	appender_put(f->out, part, rec, seq, t_ms, ticket);
 }
 
+/*
+ * How long the beat vouches for. Counted in the milliseconds that beats are told in, so that one beat's cover ends where the next
+ * one's begins; by the clock that never steps where the wall clock has stepped.
+ */
+static int64_t covered_ms(const struct source *s, ap_ts now, int64_t mono_ns)
+{
+	int64_t mono_ms = (mono_ns - s->beat_mono_ns) / 1000000, wall_ms = ap_ts_ms(now) - s->beat_wall_ms;
+
+	return wall_ms > mono_ms - 500 && wall_ms < mono_ms + 500 ? wall_ms : mono_ms;
+}
+
 /* One beat of one source, into every partition. While sources are held nothing is known of what they would have sent. */
 static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mono_ns, bool held)
 {
 	struct ap_rec r = { .kind = AP_BEAT };
-	int64_t covers = s->beat_mono_ns == 0 || s->gap || held ? 0 : (mono_ns - s->beat_mono_ns) / 1000000;
+	int64_t covers = s->beat_mono_ns == 0 || s->gap || held ? 0 : covered_ms(s, now, mono_ns);
 
 	r.u.beat = (struct ap_beat){ .source = ap_str_n(s->name, s->len), .ts = now, .live = true, .alive = !held,
 				     .covers_ms = covers > UINT32_MAX ? UINT32_MAX : (uint32_t)covers };
 	for (unsigned p = 0; p < f->app->conf.data_partitions; p++)
 		put(f, p, &r, ap_ts_ms(now), 0);
 	s->beat_mono_ns = mono_ns;
+	s->beat_wall_ms = ap_ts_ms(now);
 	s->gap = held;
 	f->beats++;
 }

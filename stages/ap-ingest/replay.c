@@ -253,7 +253,7 @@ static struct clock *clock_of(struct ap_tape *t, ap_str source, int64_t ns)
 static void beat(const struct to *to, struct clock *c, int64_t ns, bool close)
 {
 	struct ap_rec r = { .kind = AP_BEAT };
-	int64_t covers = (ns - c->beat_ns) / 1000000;
+	int64_t covers = ns / 1000000 - c->beat_ns / 1000000;   /* whole ms on both sides: no hole between two beats */
 
 	r.u.beat = (struct ap_beat){ .source = ap_str_n(c->source, c->source_len), .ts = { ns }, .alive = true, .close = close,
 				     .covers_ms = covers > UINT32_MAX ? UINT32_MAX : covers < 0 ? 0 : (uint32_t)covers };

@@ -71,56 +71,79 @@ out:
 	return rc;
 }
 
+/* The servers, as often as it takes: one that is being restarted is worth waiting for. False: time is up. */
+static bool connect_both(const struct ctl *c, int64_t until_ms, redisContext **r, PGconn **pg)
+{
+	const struct timespec nap = { 0, 100000000 };
+	char err[1024] = "";
+	for (;;) {
+		*r = ctl_redis_quiet(c, err, sizeof err);
+		*pg = *r != NULL ? ctl_pg_quiet(c, err, sizeof err) : NULL;
+		if (*pg != NULL)
+			return true;
+		if (*r != NULL)
+			redisFree(*r);
+		if (now_ms() >= until_ms) {
+			ctl_fail(AP_EX_AGAIN, "%s", err);
+			return false;
+		}
+		nanosleep(&nap, NULL);
+	}
+}
+
 static bool is_stage(const struct ctl_pos *p, const char *stage)
 {
 	return strncmp(p->stage, stage, strlen(stage)) == 0;
 }
 
-/* The stage has taken everything that was there when it was asked. False: time is up or a server is away. */
-static bool wait_stage(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, int64_t until_ms, uint64_t *behind)
+/* Entries that the stage has yet to take of what was there when `goal` was noted; -1 after saying why: a server went away. */
+static int64_t stage_behind(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, const struct ctl_pos *goal, int n)
 {
-	static struct ctl_pos goal[AP_PARTS_MAX * 9], pos[AP_PARTS_MAX * 9];
+	static struct ctl_pos pos[AP_PARTS_MAX * 9];
+	int64_t behind = 0;
+	if (ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) != n)
+		return -1;
+	for (int i = 0; i < n; i++)
+		if (is_stage(&pos[i], stage) && pos[i].q < goal[i].q_end)
+			behind += (int64_t)(goal[i].q_end - pos[i].q);
+	return behind;
+}
+
+/* Waits until the stage has taken everything that was there when it was asked. */
+static int wait_stage(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, int64_t until_ms)
+{
+	static struct ctl_pos goal[AP_PARTS_MAX * 9];
 	const struct timespec nap = { 0, 20000000 };
 	int n = ctl_positions(c, r, pg, goal, sizeof goal / sizeof goal[0]);
-	while (n >= 0) {
-		*behind = 0;
-		if (ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) != n)
-			return false;
-		for (int i = 0; i < n; i++)
-			if (is_stage(&pos[i], stage) && pos[i].q < goal[i].q_end)
-				*behind += goal[i].q_end - pos[i].q;
-		if (*behind == 0)
-			return true;
+	for (;;) {
+		int64_t behind = n >= 0 ? stage_behind(c, r, pg, stage, goal, n) : -1;
+		if (behind <= 0)
+			return behind == 0 ? 0 : AP_EX_AGAIN;
 		if (now_ms() >= until_ms)
-			return false;
+			return ctl_fail(CTL_EX_TIMEOUT, "time is up: %s is still %" PRId64 " entries behind", stage, behind);
 		nanosleep(&nap, NULL);
 	}
-	return false;
 }
 
 int cmd_drain(struct ctl *c)
 {
 	static const char *const order[] = { "normalize", "candle", "indicators", "persist" };
-	uint64_t timeout_s, behind = 0;
+	uint64_t timeout_s;
+	redisContext *r;
+	PGconn *pg;
 	if (!ctl_flag_u64(c, "timeout", 60, 1, 86400, &timeout_s))
 		return AP_EX_MISTAKE;
 	int64_t until = now_ms() + (int64_t)timeout_s * 1000;
+	if (!connect_both(c, until, &r, &pg))
+		return AP_EX_AGAIN;
 	int rc = 0, synced = sync_ingest(c, until);
 	if (synced < 0)
 		fprintf(stderr, "apctl: ap-ingest does not answer at %s; waiting for what is in the streams\n", c->app.conf.ingest_ack);
-	redisContext *r = ctl_redis(c);
-	PGconn *pg = r != NULL ? ctl_pg(c) : NULL;
-	if (pg == NULL)
-		rc = AP_EX_AGAIN;
-	else if (synced == 0)
+	if (synced == 0)
 		rc = ctl_fail(CTL_EX_TIMEOUT, "ap-ingest has not appended all it holds after %" PRIu64 " s", timeout_s);
 	for (size_t i = 0; rc == 0 && i < sizeof order / sizeof order[0]; i++)
-		if (!wait_stage(c, r, pg, order[i], until, &behind))
-			rc = now_ms() >= until
-				? ctl_fail(CTL_EX_TIMEOUT, "%s is still %" PRIu64 " entries behind after %" PRIu64 " s", order[i], behind, timeout_s)
-				: AP_EX_AGAIN;
+		rc = wait_stage(c, r, pg, order[i], until);
 	PQfinish(pg);
-	if (r != NULL)
-		redisFree(r);
+	redisFree(r);
 	return rc;
 }

@@ -131,14 +131,14 @@ redisContext *ctl_redis(const struct ctl *c)
 	return r;
 }
 
-PGconn *ctl_pg(const struct ctl *c)
+PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen)
 {
 	char pass[512] = "";
 	const char *keys[] = { "dbname", "password", "connect_timeout", "application_name", NULL };
 	const char *vals[] = { c->app.conf.pg_conninfo, NULL, "5", "apctl", NULL };
 	if (c->app.conf.pg_password_file[0] != '\0') {
 		if (!read_secret(c->app.conf.pg_password_file, pass, sizeof pass)) {
-			ctl_fail(AP_EX_MISTAKE, "pg.password_file %s cannot be read", c->app.conf.pg_password_file);
+			snprintf(err, errlen, "pg.password_file %s cannot be read", c->app.conf.pg_password_file);
 			return NULL;
 		}
 		vals[1] = pass;
@@ -146,10 +146,19 @@ PGconn *ctl_pg(const struct ctl *c)
 	PGconn *pg = PQconnectdbParams(keys, vals, 1);
 	explicit_bzero(pass, sizeof pass);
 	if (PQstatus(pg) != CONNECTION_OK) {
-		ctl_fail(AP_EX_AGAIN, "no PostgreSQL: %s", PQerrorMessage(pg));
+		snprintf(err, errlen, "no PostgreSQL: %s", PQerrorMessage(pg));
 		PQfinish(pg);
 		return NULL;
 	}
+	return pg;
+}
+
+PGconn *ctl_pg(const struct ctl *c)
+{
+	char err[1024];
+	PGconn *pg = ctl_pg_quiet(c, err, sizeof err);
+	if (pg == NULL)
+		ctl_fail(AP_EX_AGAIN, "%s", err);
 	return pg;
 }
 

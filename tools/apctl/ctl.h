@@ -43,6 +43,7 @@ redisContext *ctl_redis(const struct ctl *c);
 redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen);
 /* Connects with a 5 s deadline and the password file. NULL after saying why. */
 PGconn *ctl_pg(const struct ctl *c);
+PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen);
 
 /* Text fields of a hash reply (field, value, ...): the value, or NULL. */
 const char *ctl_hash(const redisReply *r, const char *field);
