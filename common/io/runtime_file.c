@@ -230,7 +230,8 @@ int runtime_file(struct ap_app *app, const struct ap_stage *stage, bool json, bo
 	first = getc(stdin);
 	if (first != EOF)
 		ungetc(first, stdin);
-	rc = first == '{' && stage->in == AP_S_RAW ? lines_run(f, close_tape) : first == EOF ? AP_EX_OK : frames_run(f);
+	/* Frames begin with "AP1"; whatever else is given to the first stage is lines, some of them perhaps no JSON. */
+	rc = first == EOF ? AP_EX_OK : first != 'A' && stage->in == AP_S_RAW ? lines_run(f, close_tape) : frames_run(f);
 	if (fflush(stdout) != 0 && rc == AP_EX_OK)
 		rc = failed(f, AP_EX_AGAIN, "write", strerror(errno));
 	ap_fold_done(&f->fold);
