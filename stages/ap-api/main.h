@@ -115,6 +115,8 @@ bool api_http_start(struct api *a, char *err, size_t errlen);
 void api_http_stop(struct api *a);
 /* Before the loop waits: lets libmicrohttpd say how long. */
 void api_http_before_wait(struct api *a);
+/* An upgraded connection was given back: the library does not notice by itself. */
+void api_http_wake(struct api *a);
 /* Once a second: deadlines. */
 void api_http_second(struct api *a);
 /* An outcome came from the streams: posts that wait for it may be done. */

@@ -675,6 +675,12 @@ static void on_timer(struct ev_loop *loop, ev_timer *w, int events)
 	run(w->data);
 }
 
+void api_http_wake(struct api *a)
+{
+	if (a->http != NULL)
+		a->http->resumed = true;
+}
+
 void api_http_before_wait(struct api *a)
 {
 	struct api_http *h = a->http;

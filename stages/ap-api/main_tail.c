@@ -53,10 +53,17 @@ static int64_t now_ns(void)
 
 static void take_candle(struct api_tail *t, const struct ap_rec *rec)
 {
+	const struct ap_candle *c = &rec->u.candle;
 	struct api_series *s;
-	struct api_tf *tf = api_model_candle(&t->api->model, &rec->u.candle, &s);
+	struct api_tf *tf = api_model_candle(&t->api->model, c, &s);
+	/* A closed candle too old for the model's window (a late revision, a replay) is news all the same. */
+	if (tf == NULL && c->state != AP_FORMING && (s = api_model_series(&t->api->model, c->source, c->symbol, false)) != NULL) {
+		tf = api_model_tf(&t->api->model, s, c->tf, false);
+		if (tf != NULL && api_ring_find(&tf->ring, c->open_ms) != NULL)
+			return;
+	}
 	if (tf != NULL)
-		api_ws_candle(t->api, s, tf, &rec->u.candle);
+		api_ws_candle(t->api, s, tf, c);
 }
 
 static void take_indicator(struct api_tail *t, const struct ap_rec *rec)

@@ -31,6 +31,7 @@ enum {
 	SNAPSHOT = 300,                 /* candles of a snapshot */
 	BAD_MAX = 16,                   /* senseless messages before it is closed */
 	FRAMES_MAX = 200,               /* frames a client may send in a second */
+	TODO_MAX = 512,                 /* snapshots a client may be owed */
 	STUCK_MAX = 2000,               /* messages in wslay (pongs too) that the socket does not take */
 	SEND_MAX = 8 * 1024 * 1024,     /* bytes of one message to a client */
 	STOP_MS = 300,
@@ -46,6 +47,9 @@ struct client {
 	ev_io io;
 	struct api_subs subs;
 	struct api_outq q;
+	struct api_sub *todo;           /* snapshots still to be sent, one at a time; owned */
+	uint32_t todo_n, todo_at;
+	bool loading;                   /* one is being put together */
 	char *extra;                    /* bytes read before the upgrade; owned */
 	size_t extra_len, extra_off;
 	uint8_t obuf[OBUF];
@@ -53,6 +57,8 @@ struct client {
 	int64_t heard_ns, closing_ns;   /* closing_ns 0: not closing */
 	unsigned bad, fragments, frames;
 	bool dirty, dead;
+	bool draining;                  /* wslay reads no more: what still comes is thrown away until the peer closes */
+	bool said;                      /* the closing frame is out */
 	struct client *prev, *next;
 };
 
@@ -86,12 +92,19 @@ static void put_names(struct ap_buf *b, const char *symbol, const char *source, 
 	ap_json_string(b, ap_str_c(tf));
 }
 
+/* From here on nothing but the closing handshake is sent. */
+static void begin_end(struct client *c)
+{
+	c->closing_ns = ap_mono_ns();
+	c->dirty = true;
+	api_outq_clear(&c->q);
+}
+
 static void end_client(struct client *c, unsigned code, const char *why)
 {
 	if (c->closing_ns != 0)
 		return;
-	c->closing_ns = ap_mono_ns();
-	c->dirty = true;
+	begin_end(c);
 	wslay_event_queue_close(c->ws, (uint16_t)code, (const uint8_t *)why, strlen(why));
 }
 
@@ -120,6 +133,19 @@ static void put_text(struct client *c, const struct ap_buf *b)
 	if (body == NULL)
 		return;
 	put(c, body, 0);
+	api_body_unref(body);
+}
+
+/* The same for what the client asked for, which may be longer than its bound. */
+static void put_asked(struct client *c, const struct ap_buf *b)
+{
+	struct api_body *body = b->full ? NULL : api_body_new(ap_buf_view(b));
+	if (body == NULL)
+		return;
+	if (c->closing_ns == 0) {
+		c->dirty = true;
+		c->dead |= !api_outq_put_asked(&c->q, body);
+	}
 	api_body_unref(body);
 }
 
@@ -229,7 +255,8 @@ static void on_snapshot(void *ctx, const struct api_history *h)
 			ap_buf_puts(b, ",\"candles\":[],\"indicators\":[],\"signals\":[],\"reason\":");
 			ap_json_string(b, ap_str_c(h->reason));
 		}
-		put_text(c, b);
+		c->loading = false;
+		put_asked(c, b);
 	}
 	free(n);
 }
@@ -240,24 +267,42 @@ static void send_snapshot(struct client *c, const struct api_sub *sub)
 	if (n == NULL)
 		return;
 	*n = (struct snapshot){ c->api, c->id, *sub };
+	c->loading = true;
 	api_history_get(c->api, ap_str_c(n->sub.source), ap_str_c(n->sub.symbol), ap_str_c(n->sub.timeframe), SNAPSHOT, on_snapshot, n);
 }
 
+static void plan_snapshot(struct client *c, const struct api_sub *sub)
+{
+	if (c->todo_at == c->todo_n)
+		c->todo_at = c->todo_n = 0;
+	if (c->todo_n == TODO_MAX || (c->todo == NULL && (c->todo = calloc(TODO_MAX, sizeof *c->todo)) == NULL))
+		return;
+	c->todo[c->todo_n++] = *sub;
+	c->dirty = true;
+}
+
 /* A subscription without a timeframe gets a snapshot of each that the series has. */
-static void send_snapshots(struct client *c, const struct api_sub *sub)
+static void plan_snapshots(struct client *c, const struct api_sub *sub)
 {
 	if (sub->symbol[0] == '\0')
 		return;
 	if (sub->timeframe[0] != '\0') {
-		send_snapshot(c, sub);
+		plan_snapshot(c, sub);
 		return;
 	}
 	const struct api_series *s = api_model_find(&c->api->model, ap_str_c(sub->source), ap_str_c(sub->symbol));
 	for (unsigned i = 0; s != NULL && i < s->ntf; i++) {
 		struct api_sub one = *sub;
 		memcpy(one.timeframe, s->tf[i]->tf, sizeof one.timeframe);
-		send_snapshot(c, &one);
+		plan_snapshot(c, &one);
 	}
+}
+
+/* The next one, when nearly everything before it has been sent. */
+static void next_snapshot(struct client *c)
+{
+	if (!c->loading && c->todo_at < c->todo_n && c->closing_ns == 0 && c->q.bytes < c->q.max / 4)
+		send_snapshot(c, &c->todo[c->todo_at++]);
 }
 
 /* What a client sees first: which series there are, and how the pipeline does. */
@@ -273,7 +318,7 @@ static void send_welcome(struct client *c)
 	ap_buf_puts(b, ",\"list\":");
 	ap_buf_str(b, ap_buf_view(&list));
 	ap_buf_done(&list);
-	put_text(c, b);
+	put_asked(c, b);
 }
 
 /* --- what clients say */
@@ -297,7 +342,7 @@ static void subscribe(struct client *c, const struct api_request *r)
 	bool full = false;
 	for (uint32_t i = 0; i < r->nsub && !full; i++)
 		if (api_subs_add(&c->subs, &r->sub[i], &full))
-			send_snapshots(c, &r->sub[i]);
+			plan_snapshots(c, &r->sub[i]);
 	reply(c, full ? "error" : "subscribed", r, full ? "256 subscriptions are the most a client may have" : NULL);
 }
 
@@ -395,9 +440,8 @@ static void cb_msg(wslay_event_context_ptr ws, const struct wslay_event_on_msg_r
 	struct client *c = user;
 	(void)ws;
 	if (arg->opcode == WSLAY_CONNECTION_CLOSE) {
-		c->dirty = true;
 		if (c->closing_ns == 0)
-			c->closing_ns = ap_mono_ns();
+			begin_end(c);
 		return;
 	}
 	if (c->closing_ns != 0 || wslay_is_ctrl_frame(arg->opcode))
@@ -425,16 +469,46 @@ static void remove_client(struct client *c)
 	c->api->counts.ws_conflated_total += (double)c->q.conflated;
 	wslay_event_context_free(c->ws);
 	MHD_upgrade_action(c->urh, MHD_UPGRADE_ACTION_CLOSE);
+	api_http_wake(c->api);
 	api_subs_done(&c->subs);
 	api_outq_done(&c->q);
 	free(c->extra);
+	free(c->todo);
 	free(c);
 }
 
-static bool finished(const struct client *c)
+/*
+ * Closing a socket with unread bytes makes the kernel reset it, and the peer may never see our closing frame: so after
+ * the frame our side is shut, and the peer's bytes are read until it closes too (or CLOSE_S is over).
+ */
+static bool finished(struct client *c)
 {
-	bool said = wslay_event_get_close_sent(c->ws) && c->olen == 0;
-	return c->dead || (said && wslay_event_get_close_received(c->ws)) || (!wslay_event_want_read(c->ws) && said);
+	if (!c->said && wslay_event_get_close_sent(c->ws) && c->olen == 0) {
+		c->said = true;
+		shutdown(c->fd, SHUT_WR);
+	}
+	return c->dead || (c->said && wslay_event_get_close_received(c->ws));
+}
+
+static void drain(struct client *c)
+{
+	char scrap[4096];
+	ssize_t r;
+	do
+		r = recv(c->fd, scrap, sizeof scrap, 0);
+	while (r > 0);
+	c->dead |= r == 0 || (errno != EAGAIN && errno != EINTR);
+}
+
+static void read_in(struct client *c)
+{
+	if (!c->draining && (wslay_event_recv(c->ws) != 0 || !wslay_event_get_read_enabled(c->ws))) {
+		c->draining = true;
+		if (c->closing_ns == 0)
+			begin_end(c);
+	}
+	if (c->draining)
+		drain(c);
 }
 
 /* From the queue through wslay into the socket, as far as it goes. */
@@ -442,7 +516,9 @@ static void pump(struct client *c)
 {
 	struct api_item item;
 	struct ap_buf *f = &c->api->ws->frame;
-	for (;;) {
+	bool more = true;
+	while (more && !c->dead) {
+		next_snapshot(c);
 		while (c->closing_ns == 0 && wslay_event_get_queued_msg_length(c->ws) < WSLAY_AHEAD && api_outq_take(&c->q, &item)) {
 			ap_buf_clear(f);
 			api_item_text(&item, f);
@@ -451,19 +527,15 @@ static void pump(struct client *c)
 			c->dead |= f->full || wslay_event_queue_msg(c->ws, &msg) != 0;
 			c->api->counts.ws_messages_total++;
 		}
-		size_t before = wslay_event_get_queued_msg_length(c->ws);
 		c->dead |= wslay_event_send(c->ws) != 0;
 		bool flowed = write_out(c);
-		if (c->dead || !flowed || (before == 0 && c->q.n == 0) || (!wslay_event_want_write(c->ws) && c->q.n == 0))
-			break;
+		bool next = c->q.n > 0 || (!c->loading && c->todo_at < c->todo_n);
+		more = flowed && (wslay_event_want_write(c->ws) || (c->closing_ns == 0 && next));
 	}
-	bool more = c->olen > 0 || wslay_event_want_write(c->ws);
-	int events = (wslay_event_want_read(c->ws) ? EV_READ : 0) | (more ? EV_WRITE : 0);
+	more = c->olen > 0 || wslay_event_want_write(c->ws);
 	ev_io_stop(c->api->app.loop, &c->io);
-	if (events != 0) {
-		ev_io_set(&c->io, c->fd, events);
-		ev_io_start(c->api->app.loop, &c->io);
-	}
+	ev_io_set(&c->io, c->fd, EV_READ | (more ? EV_WRITE : 0));
+	ev_io_start(c->api->app.loop, &c->io);
 	c->dirty = false;
 }
 
@@ -471,8 +543,8 @@ static void on_io(struct ev_loop *loop, ev_io *io, int events)
 {
 	struct client *c = io->data;
 	(void)loop;
-	if ((events & EV_READ) && wslay_event_recv(c->ws) != 0)
-		c->dead = true;
+	if (events & EV_READ)
+		read_in(c);
 	pump(c);
 	if (finished(c))
 		remove_client(c);
@@ -516,7 +588,7 @@ void api_ws_adopt(struct api *a, int fd, struct MHD_UpgradeResponseHandle *urh, 
 	a->counts.ws_clients = ++a->ws->n;
 	send_welcome(c);
 	if (c->extra_len > 0)
-		c->dead |= wslay_event_recv(c->ws) != 0;
+		read_in(c);
 }
 
 void api_ws_flush(struct api *a)

@@ -43,10 +43,17 @@ static struct api_item *at(const struct api_outq *q, uint32_t i)
 	return &q->item[(q->head + i) & (q->cap - 1)];
 }
 
-void api_outq_done(struct api_outq *q)
+void api_outq_clear(struct api_outq *q)
 {
 	for (uint32_t i = 0; i < q->n; i++)
 		api_body_unref(at(q, i)->body);
+	q->n = 0;
+	q->bytes = 0;
+}
+
+void api_outq_done(struct api_outq *q)
+{
+	api_outq_clear(q);
 	free(q->item);
 	*q = (struct api_outq){ 0 };
 }
@@ -75,6 +82,15 @@ static struct api_item *waiting(const struct api_outq *q, uint64_t key)
 	return NULL;
 }
 
+static bool append(struct api_outq *q, struct api_body *b, uint64_t key)
+{
+	if (q->n == q->cap && !grow(q))
+		return false;
+	*at(q, q->n++) = (struct api_item){ api_body_ref(b), key, q->next++, 0 };
+	q->bytes += b->len + ITEM_COST;
+	return true;
+}
+
 bool api_outq_put(struct api_outq *q, struct api_body *b, uint64_t key)
 {
 	struct api_item *old = waiting(q, key);
@@ -86,11 +102,12 @@ bool api_outq_put(struct api_outq *q, struct api_body *b, uint64_t key)
 		q->conflated++;
 		return q->bytes <= q->max;
 	}
-	if (q->bytes + b->len + ITEM_COST > q->max || (q->n == q->cap && !grow(q)))
-		return false;
-	*at(q, q->n++) = (struct api_item){ api_body_ref(b), key, q->next++, 0 };
-	q->bytes += b->len + ITEM_COST;
-	return true;
+	return q->bytes + b->len + ITEM_COST <= q->max && append(q, b, key);
+}
+
+bool api_outq_put_asked(struct api_outq *q, struct api_body *b)
+{
+	return append(q, b, 0);
 }
 
 bool api_outq_take(struct api_outq *q, struct api_item *out)

@@ -38,8 +38,12 @@ struct api_outq {
 
 void api_outq_init(struct api_outq *q, size_t max);
 void api_outq_done(struct api_outq *q);
+/* Drops what waits; numbers go on. */
+void api_outq_clear(struct api_outq *q);
 /* Puts a message (takes its own reference). False: it would exceed the bound; the client is too slow. */
 bool api_outq_put(struct api_outq *q, struct api_body *b, uint64_t key);
+/* Puts what the client asked for, however long: the caller sees to it that one such message waits at a time. */
+bool api_outq_put_asked(struct api_outq *q, struct api_body *b);
 /* Takes the oldest; the caller owns its reference. False: empty. */
 bool api_outq_take(struct api_outq *q, struct api_item *out);
 /* The whole text of a message as it is sent. */

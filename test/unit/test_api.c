@@ -492,6 +492,9 @@ static void a_client_that_does_not_read_reaches_its_bound(void **s)
 	for (int i = 0; i < 1000; i++)
 		put(&q, "\"small\":1", 1);
 	assert_true(q.bytes <= q.max);
+	api_outq_clear(&q);
+	assert_int_equal(q.bytes, 0);
+	assert_true(put(&q, text, 0));
 	api_outq_done(&q);
 }
 
