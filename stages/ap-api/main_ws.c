@@ -298,10 +298,10 @@ static void plan_snapshots(struct client *c, const struct api_sub *sub)
 	}
 }
 
-/* The next one, when nearly everything before it has been sent. */
+/* The next one, when the one before it is on its way. */
 static void next_snapshot(struct client *c)
 {
-	if (!c->loading && c->todo_at < c->todo_n && c->closing_ns == 0 && c->q.bytes < c->q.max / 4)
+	if (!c->loading && c->todo_at < c->todo_n && c->closing_ns == 0 && c->q.asked == 0)
 		send_snapshot(c, &c->todo[c->todo_at++]);
 }
 

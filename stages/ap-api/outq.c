@@ -47,7 +47,7 @@ void api_outq_clear(struct api_outq *q)
 {
 	for (uint32_t i = 0; i < q->n; i++)
 		api_body_unref(at(q, i)->body);
-	q->n = 0;
+	q->n = q->asked = 0;
 	q->bytes = 0;
 }
 
@@ -82,12 +82,15 @@ static struct api_item *waiting(const struct api_outq *q, uint64_t key)
 	return NULL;
 }
 
-static bool append(struct api_outq *q, struct api_body *b, uint64_t key)
+static bool append(struct api_outq *q, struct api_body *b, uint64_t key, bool asked)
 {
 	if (q->n == q->cap && !grow(q))
 		return false;
-	*at(q, q->n++) = (struct api_item){ api_body_ref(b), key, q->next++, 0 };
-	q->bytes += b->len + ITEM_COST;
+	*at(q, q->n++) = (struct api_item){ api_body_ref(b), key, q->next++, 0, asked };
+	if (asked)
+		q->asked++;
+	else
+		q->bytes += b->len + ITEM_COST;
 	return true;
 }
 
@@ -102,12 +105,12 @@ bool api_outq_put(struct api_outq *q, struct api_body *b, uint64_t key)
 		q->conflated++;
 		return q->bytes <= q->max;
 	}
-	return q->bytes + b->len + ITEM_COST <= q->max && append(q, b, key);
+	return q->bytes + b->len + ITEM_COST <= q->max && append(q, b, key, false);
 }
 
 bool api_outq_put_asked(struct api_outq *q, struct api_body *b)
 {
-	return append(q, b, 0);
+	return append(q, b, 0, true);
 }
 
 bool api_outq_take(struct api_outq *q, struct api_item *out)
@@ -117,7 +120,10 @@ bool api_outq_take(struct api_outq *q, struct api_item *out)
 	*out = *at(q, 0);
 	q->head = (q->head + 1) & (q->cap - 1);
 	q->n--;
-	q->bytes -= out->body->len + ITEM_COST;
+	if (out->asked)
+		q->asked--;
+	else
+		q->bytes -= out->body->len + ITEM_COST;
 	return true;
 }
 

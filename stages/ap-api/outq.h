@@ -26,12 +26,14 @@ struct api_item {
 	uint64_t key;           /* 0: never conflated */
 	uint64_t n;             /* its number, from 1 */
 	uint32_t conflated;     /* messages it replaced */
+	bool asked;             /* the client asked for it: not counted in bytes */
 };
 
 struct api_outq {
 	struct api_item *item;  /* owned ring of cap; cap a power of two */
 	uint32_t head, n, cap;
-	size_t bytes, max;      /* bytes of the bodies waiting */
+	size_t bytes, max;      /* what the messages waiting cost, without those asked for */
+	uint32_t asked;         /* messages waiting that were asked for */
 	uint64_t next;          /* number of the next message */
 	uint64_t conflated;     /* counter */
 };

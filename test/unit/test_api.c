@@ -494,7 +494,19 @@ static void a_client_that_does_not_read_reaches_its_bound(void **s)
 	assert_true(q.bytes <= q.max);
 	api_outq_clear(&q);
 	assert_int_equal(q.bytes, 0);
-	assert_true(put(&q, text, 0));
+	char *longer = calloc(1, 20001);
+	memset(longer, 'y', 20000);
+	struct api_body *b = api_body_new(ap_str_c(longer));
+	assert_false(api_outq_put(&q, b, 0));
+	assert_true(api_outq_put_asked(&q, b));         /* a snapshot may be longer than the bound, */
+	assert_true(put(&q, text, 0));                  /* and does not shut out what comes after it */
+	assert_int_equal(q.asked, 1);
+	struct api_item i;
+	assert_true(api_outq_take(&q, &i));
+	api_body_unref(i.body);
+	assert_int_equal(q.asked, 0);
+	api_body_unref(b);
+	free(longer);
 	api_outq_done(&q);
 }
 
