@@ -87,6 +87,7 @@ feed
 restart "$@" -o api.rate=20 -o api.burst=40
 part limit
 restart "$@" -o api.client_buffer=65536
+part many
 # Closed candles are never conflated: a day of them at once is more than a client may keep waiting.
 (sleep 2; exec "$AP_TOOLS/ap-feed" "$AP_T_REDIS_PORT" 4 4000 0) &
 part slow
