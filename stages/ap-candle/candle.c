@@ -14,21 +14,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *candle_open(const struct ap_conf *conf, char *err, size_t errlen)
+void *candle_open_zones(const struct ap_conf *conf, candle_zone_reader *read, void *ctx, char *err, size_t errlen)
 {
 	struct candle_fold_state *st = calloc(1, sizeof *st);
 	char why[200];
 
 	assert(st != NULL);
-	if (!candle_plan_parse(&st->plan, ap_str_c(conf->candle_timeframes), why, sizeof why)) {
+	if (!candle_cals_parse(&st->cals, ap_str_c(conf->candle_zone), ap_str_c(conf->candle_sessions), read, ctx, err, errlen) ||
+	    !candle_specs_parse(&st->specs, ap_str_c(conf->candle_bars), err, errlen))
+		goto bad;
+	if (!candle_plan_parse(&st->plan, ap_str_c(conf->candle_timeframes), candle_cals_step_ms(&st->cals), why, sizeof why)) {
 		(void)snprintf(err, errlen, "candle.timeframes: %s", why);
-		free(st);
-		return NULL;
+		goto bad;
 	}
-	if (!candle_specs_parse(&st->specs, ap_str_c(conf->candle_bars), err, errlen)) {
-		free(st);
-		return NULL;
-	}
+	st->cals_sum = candle_text_sum(conf->candle_zone, conf->candle_sessions);
 	st->lateness_ms = (int64_t)conf->candle_lateness_ms;
 	st->window_ms = (int64_t)conf->candle_revision_ms;
 	if (st->window_ms < st->lateness_ms)
@@ -37,6 +36,16 @@ static void *candle_open(const struct ap_conf *conf, char *err, size_t errlen)
 	st->series_max = (uint32_t)conf->candle_series_max;
 	ap_buf_init(&st->gone, SIZE_MAX / 2);
 	return st;
+bad:
+	candle_specs_done(&st->specs);
+	candle_cals_done(&st->cals);
+	free(st);
+	return NULL;
+}
+
+static void *candle_open(const struct ap_conf *conf, char *err, size_t errlen)
+{
+	return candle_open_zones(conf, NULL, NULL, err, errlen);
 }
 
 static void candle_close(void *state)
@@ -46,6 +55,7 @@ static void candle_close(void *state)
 	candle_load_done(st);
 	candle_memory_done(st);
 	candle_specs_done(&st->specs);
+	candle_cals_done(&st->cals);
 	free(st);
 }
 
@@ -125,10 +135,11 @@ static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct a
  * The source's tape has ended, and this record is of a time long before: another tape begins, and time with it. Without this a
  * tape of 2019 that follows one of 2024 under the same source would be late as a whole. What a series has let go stays closed.
  */
-static void tape_begins(const struct candle_fold_state *st, struct candle_source *src, int64_t ts_ms)
+static void tape_begins(struct candle_fold_state *st, struct candle_source *src, int64_t ts_ms)
 {
 	if (src->ended_ms == CANDLE_NEVER || src->closing || src->seen_ms == CANDLE_NEVER || ts_ms + st->window_ms > src->seen_ms)
 		return;
+	candle_settle_source(st, src);
 	src->time_ms = src->seen_ms = CANDLE_NEVER;
 	src->first_ms = INT64_MAX;
 }
@@ -163,10 +174,12 @@ static int64_t cover_needed_from(const struct candle_fold_state *st, const struc
 {
 	int64_t least = INT64_MAX, open_ms, close_ms;
 
-	if (src->seen_ms < st->window_ms)
+	const int64_t zones_ms = 2 * 86400000;  /* a local month may begin a day earlier */
+
+	if (src->seen_ms < st->window_ms + zones_ms)
 		return 0;
 	for (uint32_t i = 0; i < st->plan.n; i++) {
-		candle_tf_at(&st->plan.tf[i], src->seen_ms - st->window_ms, &open_ms, &close_ms);
+		candle_tf_at(&st->plan.tf[i], src->seen_ms - st->window_ms - zones_ms, &open_ms, &close_ms);
 		if (open_ms < least)
 			least = open_ms;
 	}

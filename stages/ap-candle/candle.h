@@ -11,8 +11,12 @@
 #ifndef AP_CANDLE_H
 #define AP_CANDLE_H
 
+#include "cal.h"
 #include "common/core/stage.h"
 
+/* Its `open` knows only UTC and POSIX rules as zones; a program that can read files replaces it. */
 extern const struct ap_stage ap_candle_stage;
+/* The same with a way to tzdata. */
+void *candle_open_zones(const struct ap_conf *conf, candle_zone_reader *read, void *ctx, char *err, size_t errlen);
 
 #endif

@@ -55,6 +55,8 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->revision = state == AP_FORMING ? 0 : s->revision;
 	c->coverage_ms = candle_cover_ms(&ser->source->cover, s->open_ms, s->close_ms);
 	c->quality = s->filled ? AP_Q_FILLED : candle_quality(ser->source, s->open_ms, s->close_ms, c->coverage_ms, state == AP_FORMING);
+	if (c->quality == AP_Q_FULL && s->open_ms < ser->lane[s->lane].since_ms)
+		c->quality = AP_Q_PARTIAL;
 	ap_out_put(out, to, rec);
 	if (to == AP_S_LIVE) {
 		st->n.forming++;
@@ -67,7 +69,13 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 		st->n.revised++;
 }
 
-/* The slot's candle goes out as final, or as the next revision. A hidden base stays at home. */
+/* A hidden base stays at home, and so does a small candle while trading is off. */
+static bool slot_shown(const struct candle_fold_state *st, const struct candle_slot *s)
+{
+	return s->lane > 0 || (!st->plan.hidden && candle_cal_on(s->series->cal, s->open_ms));
+}
+
+/* The slot's candle goes out as final, or as the next revision. */
 static void slot_issue(struct candle_fold_state *st, struct candle_slot *s, struct ap_out *out)
 {
 	if (s->state == SLOT_FORMING) {
@@ -78,7 +86,7 @@ static void slot_issue(struct candle_fold_state *st, struct candle_slot *s, stru
 		s->revision++;
 	s->changed = false;
 	candle_slot_unsaved(st, s);
-	if (s->lane > 0 || !st->plan.hidden) {
+	if (slot_shown(st, s)) {
 		slot_put(st, s, AP_S_CANDLE, s->issued ? AP_REVISED : AP_FINAL, out);
 		st->budget--;
 	}
@@ -88,7 +96,7 @@ static void slot_issue(struct candle_fold_state *st, struct candle_slot *s, stru
 static void slot_live(struct candle_fold_state *st, struct candle_slot *s, struct ap_out *out)
 {
 	s->changed = false;
-	if (s->lane > 0 || !st->plan.hidden)
+	if (slot_shown(st, s))
 		slot_put(st, s, AP_S_LIVE, AP_FORMING, out);
 }
 
@@ -98,9 +106,11 @@ static void slot_live(struct candle_fold_state *st, struct candle_slot *s, struc
  * The next interval after *pos_ms in which the feed was up all the time and whose time has come, not beyond until_ms.
  * Jumps over time without cover, however long.
  */
-static bool fill_next(const struct candle_fold_state *st, const struct candle_source *src, uint32_t lane, int64_t pos_ms, int64_t until_ms,
+static bool fill_next(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane, int64_t pos_ms, int64_t until_ms,
 		      int64_t *open_ms, int64_t *close_ms)
 {
+	const struct candle_source *src = ser->source;
+
 	if (src->time_ms == CANDLE_NEVER)
 		return false;
 	for (;;) {
@@ -108,7 +118,12 @@ static bool fill_next(const struct candle_fold_state *st, const struct candle_so
 
 		if (at == INT64_MAX || at >= until_ms)
 			return false;
-		candle_tf_at(&st->plan.tf[lane], at, open_ms, close_ms);
+		if (!candle_interval(st, ser, lane, at, open_ms, close_ms) || !candle_cal_on(ser->cal, at)) {
+			/* Nothing is filled while trading is off; not even where a small interval is. */
+			(void)candle_cal_at(ser->cal, &st->plan.tf[lane], at, open_ms, close_ms);
+			pos_ms = *close_ms;
+			continue;
+		}
 		if (*close_ms > until_ms || *close_ms + st->lateness_ms > src->time_ms)
 			return false;
 		if (*open_ms == at && candle_cover_ms(&src->cover, *open_ms, *close_ms) == *close_ms - *open_ms)
@@ -151,7 +166,7 @@ static bool lane_fill(struct candle_fold_state *st, struct candle_series *ser, u
 	struct candle_source *src = ser->source;
 	int64_t open_ms, close_ms;
 
-	while (k->has && fill_next(st, src, lane, k->end_ms, until_ms, &open_ms, &close_ms)) {
+	while (k->has && fill_next(st, ser, lane, k->end_ms, until_ms, &open_ms, &close_ms)) {
 		struct candle_slot *s;
 
 		if (st->budget == 0)
@@ -181,7 +196,7 @@ static bool lane_fillable(const struct candle_fold_state *st, const struct candl
 	for (uint32_t i = 0; i <= l->n; i++) {
 		const int64_t until_ms = i < l->n ? l->v[i]->open_ms : INT64_MAX;
 
-		if (k.has && fill_next(st, ser->source, lane, k.end_ms, until_ms, &open_ms, &close_ms))
+		if (k.has && fill_next(st, ser, lane, k.end_ms, until_ms, &open_ms, &close_ms))
 			return true;
 		if (i < l->n)
 			known_slot(&k, l->v[i]);
@@ -203,8 +218,8 @@ static int64_t lane_fill_due(const struct candle_fold_state *st, const struct ca
 	from_ms = l->n > 0 ? l->v[l->n - 1]->close_ms : l->end_ms;
 	if (from_ms < time_ms - st->lateness_ms)
 		from_ms = time_ms - st->lateness_ms;
-	candle_tf_at(&st->plan.tf[lane], from_ms, &open_ms, &close_ms);
-	return close_ms + st->lateness_ms;
+	(void)candle_interval(st, ser, lane, from_ms, &open_ms, &close_ms);
+	return close_ms + st->lateness_ms;      /* or, where trading is off, when it is on again */
 }
 
 /* --- walking ----------------------------------------------------------- */

@@ -17,6 +17,7 @@
 
 #include "acc.h"
 #include "bars.h"
+#include "cal.h"
 #include "candle.h"
 #include "cover.h"
 #include "tf.h"
@@ -75,6 +76,7 @@ struct candle_slot {
 struct candle_lane {
 	struct candle_slot **v;         /* ascending by open_ms */
 	uint32_t n, cap;
+	int64_t since_ms;               /* the timeframe was added later: what opened before this lacks trades */
 	bool has_end;                   /* filling: the last candle dropped from v ended ... */
 	int64_t end_ms;                 /* ... here ... */
 	ap_dec end_price;               /* ... at this price */
@@ -84,12 +86,14 @@ struct candle_series {
 	uint64_t hash;
 	struct candle_slot *cur;        /* small slot the last trade went into; NULL: none, and delta and up are empty */
 	struct candle_source *source;
+	const struct candle_cal *cal;
 	uint32_t no;                    /* in order of first appearance */
 	uint32_t place;                 /* in the source's list */
 	bool touched;                   /* in the list of series to settle */
 	bool at_once;                   /* a closed slot was touched: larger slots are told with this entry */
 	bool untold;                    /* one of its small slots is */
 	bool visited;                   /* filling: in the list of series to look at when the entry ends */
+	bool recut;                     /* while loading: it was saved under other calendars */
 	bool reprice;                   /* filling: a closed slot changed, the filled ones behind it may have to */
 	bool unsaved;
 	uint64_t qv_top;                /* no slot's turnover has a higher top word */
@@ -141,6 +145,8 @@ struct candle_load;
 struct candle_fold_state {
 	struct candle_plan plan;
 	struct candle_specs specs;
+	struct candle_cals cals;
+	uint64_t cals_sum;              /* of the texts they were read from */
 	int64_t lateness_ms, window_ms; /* window: of revisions, never shorter than lateness */
 	bool fill;
 	uint32_t series_max;
@@ -172,6 +178,19 @@ struct candle_fold_state {
 	struct candle_counts n;
 	struct candle_load *load;       /* while loading */
 };
+
+/*
+ * The interval of a lane that holds t. The smallest timeframe lies in UTC whatever the calendar, and always has one; for
+ * the others false: trading is off until *close_ms.
+ */
+static inline bool candle_interval(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane, int64_t t_ms,
+				   int64_t *open_ms, int64_t *close_ms)
+{
+	if (lane > 0)
+		return candle_cal_at(ser->cal, &st->plan.tf[lane], t_ms, open_ms, close_ms);
+	candle_tf_at(&st->plan.tf[0], t_ms, open_ms, close_ms);
+	return true;
+}
 
 /* --- slot.c: memory, lanes, series, sources --- */
 void candle_list_add(struct candle_list *l, void *p);
@@ -226,6 +245,7 @@ void candle_bars_tell(struct candle_fold_state *st, bool few, struct ap_out *out
 enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms, int64_t close_ms, int64_t covered_ms, bool forming);
 
 /* --- state.c --- */
+uint64_t candle_text_sum(const char *a, const char *b);
 void candle_save(void *st, struct ap_saver *s, bool all);
 bool candle_load(void *st, ap_str field, ap_str value);
 bool candle_loaded(void *st, char *err, size_t errlen);

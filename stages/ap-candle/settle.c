@@ -52,7 +52,7 @@ static enum candle_place slot_place(struct candle_fold_state *st, struct candle_
 	const int64_t limit_ms = seen_ms == CANDLE_NEVER ? CANDLE_NEVER : seen_ms + CANDLE_AHEAD_MS;
 	int64_t open_ms, close_ms;
 
-	candle_tf_at(&st->plan.tf[0], t_ms, &open_ms, &close_ms);
+	(void)candle_interval(st, ser, 0, t_ms, &open_ms, &close_ms);
 	if (close_ms <= ser->floor_ms || (seen_ms != CANDLE_NEVER && close_ms + st->window_ms <= seen_ms))
 		return PLACE_LATE;
 	*out = candle_lane_find(l, open_ms);
@@ -71,14 +71,14 @@ static struct candle_slot *slot_over(const struct candle_fold_state *st, const s
 	const struct candle_lane *l = &ser->lane[lane];
 	int64_t open_ms, close_ms;
 
-	if (l->n > 0) {
+	/* Mostly the newest one. With trading hours a week's slot lies over times that are not its own. */
+	if (l->n > 0 && !ser->cal->session) {
 		struct candle_slot *s = l->v[l->n - 1];
 
 		if (small_open_ms >= s->open_ms && small_open_ms < s->close_ms)
 			return s;
 	}
-	candle_tf_at(&st->plan.tf[lane], small_open_ms, &open_ms, &close_ms);
-	return candle_lane_find(l, open_ms);
+	return candle_interval(st, ser, lane, small_open_ms, &open_ms, &close_ms) ? candle_lane_find(l, open_ms) : NULL;
 }
 
 static uint64_t top(const ap_sum *s)
@@ -221,7 +221,8 @@ void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, c
 		if (over == NULL) {
 			int64_t open_ms, close_ms;
 
-			candle_tf_at(&st->plan.tf[i], s->open_ms, &open_ms, &close_ms);
+			if (!candle_interval(st, ser, i, s->open_ms, &open_ms, &close_ms))
+				continue;       /* trading is off: of no larger candle */
 			/* A slot that was never saved was a plain forming one. */
 			over = loading ? candle_lane_insert(st, ser, i, open_ms, close_ms) : slot_make(st, ser, i, open_ms, close_ms);
 		}
@@ -269,6 +270,8 @@ static void settle_up(struct candle_fold_state *st, struct candle_series *ser)
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		const struct candle_slot *over = i == 0 ? s : slot_over(st, ser, i, s->open_ms);
 
+		if (over == NULL)
+			continue;
 		if (over->s.vol_e18 > ser->vol_top)
 			ser->vol_top = over->s.vol_e18;
 		if (top(&over->s.qv) > ser->qv_top)

@@ -127,12 +127,15 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 	assert(ser != NULL);
 	ser->lane = calloc(st->plan.n, sizeof *ser->lane);
 	assert(ser->lane != NULL);
+	for (uint32_t i = 0; i < st->plan.n; i++)
+		ser->lane[i].since_ms = CANDLE_NEVER;
 	memcpy(ser->text, source.p, source.len);
 	memcpy(ser->text + source.len, symbol.p, symbol.len);
 	ser->source_name = ap_str_n(ser->text, source.len);
 	ser->symbol = ap_str_n(ser->text + source.len, symbol.len);
 	ser->hash = series_hash(source, symbol);
 	ser->no = st->series_n;
+	ser->cal = candle_cals_pick(&st->cals, source, symbol);
 	series_bars(st, ser);
 	ser->floor_ms = CANDLE_NEVER;
 	if (st->series_n == st->series_cap) {

@@ -26,6 +26,11 @@ static uint64_t field_sum(ap_str name, const uint8_t *value, size_t len)
 	return XXH3_64bits_withSeed(value, len, XXH3_64bits(name.p, name.len));
 }
 
+uint64_t candle_text_sum(const char *a, const char *b)
+{
+	return XXH3_64bits_withSeed(a, strlen(a), XXH3_64bits(b, strlen(b)));
+}
+
 /* --- writing ----------------------------------------------------------- */
 
 /* A value being written, into memory that is known to hold it. */
@@ -234,22 +239,25 @@ static void source_out(const struct candle_source *src, struct ap_saver *to)
 
 static void series_out(const struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to)
 {
-	uint8_t mem[512 + CANDLE_TFS_MAX * 64];
+	uint8_t mem[512 + CANDLE_TFS_MAX * 80];
 	char name[FIELD_MAX];
 	struct wr b = { mem, mem, mem + sizeof mem };
 	const int n = snprintf(name, sizeof name, "s%" PRIu32, ser->no);
 
 	put_u8(&b, STATE_V);
 	put_i64(&b, st->plan.tf[0].step_ms);
+	put_u64(&b, st->cals_sum);
 	put_text(&b, ser->source_name);
 	put_text(&b, ser->symbol);
 	put_i64(&b, ser->floor_ms);
 	for (uint32_t i = 0; i < st->plan.n; i++) {
-		if (!ser->lane[i].has_end)
-			continue;
+		const struct candle_lane *l = &ser->lane[i];
+
 		put_text(&b, ap_str_c(st->plan.tf[i].name));
-		put_i64(&b, ser->lane[i].end_ms);
-		put_i128(&b, ser->lane[i].end_price.e18);
+		put_i64(&b, l->since_ms);
+		put_u8(&b, l->has_end);
+		put_i64(&b, l->end_ms);
+		put_i128(&b, l->end_price.e18);
 	}
 	field_out(to, ap_str_n(name, (size_t)n), &b);
 }
@@ -426,7 +434,8 @@ struct loaded_slot {
 struct loaded_series {
 	uint64_t no;
 	int64_t base_ms;
-	uint8_t *text;                  /* a copy of the value */
+	uint64_t cals_sum;
+	uint8_t *text;                  /* a copy of the rest of the value */
 	size_t len;
 };
 
@@ -594,6 +603,7 @@ static bool load_series(struct candle_load *l, ap_str name, struct in *in)
 	if (!name_number(&p, name.p + name.len, '\0', &ls->no))
 		return false;
 	ls->base_ms = get_i64(in);
+	ls->cals_sum = get_u64(in);
 	ls->len = (size_t)(in->end - in->p);
 	ls->text = malloc(ls->len + 1);
 	assert(ls->text != NULL);
@@ -704,6 +714,18 @@ static bool put_sources(struct candle_fold_state *st, char *err, size_t errlen)
 	return true;
 }
 
+/* Unless the saved series knows better, its timeframes are new: what their candles hold begins with the oldest small slot. */
+static void series_since(const struct candle_fold_state *st, struct candle_series *ser)
+{
+	const int64_t seen_ms = ser->source->seen_ms;
+	int64_t open_ms = CANDLE_NEVER, close_ms;
+
+	if (seen_ms != CANDLE_NEVER)
+		candle_tf_at(&st->plan.tf[0], seen_ms > st->window_ms ? seen_ms - st->window_ms : 0, &open_ms, &close_ms);
+	for (uint32_t i = 1; i < st->plan.n; i++)
+		ser->lane[i].since_ms = open_ms;
+}
+
 static bool put_one_series(struct candle_fold_state *st, const struct loaded_series *ls, char *err, size_t errlen)
 {
 	struct in in = { ls->text, ls->text + ls->len, false };
@@ -711,6 +733,7 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 	const int64_t floor_ms = get_i64(&in);
 	struct candle_source *src = NULL;
 	struct candle_series *ser;
+	uint32_t known = 0, named = 0;
 
 	for (uint32_t i = 0; i < st->source_n; i++)
 		if (ap_str_eq(source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
@@ -720,20 +743,27 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 	ser = candle_series_new(st, source, symbol);
 	candle_source_adopt(src, ser);
 	ser->floor_ms = floor_ms;
+	series_since(st, ser);
+	/* Under other calendars larger candles would be others: they are folded anew from what there is. */
 	while (in.p < in.end) {
 		const ap_str tf = get_text(&in);
-		const int64_t end_ms = get_i64(&in);
-		const ap_dec price = { get_i128(&in) };
-		const int lane = candle_plan_find(&st->plan, tf);
+		struct candle_lane l = { .since_ms = get_i64(&in) };
+		const int at = candle_plan_find(&st->plan, tf);
 
+		l.has_end = get_u8(&in) != 0;
+		l.end_ms = get_i64(&in);
+		l.end_price.e18 = get_i128(&in);
 		if (in.bad)
 			return wrong(err, errlen, "a series is cut short");
-		if (lane >= 0) {
-			ser->lane[lane].has_end = true;
-			ser->lane[lane].end_ms = end_ms;
-			ser->lane[lane].end_price = price;
+		if (at == 0 || (at > 0 && ls->cals_sum == st->cals_sum)) {
+			ser->lane[at] = l;
+			known++;
 		}
+		named++;
 	}
+	ser->recut = ls->cals_sum != st->cals_sum;
+	if (known != st->plan.n || named != st->plan.n)
+		candle_series_unsaved(st, ser); /* another configuration's words */
 	return true;
 }
 
@@ -768,7 +798,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 	if (ls->series_no >= st->series_n)
 		return wrong(err, errlen, "a slot belongs to no series");
 	ser = st->series[ls->series_no];
-	if (lane < 0) {                 /* a timeframe that is no longer asked for */
+	if (lane < 0 || (lane > 0 && ser->recut)) {     /* a timeframe, or a calendar, that is no longer asked for */
 		char name[FIELD_MAX];
 		const int n = snprintf(name, sizeof name, "l%" PRIu32 ":%s:%" PRId64, ser->no, ls->tf, ls->s.open_ms);
 

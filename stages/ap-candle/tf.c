@@ -112,9 +112,9 @@ static uint64_t gcd(uint64_t a, uint64_t b)
 }
 
 /* The longest step every timeframe is a multiple of, and boundaries too: weeks, months and 3d begin on days. */
-static int64_t plan_base_ms(const struct candle_plan *p)
+static int64_t plan_base_ms(const struct candle_plan *p, int64_t step_ms)
 {
-	uint64_t g = DAY_MS;
+	uint64_t g = (uint64_t)step_ms;
 
 	for (uint32_t i = 0; i < p->n; i++)
 		g = gcd(g, p->tf[i].unit == CANDLE_MONTH ? DAY_MS : (uint64_t)p->tf[i].step_ms);
@@ -144,7 +144,7 @@ static void plan_hide(struct candle_plan *p, int64_t base_ms)
 	p->hidden = true;
 }
 
-bool candle_plan_parse(struct candle_plan *p, ap_str list, char *err, size_t errlen)
+bool candle_plan_parse(struct candle_plan *p, ap_str list, int64_t step_ms, char *err, size_t errlen)
 {
 	int64_t base_ms;
 	size_t at = 0;
@@ -166,7 +166,7 @@ bool candle_plan_parse(struct candle_plan *p, ap_str list, char *err, size_t err
 		plan_insert(p, &tf);
 		at += len + 1;
 	}
-	base_ms = plan_base_ms(p);
+	base_ms = plan_base_ms(p, step_ms);
 	if (p->tf[0].step_ms != base_ms || p->tf[0].unit == CANDLE_MONTH)
 		plan_hide(p, base_ms);
 	return true;

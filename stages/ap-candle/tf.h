@@ -1,7 +1,7 @@
 /*
  * tf.h - timeframes: names, and which interval an instant lies in.
  *
- * Knows no trades and no clock. Everything about calendars is behind candle_tf_at and candle_tf_next.
+ * Knows no trades and no clock, and of calendars only the plain one: UTC. Zones and trading hours are in cal.h.
  */
 #ifndef AP_CANDLE_TF_H
 #define AP_CANDLE_TF_H
@@ -31,10 +31,10 @@ struct candle_plan {
 
 /* Reads "15m". False with a sentence in err: which names there are. */
 bool candle_tf_parse(struct candle_tf *tf, ap_str name, char *err, size_t errlen);
-/* The interval [open, close) that holds t (>= 0). */
+/* The interval [open, close) that holds t (>= 0), in UTC. */
 void candle_tf_at(const struct candle_tf *tf, int64_t t_ms, int64_t *open_ms, int64_t *close_ms);
-/* Reads "1m,5m,1h", orders it, finds the base. False with a sentence in err. */
-bool candle_plan_parse(struct candle_plan *p, ap_str list, char *err, size_t errlen);
+/* Reads "1m,5m,1h", orders it, finds the base: at most, and a divisor of, step_ms. False with a sentence in err. */
+bool candle_plan_parse(struct candle_plan *p, ap_str list, int64_t step_ms, char *err, size_t errlen);
 /* The place of a timeframe by name, or -1. */
 int candle_plan_find(const struct candle_plan *p, ap_str name);
 

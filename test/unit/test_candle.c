@@ -205,6 +205,72 @@ static void d9_stopping_closes_nothing_and_the_state_comes_back(void **s)
 	rig_free(&again);
 }
 
+static void carry(struct rig *from, struct rig *to)
+{
+	struct d9_fields f = { .saver = { d9_put, d9_del }, .into = to };
+	char err[200] = "";
+
+	ap_candle_stage.save(from->st, &f.saver, true);
+	if (!ap_candle_stage.loaded(to->st, err, sizeof err))
+		fail_msg("%s", err);
+}
+
+static void a_timeframe_that_is_added_later_begins_partial(void **s)
+{
+	struct rig r = rig_new("candle.timeframes", "1m,1d", NULL), again = rig_new("candle.timeframes", "1m,1h,1d", NULL);
+
+	(void)s;
+	rig_beat(&r, 0);
+	rig_trade(&r, 1000, "10", "1", "1");
+	rig_beat(&r, 40 * RIG_MIN);
+	rig_trade(&r, 40 * RIG_MIN, "20", "1", "2");
+	carry(&r, &again);
+	again.beat_ms = r.beat_ms;
+	rig_beat(&again, 3 * RIG_HOUR);
+	/* The first trade had left the window: the 1h candle lacks it and says so; the 1d candle has it. */
+	rig_is(rig_need(&again, AP_S_CANDLE, "1h", 0), "20", "20", "20", "20", "1", 1);
+	assert_int_equal(rig_need(&again, AP_S_CANDLE, "1h", 0)->quality, AP_Q_PARTIAL);
+	rig_trade(&again, 3 * RIG_HOUR, "5", "1", "3");
+	rig_beat(&again, RIG_DAY + 2000);
+	assert_int_equal(rig_need(&again, AP_S_CANDLE, "1h", 3 * RIG_HOUR)->quality, AP_Q_FULL);
+	rig_is(rig_need(&again, AP_S_CANDLE, "1d", 0), "10", "20", "5", "5", "3", 3);
+	assert_int_equal(rig_need(&again, AP_S_CANDLE, "1d", 0)->quality, AP_Q_FULL);
+	rig_free(&r);
+	rig_free(&again);
+}
+
+static void another_zone_folds_larger_candles_anew(void **s)
+{
+	struct rig r = rig_new("candle.timeframes", "1m,1d", NULL), again = rig_new("candle.timeframes", "1m,1d", "candle.zone", "CET-1", NULL);
+
+	(void)s;
+	rig_beat(&r, 0);
+	rig_trade(&r, 1000, "10", "1", "1");
+	rig_beat(&r, 2000);
+	carry(&r, &again);
+	again.beat_ms = r.beat_ms;
+	rig_beat(&again, RIG_DAY);
+	rig_is(rig_need(&again, AP_S_CANDLE, "1d", -RIG_HOUR), "10", "10", "10", "10", "1", 1);
+	assert_int_equal(rig_issued(&again, "1d"), 1);
+	rig_free(&r);
+	rig_free(&again);
+}
+
+static void another_base_is_refused_with_a_reason(void **s)
+{
+	struct rig r = rig_new("candle.timeframes", "1m,1d", NULL), again = rig_new("candle.timeframes", "1s,1m,1d", NULL);
+	struct d9_fields f = { .saver = { d9_put, d9_del }, .into = &again };
+	char err[300] = "";
+
+	(void)s;
+	rig_trade(&r, 1000, "10", "1", "1");
+	ap_candle_stage.save(r.st, &f.saver, true);
+	assert_false(ap_candle_stage.loaded(again.st, err, sizeof err));
+	assert_non_null(strstr(err, "intervals of 60000 ms, these timeframes need 1000 ms"));
+	rig_free(&r);
+	rig_free(&again);
+}
+
 static void d10_larger_candles_are_aligned_to_utc_and_not_to_the_start(void **s)
 {
 	struct rig r = rig_new(NULL);
@@ -634,6 +700,9 @@ int main(void)
 		cmocka_unit_test(d6_vwap_starts_from_zero_in_every_candle),
 		cmocka_unit_test(d7_the_first_trade_of_a_candle_is_seen_at_once),
 		cmocka_unit_test(d9_stopping_closes_nothing_and_the_state_comes_back),
+		cmocka_unit_test(a_timeframe_that_is_added_later_begins_partial),
+		cmocka_unit_test(another_zone_folds_larger_candles_anew),
+		cmocka_unit_test(another_base_is_refused_with_a_reason),
 		cmocka_unit_test(d10_larger_candles_are_aligned_to_utc_and_not_to_the_start),
 		cmocka_unit_test(trades_of_one_instant_are_ordered_by_integer_id),
 		cmocka_unit_test(integers_come_before_other_ids_and_no_id_before_all),

@@ -267,7 +267,7 @@ static void a_plan_finds_its_base(void **s)
 		struct candle_plan p;
 		char err[200] = "";
 
-		if (!candle_plan_parse(&p, ap_str_c(rows[i].list), err, sizeof err))
+		if (!candle_plan_parse(&p, ap_str_c(rows[i].list), 86400000, err, sizeof err))
 			fail_msg("%s", err);
 		assert_string_equal(p.tf[0].name, rows[i].base);
 		assert_int_equal(p.hidden, rows[i].hidden);
@@ -282,9 +282,9 @@ static void a_plan_refuses_what_is_named_twice(void **s)
 	char err[200] = "";
 
 	(void)s;
-	assert_false(candle_plan_parse(&p, ap_str_c("1m,5m,1m"), err, sizeof err));
+	assert_false(candle_plan_parse(&p, ap_str_c("1m,5m,1m"), 86400000, err, sizeof err));
 	assert_non_null(strstr(err, "twice"));
-	assert_false(candle_plan_parse(&p, ap_str_c("1m,,5m"), err, sizeof err));
+	assert_false(candle_plan_parse(&p, ap_str_c("1m,,5m"), 86400000, err, sizeof err));
 }
 
 int main(void)
