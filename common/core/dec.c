@@ -565,6 +565,7 @@ unsigned ap_dec_lowest(ap_dec d, ap_i128 *m)
 		return 0;
 	}
 	s = 18 - strip_zeros(&frac);
+	assert(s >= 1 && s <= 18);
 	*m = with_sign(whole * pow10_u64[s] + frac, d.e18 < 0);
 	return s;
 }

@@ -54,7 +54,7 @@ static void put_text(struct ap_buf *b, ap_str s)
 
 	if (s.len > VALUE_MAX) {
 		memcpy(cut, s.p, VALUE_MAX);
-		memcpy(cut + VALUE_MAX, "...", 3);
+		memset(cut + VALUE_MAX, '.', 3);
 		s = ap_str_n(cut, sizeof cut);
 	}
 	if (needs_quotes(s))

@@ -353,7 +353,7 @@ static uint64_t take_be(cur *c, unsigned n)
 static bool take_int(cur *c, uint64_t *v, bool *neg)
 {
 	uint8_t t;
-	unsigned n;
+	unsigned bits;
 
 	if (left(c) < 1)
 		return bad(c, "cut short");
@@ -370,14 +370,14 @@ static bool take_int(cur *c, uint64_t *v, bool *neg)
 	}
 	if (t < 0xcc || t > 0xd3)
 		return bad(c, "not an integer");
-	n = 1u << (t & 3);      /* cc..cf unsigned, d0..d3 signed: 1 2 4 8 bytes */
-	if (left(c) < n)
+	bits = 8u << (t & 3);   /* cc..cf unsigned, d0..d3 signed */
+	if (left(c) < bits / 8)
 		return bad(c, "cut short");
-	*v = take_be(c, n);
-	if (t >= 0xd0 && (*v >> (n * 8 - 1)) != 0) {
+	*v = take_be(c, bits / 8);
+	if (t >= 0xd0 && (*v >> (bits - 1)) != 0) {
 		*neg = true;
-		if (n < 8)
-			*v |= UINT64_MAX << (n * 8);
+		if (bits < 64)
+			*v |= UINT64_MAX << bits;
 	}
 	return true;
 }

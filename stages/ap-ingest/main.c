@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "main.h"
+#include "sim.h"
 
 static const struct ap_flag flags[] = {
 	{ "replay", "FILE", "send this file (plain, gzip or zstd; - is standard input) and end; a second time adds nothing" },
@@ -18,11 +19,31 @@ static const struct ap_flag flags[] = {
 	{ NULL, NULL, NULL },
 };
 
+/* What the table of options cannot say: a source must be a name, and a market needs symbols. */
+static bool check(const struct ap_conf *conf, char *err, size_t errlen)
+{
+	char name[AP_SOURCE_MAX], why[160];
+	struct ap_sim *sim;
+
+	if (ap_source_canon(ap_str_c(conf->ingest_source), name) == 0) {
+		snprintf(err, errlen, "ingest.source = '%s': letters, digits, '_', '.' and '-' make a name", conf->ingest_source);
+		return false;
+	}
+	sim = ap_sim_new(0, 1, conf->ingest_sim_symbols, (ap_ts){ 0 }, why, sizeof why);
+	if (sim == NULL) {
+		snprintf(err, errlen, "ingest.sim_symbols: %s", why);
+		return false;
+	}
+	ap_sim_free(sim);
+	return true;
+}
+
 static const struct ap_app_spec spec = {
 	.name = "ap-ingest",
 	.summary = "Takes trades from sockets, files, standard input or a simulator into the raw streams.",
 	.flags = flags,
 	.sections = "data redis log runtime ingest metrics",
+	.check = check,
 };
 
 /* Flags that mean something only beside --replay. */

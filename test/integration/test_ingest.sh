@@ -75,6 +75,10 @@ tape "$dir/cut.gz" --format ndjson >/dev/null
 equal "a damaged file is the user's mistake, and nothing of it enters" "100 $total" "$? $(in_raw)"
 ingest --replay "$dir/tape.ndjson" --format nosuch >/dev/null 2>"$dir/err"
 equal "so is an unknown format" 100 $?
+ingest -o ingest.source='not a name' >/dev/null 2>"$dir/err"
+equal "so is a source that is no name, and the option is named" "100 1" "$? $(grep -c 'ingest.source' "$dir/err")"
+ingest -n -o ingest.sim=true -o ingest.sim_symbols='BTC-USDT,no symbol' >/dev/null 2>"$dir/err"
+equal "and a simulated symbol that is none" "100 1" "$? $(grep -c 'ingest.sim_symbols' "$dir/err")"
 redis_stop
 "$AP_BIN/ap-ingest" -c /dev/null -o redis.url="$AP_REDIS_URL" --replay "$dir/tape.ndjson" --format ndjson >/dev/null 2>&1 &
 pid=$!
@@ -98,7 +102,7 @@ messages() { # FROM TO
 		printf "{\"symbol\":\"T%d-USD\",\"price\":\"1.5\",\"quantity\":\"2\",\"timestamp\":1767323045,\"trade_id\":\"%d\"}%s", i % 7, i, i % 3 ? "\n" : "" }'
 }
 ids() { dump | sed -n 's/.*trade_id\\":\\"\([0-9]*\)\\".*/\1/p' | sort -n; }
-live -o runtime.stream_max=10000000 && ok "it listens" || not_ok "it listens"
+if live -o runtime.stream_max=10000000; then ok "it listens"; else not_ok "it listens"; fi
 messages 1 5000 | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
 equal "a sync is answered" '{"ap":"sync","ok":true}' "$(sync_all)"
 equal "then everything sent before it is in the streams, once" "$(seq 5000 | cksum)" "$(ids | cksum)"
@@ -134,11 +138,13 @@ done | sed 's/ $//')"
 feeder=$!
 messages 50001 53000 | "$tools/tcp" 127.0.0.1 "$AP_ACK" 30 >"$dir/answers" &
 asker=$!
-for i in 1 2 3 4; do
+kills=4
+while [ $kills -gt 0 ]; do
 	sleep 0.3
 	redis_kill
 	sleep 0.2
 	redis_start --appendfsync always
+	kills=$((kills - 1))
 done
 wait $feeder
 wait $asker
