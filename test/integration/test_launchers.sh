@@ -8,7 +8,7 @@ bin=$(cd "$AP_BIN" && pwd)
 if command -v systemd-analyze >/dev/null 2>&1; then
 	mkdir "$AP_P_DIR/units"
 	for unit in etc/systemd/*.service; do
-		sed "s|/usr/bin/ap-|$bin/ap-|; s|^User=.*|User=nobody|" "$unit" >"$AP_P_DIR/units/${unit##*/}"
+		sed "s|/usr/bin/ap-|$bin/ap-|; s|^User=.*|User=daemon|" "$unit" >"$AP_P_DIR/units/${unit##*/}"
 	done
 	for unit in "$AP_P_DIR"/units/*.service; do
 		complaints=$(systemd-analyze verify --man=no --recursive-errors=no "$unit" 2>&1)
