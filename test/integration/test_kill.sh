@@ -5,6 +5,8 @@ cd "$(dirname "$0")/../.." || exit 111
 . test/lib/pipeline.sh
 pipe_init
 kills=${AP_KILLS:-20}
+# The tape is 7,200 s long; it is to last about as long as the killing does.
+speed=$((7200 / (kills * 5)))
 targets="ap-normalize.0 ap-candle.0 ap-indicators.0 ap-persist.0 ap-metrics.0 ap-api.0 ap-ingest.0 redis postgres"
 
 # A tape of two sources' worth of symbols: ids, some repeated, some out of order, a few that are not valid.
@@ -29,17 +31,16 @@ check "disturbed: pipeline comes up" pipe_up
 # The tape is cut wherever it happens to be and begun again, until one run reaches its end.
 (
 	cuts=0
-	while :; do
-		replay "$tape" --format ndjson --close --speed 600 >"$AP_P_DIR/replay.out" 2>&1 &
+	echo 0 >"$AP_P_DIR/cuts"
+	while [ $cuts -lt "$kills" ]; do
+		replay "$tape" --format ndjson --close --speed $speed >"$AP_P_DIR/replay.out" 2>&1 &
 		r=$!
-		if [ $cuts -lt "$kills" ]; then
-			sleep "$(awk -v s="$cuts.$$" 'BEGIN { srand(s * 1000); printf "%.2f", 1 + rand() * 4 }')"
-			kill -9 $r 2>/dev/null && cuts=$((cuts + 1)) && wait $r 2>/dev/null
-			echo $cuts >"$AP_P_DIR/cuts"
-		else
-			wait $r && break
-		fi
+		sleep "$(awk -v s="$cuts" 'BEGIN { srand(s); rand(); printf "%.2f", 0.5 + rand() * 4 }')"
+		kill -9 $r 2>/dev/null && cuts=$((cuts + 1))
+		wait $r 2>/dev/null && break
+		echo $cuts >"$AP_P_DIR/cuts"
 	done
+	until replay "$tape" --format ndjson --close --speed $speed >"$AP_P_DIR/replay.out" 2>&1; do sleep 0.2; done
 ) &
 feeder=$!
 
