@@ -20,10 +20,12 @@ static const struct ap_flag flags[] = {
 };
 
 /* What the table of options cannot say: a source must be a name, and a market needs symbols. */
-static bool check(const struct ap_conf *conf, char *err, size_t errlen)
+static bool check(const void *ctx, const struct ap_conf *conf, char *err, size_t errlen)
 {
 	char name[AP_SOURCE_MAX], why[160];
 	struct ap_sim *sim;
+
+	(void)ctx;
 
 	if (ap_source_canon(ap_str_c(conf->ingest_source), name) == 0) {
 		snprintf(err, errlen, "ingest.source = '%s': letters, digits, '_', '.' and '-' make a name", conf->ingest_source);
