@@ -7,6 +7,7 @@ BIN      := $(if $(SAN),$(BUILD)/bin,bin)
 WERROR   ?= $(if $(CI),-Werror)
 PKGS     := libev hiredis libpq msgpack libconfig libmicrohttpd libwslay yajl libxxhash libzstd zlib
 PKGDEB   := tools/packages
+JOBS     ?= $(shell nproc)
 VERSION  := $(shell cat VERSION 2>/dev/null || echo 0.1.0)
 
 WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wstrict-prototypes -Wmissing-prototypes \
@@ -40,12 +41,17 @@ SUPCORE := $(patsubst %.c,$(BUILD)/%.o,$(filter-out supervisor/main%,$(wildcard 
 PROGS := $(foreach s,$(STAGES),$(if $(wildcard stages/$(s)/main.c),$(BIN)/$(s))) \
 	 $(if $(wildcard supervisor/main.c),$(BIN)/ap-supervisor) $(if $(wildcard tools/apctl/main.c),$(BIN)/apctl)
 
+# One short line a file; V=1 shows the commands.
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
+
 .PHONY: all clean
 all: $(PROGS)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The schema travels inside the programs that apply it.
 SCHEMA := $(sort $(wildcard schema/[0-9]*.sql))
@@ -54,7 +60,8 @@ $(BUILD)/gen/schema_sql.c: tools/embed-schema $(SCHEMA)
 	@mkdir -p $(@D)
 	tools/embed-schema $(SCHEMA) >$@.tmp && mv $@.tmp $@
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 # So do the Redis functions.
 IO     += $(BUILD)/gen/fn_alphapulse_v1.o
 $(BUILD)/gen/fn_%.c: schema/functions/%.lua
@@ -77,33 +84,38 @@ $(WEBMOD)/.package-lock.json: web/package-lock.json
 		echo "make: npm ci failed, the page is built without its charts" >&2
 $(BUILD)/tools/embed: tools/embed.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lz -lxxhash
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lz -lxxhash
 $(BUILD)/gen/web.c: $(BUILD)/tools/embed $(WEBFILES) $(WEBMOD)/.package-lock.json
 	@mkdir -p $(@D)
 	$(BUILD)/tools/embed $@ $(foreach f,$(WEBFILES),/$(notdir $(f))=$(f)) $(addprefix '?,$(addsuffix ',$(WEBLIBS)))
 $(BUILD)/gen/web.o: $(BUILD)/gen/web.c
-	$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
+	$(call say,CC,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
 
 $(BUILD)/libap-core.a: $(CORE)
-	rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $^
 $(BUILD)/libap-io.a: $(IO)
-	rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $^
 # All pure stage cores in one archive, for tests and tools; programs link only their own.
 $(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE)
-	rm -f $@ && ar rcsD $@ $^
+	$(Q)rm -f $@ && ar rcsD $@ $^
 CORELIB := $(BUILD)/libap-core.a
 IOLIB   := $(BUILD)/libap-io.a
 
 .SECONDEXPANSION:
 $(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
 $(BIN)/apctl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/apctl/*.c)) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
 $(BIN)/ap-%: $$(call shell_of,ap-$$*) $$(call core_of,ap-$$*) $$(MORE_ap-$$*) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
-	$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ap-$*) $(IOLIBS) $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS_ap-$*) $(IOLIBS) $(PURELIBS)
 
 # --- tests -----------------------------------------------------------------
 # Each test/unit/test_*.c, test/laws/test_*.c, test/golden/test_*.c is one program, linked with everything pure.
@@ -113,29 +125,35 @@ IOTESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/iounit/test_*.c))
 TESTLIB   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))
 
 $(PURETESTS): $(BUILD)/%: $(BUILD)/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
 $(IOTESTS): $(BUILD)/%: $(BUILD)/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(IOLIB) $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(IOLIBS) $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(IOLIBS) $(PURELIBS)
 
 BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard test/bench/bench_*.c))
 $(BENCHES): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ -lz $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lz $(PURELIBS)
 
 # Tools that print documents from tables: tools/gen-*.c
 GENS := $(patsubst tools/%.c,$(BUILD)/tools/%,$(wildcard tools/gen-*.c))
 $(GENS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(PURELIBS)
 
 # Small programs that tests of whole processes use: test/tools/*.c
 TOOLS := $(patsubst %.c,$(BUILD)/%,$(wildcard test/tools/*.c))
 $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(IOLIB) $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
 
 # Every fuzz target is also an ordinary program that runs its corpus and a fixed number of seeded inputs.
 FUZZ     := $(patsubst %.c,%,$(notdir $(wildcard test/fuzz/fuzz_*.c)))
 FUZZONCE := $(addprefix $(BUILD)/test/fuzz/,$(FUZZ))
 $(FUZZONCE): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/test/fuzz/once.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
-	$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ -lcmocka -lz $(PURELIBS)
 
 # Tests of whole processes, against real servers: scripts that print TAP. They find the programs in AP_BIN
 # and the small tools in AP_TOOLS.
@@ -154,7 +172,7 @@ test-golden: $(filter $(BUILD)/test/golden/%,$(PURETESTS))
 test-programs: all $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(TOOLS) $(GENS)
 test:
 	tools/deps build run test
-	$(MAKE) test-programs
+	$(MAKE) -j$(JOBS) test-programs
 	test/run $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(SCRIPTS)
 
 # --- fuzzing: make fuzz [FUZZ_S=seconds for each target] [FUZZ=fuzz_wire] ----
@@ -168,7 +186,8 @@ fuzz:
 			build-fuzz/corpus/$$t test/fuzz/corpus/$$t || exit 1; done
 fuzz-programs: $(addprefix $(BUILD)/,$(FUZZ))
 $(addprefix build-fuzz/,$(FUZZ)): build-fuzz/%: build-fuzz/test/fuzz/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
-	$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka -lz $(PURELIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) -fsanitize=fuzzer,address,undefined -o $@ $^ -lcmocka -lz $(PURELIBS)
 
 # --- running, installing, checking ------------------------------------------
 .PHONY: run bench lint install docs
@@ -179,12 +198,12 @@ docs: $(GENS)
 	if [ -x $(BUILD)/tools/gen-indicators-doc ]; then $(BUILD)/tools/gen-indicators-doc > docs/indicators.md; fi
 run:
 	tools/deps build run
-	$(MAKE) all
+	$(MAKE) -j$(JOBS) all
 	$(BIN)/ap-supervisor -c etc/demo.conf
 
 bench:
 	tools/deps build run
-	$(MAKE) all benches $(TOOLS)
+	$(MAKE) -j$(JOBS) all benches $(TOOLS)
 	test/bench/run
 
 lint:
