@@ -25,7 +25,7 @@ enum {
 	IND_OUT_MAX = 6,      /* outputs of one indicator */
 	IND_NAME_MAX = 72,    /* bytes of a slot's name, with its zero */
 	IND_REG_MAX = 1024,   /* values in flight of one set: output slots and intermediate ones */
-	IND_SPEC_MAX = 256,   /* indicators in one set */
+	IND_SPEC_MAX = 512,   /* indicators in one set */
 	IND_REWIND = 16,      /* candles that can be taken back: rings keep this many more values */
 	IND_PERIOD_MAX = 5000
 };
@@ -126,7 +126,8 @@ static inline bool ind_valid(const uint64_t *valid, size_t slot)
 
 /*
  * A portable image: version, fingerprint of the set, words in little-endian, XXH64 of all before (ind_image.c draws it).
- * Rings are cut to what can still be asked for. ind_save returns the bytes written, or 0 when cap is too small.
+ * Rings are cut to what can still be asked for. ind_save_size is the most they can take. ind_save returns
+ * the bytes written, or 0 when cap is less than that.
  * ind_load returns NULL, or why the image was refused (state is then initialised).
  */
 size_t ind_save_size(const struct ind_set *set);

@@ -1,9 +1,9 @@
 /*
- * indicators.c - candle records in, indicator records out.
+ * indicators.c - candle records in, indicator and signal records out.
  *
  * A series here is (source, symbol, timeframe). Its field of the saved state is "i<no>", no in order of first appearance:
  *
- *   0  version (1)   1  source, symbol, timeframe, each with its length (1 byte) before it
+ *   0  version (2)   1  source, symbol, timeframe, each with its length (1 byte) before it
  *  ..  the image of series.c                  ..  XXH64 of field name and all before
  *
  * Forming candles, should they come this way, give provisional values and leave no trace.
@@ -18,7 +18,7 @@
 #include "stages/ap-indicators/plan.h"
 #include "stages/ap-indicators/series.h"
 
-enum { STATE_V = 1, FIELD_MAX = 24, SUM_BYTES = 8, NAMES_MAX = 3 * 256 };
+enum { STATE_V = 2, FIELD_MAX = 24, SUM_BYTES = 8, NAMES_MAX = 3 * 256, JSON_MAX = 65536 };
 
 struct line {
 	ap_str source, symbol, tf;      /* into text */
@@ -37,12 +37,15 @@ struct fold {
 	uint32_t *unsaved, n_unsaved;   /* numbers of lines */
 	uint32_t *gone, n_gone;         /* numbers whose saved field is to be deleted */
 	/* scratch */
-	double *val;
-	uint64_t *valid;
-	uint8_t *core, *image;
-	size_t val_cap, valid_cap, core_cap, image_cap;
+	struct ind_work work;
+	uint8_t *image;
+	size_t image_cap;
 	struct ap_value *values;
-	struct { uint64_t candles, revised, provisional, too_old, refused, values; } count;
+	struct ap_buf json;
+	struct {
+		uint64_t candles, revised, provisional, too_old, refused, values, patterns, signals, outcomes, withdrawn,
+			senseless, restarted;
+	} count;
 };
 
 /* --- lines ------------------------------------------------------------------------------------- */
@@ -111,27 +114,22 @@ static bool lines_room(struct fold *st, uint32_t n)
 	return true;
 }
 
-static bool grow(void **p, size_t *cap, size_t need)
+/* The scratch memory suits the largest engine in use. */
+static bool scratch_room(struct fold *st, const struct engine *e)
 {
-	void *more;
+	size_t need = ind_series_save_size(e) + NAMES_MAX + 64;
+	uint8_t *more;
 
-	if (need <= *cap)
+	if (!ind_work_fit(&st->work, e))
+		return false;
+	if (need <= st->image_cap)
 		return true;
-	more = realloc(*p, need);
+	more = realloc(st->image, need);
 	if (more == NULL)
 		return false;
-	*p = more;
-	*cap = need;
+	st->image = more;
+	st->image_cap = need;
 	return true;
-}
-
-/* The scratch memory suits the largest set in use. */
-static bool scratch_room(struct fold *st, const struct ind_set *set)
-{
-	return grow((void **)&st->val, &st->val_cap, (ind_set_values(set) + 1) * sizeof *st->val) &&
-	       grow((void **)&st->valid, &st->valid_cap, (ind_set_bitmap(set) + 1) * sizeof *st->valid) &&
-	       grow((void **)&st->core, &st->core_cap, ind_set_core_size(set)) &&
-	       grow((void **)&st->image, &st->image_cap, ind_series_save_size(set) + NAMES_MAX + 64);
 }
 
 static void line_free(struct line *l)
@@ -170,8 +168,8 @@ static struct line *line_new(struct fold *st, uint32_t no, ap_str source, ap_str
 		return NULL;
 	l->plan = plan;
 	l->no = no;
-	if (!line_names(l, source, symbol, tf) || !ind_series_init(&l->series, plan->set) ||
-	    !scratch_room(st, plan->set) || !lines_room(st, no + 1) || line_slot(st, source, symbol, tf, &place) != NULL) {
+	if (!line_names(l, source, symbol, tf) || !ind_series_init(&l->series, &plan->engine) ||
+	    !scratch_room(st, &plan->engine) || !lines_room(st, no + 1) || line_slot(st, source, symbol, tf, &place) != NULL) {
 		line_free(l);
 		return NULL;
 	}
@@ -204,24 +202,24 @@ static struct ind_candle candle_of(const struct ap_candle *c)
 }
 
 struct emission {
+	struct ind_tell tell;   /* first */
 	struct fold *st;
 	const struct line *line;
 	struct ap_out *out;
+	int64_t open_ms;        /* of the candle that came */
 	bool provisional;
 };
 
-static void values_put(void *arg, const struct ind_candle *c, const double *val, const uint64_t *valid)
+static void values_put(const struct emission *e, const struct ind_candle *c, const struct engine_now *now)
 {
-	const struct emission *e = arg;
-	const struct ap_value *names = e->line->plan->values;
-	size_t slots = ind_set_slots(e->line->plan->set);
+	const struct plan_set *plan = e->line->plan;
 	struct ap_rec rec = { .kind = AP_INDICATOR };
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < slots; i++)
-		if (ind_valid(valid, i) && isfinite(val[i])) {
-			e->st->values[n] = names[i];
-			e->st->values[n++].v = val[i];
+	for (size_t i = 0; i < plan->slots; i++)
+		if (ind_valid(now->valid, i) && isfinite(now->val[i])) {
+			e->st->values[n] = plan->values[i];
+			e->st->values[n++].v = now->val[i];
 		}
 	if (n == 0)
 		return;
@@ -233,40 +231,178 @@ static void values_put(void *arg, const struct ind_candle *c, const double *val,
 	e->st->count.values += n;
 }
 
+/* A signal record of this series; direction none, and nothing else: it is withdrawn. */
+static struct ap_rec signal_rec(const struct emission *e, int64_t open_ms, uint32_t revision, enum ap_signal_kind kind,
+				const char *name)
+{
+	return (struct ap_rec){
+		.kind = AP_SIGNAL,
+		.u.signal = { .source = e->line->source, .symbol = e->line->symbol, .tf = e->line->tf, .open_ms = open_ms,
+			      .revision = revision, .kind = kind, .name = ap_str_c(name), .provisional = e->provisional }
+	};
+}
+
+static void withdraw(const struct emission *e, int64_t open_ms, uint32_t revision, enum ap_signal_kind kind, const char *name)
+{
+	struct ap_rec rec = signal_rec(e, open_ms, revision, kind, name);
+
+	ap_out_put(e->out, AP_S_SIGNAL, &rec);
+	e->st->count.withdrawn++;
+}
+
+/* A candle behind the one that came tells only what is another value now: its revision is the same. */
+static void patterns_put(const struct emission *e, const struct ind_candle *c, const struct engine_now *now,
+			 const struct ind_was *was)
+{
+	const bool came = c->bar.open_ms == e->open_ms;
+
+	for (int i = 0; i < PAT_N; i++) {
+		const int v = now->pat[i], before = was != NULL ? was->pat[i] : 0;
+		const char *name = pat_get((enum pat_id)i)->name;
+		struct ap_rec rec;
+
+		if (v == 0 && before != 0)
+			withdraw(e, c->bar.open_ms, c->revision, AP_SIG_PATTERN, name);
+		if (v == 0 || (v == before && !came))
+			continue;
+		rec = signal_rec(e, c->bar.open_ms, c->revision, AP_SIG_PATTERN, name);
+		rec.u.signal.direction = v > 0 ? AP_DIR_LONG : AP_DIR_SHORT;
+		rec.u.signal.strength = v;
+		ap_out_put(e->out, AP_S_SIGNAL, &rec);
+		e->st->count.patterns++;
+	}
+}
+
+static enum ap_direction direction_of(enum rule_side side)
+{
+	return side == RULE_LONG ? AP_DIR_LONG : AP_DIR_SHORT;
+}
+
+static void signals_put(const struct emission *e, const struct ind_candle *c, const struct engine_now *now,
+			const struct ind_was *was)
+{
+	const struct engine *eng = &e->line->plan->engine;
+	uint64_t gone = was != NULL ? was->fired : 0;
+	struct ap_buf *json = &e->st->json;
+
+	for (uint32_t i = 0; i < now->n_signals; i++) {
+		const struct rule_signal *s = &now->signal[i];
+		struct ap_rec rec = signal_rec(e, c->bar.open_ms, c->revision, AP_SIG_SIGNAL, rule_book_name(eng->book, s->rule));
+
+		ap_buf_clear(json);
+		engine_inputs_json(eng, now->core, s->rule, json);
+		rec.u.signal.direction = direction_of(s->side);
+		rec.u.signal.strength = s->confidence;
+		rec.u.signal.entry = s->entry;
+		rec.u.signal.stop = s->stop;
+		rec.u.signal.target = s->target;
+		rec.u.signal.inputs = json->full ? ap_str_c("") : ap_buf_view(json);
+		ap_out_put(e->out, AP_S_SIGNAL, &rec);
+		e->st->count.signals++;
+		gone &= ~(UINT64_C(1) << s->rule);
+	}
+	for (size_t rule = 0; gone != 0; rule++, gone >>= 1)
+		if ((gone & 1u) != 0)
+			withdraw(e, c->bar.open_ms, c->revision, AP_SIG_SIGNAL, rule_book_name(eng->book, rule));
+}
+
+/* An outcome belongs to its signal's candle, so that every signal has its own. */
+static void outcomes_put(const struct emission *e, const struct engine_now *now)
+{
+	const struct rule_book *book = e->line->plan->book;
+	struct ap_buf *json = &e->st->json;
+
+	for (uint32_t i = 0; i < now->n_ends; i++) {
+		const struct outcome *o = &now->end[i];
+		struct ap_rec rec = signal_rec(e, o->signal_ms, o->revision, AP_SIG_OUTCOME, rule_book_name(book, o->rule));
+
+		ap_buf_clear(json);
+		outcome_json(o, json);
+		rec.u.signal.direction = direction_of(o->side);
+		rec.u.signal.strength = o->r;
+		rec.u.signal.entry = o->entry;
+		rec.u.signal.stop = o->stop;
+		rec.u.signal.target = o->target;
+		rec.u.signal.inputs = ap_buf_view(json);
+		ap_out_put(e->out, AP_S_SIGNAL, &rec);
+		e->st->count.outcomes++;
+	}
+}
+
+static void tell_candle(struct ind_tell *t, const struct ind_candle *c, const struct engine_now *now, const struct ind_was *was)
+{
+	const struct emission *e = (const struct emission *)(const void *)t;
+
+	values_put(e, c, now);
+	if (e->line->plan->patterns)
+		patterns_put(e, c, now, was);
+	if (e->line->plan->book == NULL)
+		return;
+	signals_put(e, c, now, was);
+	e->st->count.senseless += now->tally.senseless;
+	/* What would end with a forming candle has not ended. */
+	if (!e->provisional)
+		outcomes_put(e, now);
+}
+
+static void tell_withdrawn(struct ind_tell *t, const struct ind_end *end)
+{
+	const struct emission *e = (const struct emission *)(const void *)t;
+
+	withdraw(e, end->signal_ms, end->revision, AP_SIG_OUTCOME, rule_book_name(e->line->plan->book, end->rule));
+}
+
+static struct emission emission_of(struct fold *st, const struct line *l, const struct ap_candle *c, struct ap_out *out)
+{
+	return (struct emission){ { tell_candle, tell_withdrawn }, st, l, out, c->open_ms, c->state == AP_FORMING };
+}
+
 static enum ap_verdict step_forming(struct fold *st, const struct ap_candle *c, struct ap_out *out)
 {
 	struct ind_candle k = candle_of(c);
 	struct line *l = line_find(st, c);
+	struct emission e;
 	uint32_t at;
 
 	if (l == NULL || ind_series_place(&l->series, c->open_ms, &at) != IND_NEXT)
 		return AP_V_IGNORED;
-	ind_series_peek(&l->series, &k.bar, st->core, st->val, st->valid);
-	values_put(&(struct emission){ st, l, out, true }, &k, st->val, st->valid);
+	ind_series_peek(&l->series, &k, &st->work);
+	e = emission_of(st, l, c, out);
+	tell_candle(&e.tell, &k, &st->work.now, NULL);
 	st->count.provisional++;
 	return AP_V_TAKEN;
+}
+
+/* The series' line, made where it is new; NULL: nothing is for it, or there is no room. */
+static struct line *line_for(struct fold *st, const struct ap_candle *c)
+{
+	struct line *l = line_find(st, c);
+	const struct plan_set *plan;
+
+	if (l != NULL)
+		return l;
+	plan = plan_find(st->plan, c->symbol, c->tf);
+	if (plan == NULL)
+		return NULL;
+	l = st->n < st->max ? line_new(st, st->n, c->source, c->symbol, c->tf, plan) : NULL;
+	if (l == NULL)
+		st->count.refused++;
+	return l;
 }
 
 static enum ap_verdict step_closed(struct fold *st, const struct ap_candle *c, struct ap_out *out)
 {
 	struct ind_candle k = candle_of(c);
-	struct line *l = line_find(st, c);
-	const struct plan_set *plan;
+	struct line *l = line_for(st, c);
+	struct emission e;
 	uint32_t at;
 
-	if (l == NULL) {
-		plan = plan_find(st->plan, c->symbol, c->tf);
-		if (plan == NULL)
-			return AP_V_IGNORED;
-		l = st->n < st->max ? line_new(st, st->n, c->source, c->symbol, c->tf, plan) : NULL;
-		if (l == NULL) {
-			st->count.refused++;
-			return AP_V_IGNORED;
-		}
-	}
+	if (l == NULL)
+		return AP_V_IGNORED;
 	if (ind_series_place(&l->series, c->open_ms, &at) == IND_AGAIN && l->series.window[at].revision >= c->revision)
 		return AP_V_IGNORED;
-	if (!ind_series_put(&l->series, &k, st->val, st->valid, values_put, &(struct emission){ st, l, out, false })) {
+	e = emission_of(st, l, c, out);
+	if (!ind_series_put(&l->series, &k, &st->work, &e.tell)) {
 		st->count.too_old++;
 		return AP_V_IGNORED;
 	}
@@ -290,8 +426,14 @@ static enum ap_verdict fold_step(void *state, const struct ap_rec *rec, struct a
 
 static size_t fold_bound(const void *state, const struct ap_rec *rec)
 {
-	(void)state;
-	return rec->kind == AP_CANDLE ? IND_REWIND : 0;
+	const struct fold *st = state;
+	size_t rules = plan_rules_max(st->plan), open = rules > 0 ? OUTCOME_OPEN_MAX : 0;
+
+	if (rec->kind != AP_CANDLE)
+		return 0;
+	/* Per candle of the window: its values, patterns and signals, or that they are withdrawn; what was open or is
+	 * opened there ends once, and once more is withdrawn. */
+	return IND_REWIND * (1 + (plan_has_patterns(st->plan) ? (size_t)PAT_N : 0) + rules) + 2 * (open + IND_REWIND * rules);
 }
 
 /* --- state ------------------------------------------------------------------------------------- */
@@ -408,7 +550,10 @@ static bool fold_load(void *state, ap_str field, ap_str value)
 	if (plan == NULL)
 		return gone_add(st, no);
 	l = line_new(st, no, source, symbol, tf, plan);
-	return l != NULL && ind_series_load(&l->series, p, (size_t)(end - p), &restarted);
+	if (l == NULL || !ind_series_load(&l->series, p, (size_t)(end - p), &st->work, &restarted))
+		return false;
+	st->count.restarted += restarted;
+	return true;
 }
 
 /* --- stage ------------------------------------------------------------------------------------- */
@@ -426,9 +571,8 @@ static void fold_close(void *state)
 	free(st->table);
 	free(st->unsaved);
 	free(st->gone);
-	free(st->val);
-	free(st->valid);
-	free(st->core);
+	ind_work_done(&st->work);
+	ap_buf_done(&st->json);
 	free(st->image);
 	free(st->values);
 	free(st);
@@ -439,13 +583,14 @@ static void *fold_open(const struct ap_conf *conf, char *err, size_t errlen)
 	struct fold *st = calloc(1, sizeof *st);
 
 	if (st != NULL)
-		st->plan = plan_new(ap_str_c(conf->indicators_list), err, errlen);
+		st->plan = plan_new(conf, err, errlen);
 	if (st == NULL || st->plan == NULL) {
 		if (st == NULL)
 			snprintf(err, errlen, "out of memory");
 		fold_close(st);
 		return NULL;
 	}
+	ap_buf_init(&st->json, JSON_MAX);
 	st->max = (uint32_t)conf->indicators_series_max;
 	st->values = calloc(plan_slots_max(st->plan) + 1, sizeof *st->values);
 	if (st->values == NULL || !table_grow(st)) {
@@ -464,6 +609,12 @@ static void fold_count(const void *state, struct ap_counts *c)
 	c->put(c, "revised_candles_total", AP_M_COUNTER, (double)st->count.revised);
 	c->put(c, "provisional_total", AP_M_COUNTER, (double)st->count.provisional);
 	c->put(c, "values_total", AP_M_COUNTER, (double)st->count.values);
+	c->put(c, "patterns_total", AP_M_COUNTER, (double)st->count.patterns);
+	c->put(c, "signals_total", AP_M_COUNTER, (double)st->count.signals);
+	c->put(c, "outcomes_total", AP_M_COUNTER, (double)st->count.outcomes);
+	c->put(c, "withdrawn_total", AP_M_COUNTER, (double)st->count.withdrawn);
+	c->put(c, "signals_senseless_total", AP_M_COUNTER, (double)st->count.senseless);
+	c->put(c, "series_restarted_total", AP_M_COUNTER, (double)st->count.restarted);
 	c->put(c, "candles_too_old_total", AP_M_COUNTER, (double)st->count.too_old);
 	c->put(c, "candles_refused_total", AP_M_COUNTER, (double)st->count.refused);
 	c->put(c, "series", AP_M_GAUGE, (double)(st->n - st->n_gone));
@@ -472,7 +623,7 @@ static void fold_count(const void *state, struct ap_counts *c)
 const struct ap_stage ap_indicators_stage = {
 	.name = "indicators",
 	.in = AP_S_CANDLE,
-	.outs = 1u << AP_S_INDICATOR,
+	.outs = 1u << AP_S_INDICATOR | 1u << AP_S_SIGNAL,
 	.open = fold_open,
 	.close = fold_close,
 	.step = fold_step,

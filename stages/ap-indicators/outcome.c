@@ -7,6 +7,7 @@
 #include "stages/ap-indicators/outcome.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -55,7 +56,7 @@ static struct outcome report(const struct outcome_open *p, int64_t now_ms)
 {
 	return (struct outcome){
 		.rule = p->rule, .side = (enum rule_side)p->side, .signal_ms = p->signal_ms, .end_ms = now_ms,
-		.candles = p->candles, .entry = p->entry, .stop = p->stop, .target = p->target, .in = p->in
+		.revision = p->revision, .candles = p->candles, .entry = p->entry, .stop = p->stop, .target = p->target, .in = p->in
 	};
 }
 
@@ -128,7 +129,7 @@ size_t outcome_step(struct outcome_state *s, const struct ind_bar *bar, struct o
 }
 
 bool outcome_add(struct outcome_state *s, const struct rule_signal *signal, const struct ind_bar *bar,
-		 unsigned expiry, struct outcome *gone)
+		 uint32_t revision, unsigned expiry, struct outcome *gone)
 {
 	const bool crowded = s->n == OUTCOME_OPEN_MAX;
 
@@ -144,7 +145,7 @@ bool outcome_add(struct outcome_state *s, const struct rule_signal *signal, cons
 		.entry = signal->entry, .stop = signal->stop, .target = signal->target,
 		.in = signal->entry == bar->c ? signal->entry : 0,
 		.expiry = expiry, .rule = signal->rule, .side = (uint8_t)signal->side,
-		.from_above = signal->entry < bar->c
+		.from_above = signal->entry < bar->c, .revision = revision
 	};
 	return crowded;
 }
@@ -155,7 +156,8 @@ void outcome_json(const struct outcome *o, struct ap_buf *out)
 	rule_json_number(out, o->in);
 	ap_buf_puts(out, ",\"out\":");
 	rule_json_number(out, o->out);
-	ap_buf_printf(out, ",\"candles\":%u,\"ambiguous\":%s}", o->candles, o->ambiguous ? "true" : "false");
+	ap_buf_printf(out, ",\"candles\":%u,\"end_ms\":%" PRId64 ",\"ambiguous\":%s}", o->candles, o->end_ms,
+		      o->ambiguous ? "true" : "false");
 }
 
 /* --- image ------------------------------------------------------------------------------------------------ */
@@ -216,7 +218,8 @@ size_t outcome_save(const struct outcome_state *s, uint8_t image[OUTCOME_IMAGE_M
 		p = put(p, o->expiry, 4);
 		p = put(p, o->rule, 2);
 		p = put(p, o->side, 1);
-		p = put(p, o->from_above, 5);
+		p = put(p, o->from_above, 1);
+		p = put(p, o->revision, 4);
 	}
 	p = put(p, XXH64(image, (size_t)(p - image), 0), 8);
 	return (size_t)(p - image);
@@ -259,7 +262,8 @@ bool outcome_load(struct outcome_state *s, const uint8_t *image, size_t size)
 		o->expiry = (uint32_t)get(&p, 4);
 		o->rule = (uint16_t)get(&p, 2);
 		o->side = (uint8_t)get(&p, 1);
-		o->from_above = (uint8_t)get(&p, 5);
+		o->from_above = (uint8_t)get(&p, 1);
+		o->revision = (uint32_t)get(&p, 4);
 	}
 	return true;
 }

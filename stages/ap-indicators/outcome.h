@@ -44,6 +44,7 @@ struct outcome {
 	enum outcome_end end;
 	bool ambiguous;                  /* stop and target in one candle */
 	int64_t signal_ms, end_ms;       /* open times of the signal's candle and the deciding one */
+	uint32_t revision;               /* of the signal's candle */
 	uint32_t candles;                /* from the signal's candle to the deciding one */
 	double entry, stop, target;      /* as in the signal */
 	double in, out;                  /* prices entered and left at; 0: never */
@@ -59,6 +60,7 @@ struct outcome_open {
 	uint16_t rule;
 	uint8_t side;                    /* enum rule_side */
 	uint8_t from_above;              /* entry was below the close of the signal's candle */
+	uint32_t revision;               /* of the signal's candle */
 };
 
 /* Flat, no pointers: may be copied with memcpy. In order of opening. */
@@ -77,13 +79,14 @@ void outcome_init(struct outcome_state *s);
 size_t outcome_step(struct outcome_state *s, const struct ind_bar *bar, struct outcome *out);
 
 /*
- * Follows a signal of candle `bar`. When 32 are followed already the oldest makes room: true, with
+ * Follows a signal of candle `bar`, of that revision. When 32 are followed already the oldest makes room: true, with
  * *gone what is reported of it (OUTCOME_CROWDED).
  */
 bool outcome_add(struct outcome_state *s, const struct rule_signal *signal, const struct ind_bar *bar,
-		 unsigned expiry, struct outcome *gone);
+		 uint32_t revision, unsigned expiry, struct outcome *gone);
 
-/* Appends what happened as a JSON object: {"end":"stop","in":100,"out":90,"candles":3,"ambiguous":false}. */
+/* Appends what happened as a JSON object: {"end":"stop","in":100,"out":90,"candles":3,
+ * "end_ms":1700000000000,"ambiguous":false}; end_ms is the open of the deciding candle. */
 void outcome_json(const struct outcome *o, struct ap_buf *out);
 
 /*

@@ -1,48 +1,25 @@
 /*
- * plan.c - the configured list of indicators, read, checked, and compiled per kind of series.
+ * plan.c - the configured indicators, patterns and rules, checked, and compiled per kind of series.
  */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include "common/core/json.h"
-#include "stages/ap-indicators/plan.h"
+#include "stages/ap-indicators/plan_impl.h"
 
-/* One entry of the list. Views go into the plan's text. */
-struct item {
-	const char *name;
-	struct ind_arg args[IND_PARAM_MAX];
-	size_t n_args;
-	ap_str tfs, symbols;            /* lists of words, each with a newline behind; empty: all */
-	size_t slots;
-};
-
-struct plan {
-	struct item *items;
-	size_t n;
-	char **texts;                   /* everything the items point to */
-	size_t n_texts;
-	struct plan_set **sets;
-	size_t n_sets;
-	size_t slots;
-};
-
-struct fault { char *p; size_t size; unsigned entry; long line; };
-
-static void fault_say(struct fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static void fault_say(struct fault *f, const char *fmt, ...)
+void plan_say(struct plan_fault *f, const char *fmt, ...)
 {
-	char why[400];
+	char why[500];
 	va_list ap;
 
 	va_start(ap, fmt);
 	vsnprintf(why, sizeof why, fmt, ap);
 	va_end(ap);
 	if (f->line > 0)
-		snprintf(f->p, f->size, "indicators.list, line %ld: %s", f->line, why);
+		snprintf(f->p, f->size, "%s, line %ld: %s", f->option, f->line, why);
 	else if (f->entry > 0)
-		snprintf(f->p, f->size, "indicators.list, entry %u: %s", f->entry, why);
+		snprintf(f->p, f->size, "%s, entry %u: %s", f->option, f->entry, why);
 	else
-		snprintf(f->p, f->size, "indicators.list: %s", why);
+		snprintf(f->p, f->size, "%s: %s", f->option, why);
 }
 
 bool plan_glob(ap_str pattern, ap_str text)
@@ -70,8 +47,7 @@ bool plan_glob(ap_str pattern, ap_str text)
 
 /* --- reading ----------------------------------------------------------------------------------- */
 
-/* A copy that lives as long as the plan; NULL: no memory. */
-static char *text_keep(struct plan *p, const char *s, size_t len)
+char *plan_text(struct plan *p, const char *s, size_t len)
 {
 	char **more = realloc(p->texts, (p->n_texts + 1) * sizeof *more), *copy;
 
@@ -88,8 +64,7 @@ static char *text_keep(struct plan *p, const char *s, size_t len)
 	return copy;
 }
 
-/* "1m" or ["1m", "1h"] as words with a newline behind each. */
-static bool words_read(struct plan *p, const struct ap_json *j, uint32_t tok, ap_str *out)
+bool plan_words(struct plan *p, const struct ap_json *j, uint32_t tok, ap_str *out)
 {
 	bool list = j->tok[tok].type == AP_J_ARR;
 	uint32_t n = list ? j->tok[tok].n : 1;
@@ -106,67 +81,103 @@ static bool words_read(struct plan *p, const struct ap_json *j, uint32_t tok, ap
 		len += w.len;
 		all[len++] = '\n';
 	}
-	copy = text_keep(p, all, len);
+	copy = plan_text(p, all, len);
 	*out = ap_str_n(copy, copy == NULL ? 0 : len);
 	return copy != NULL && n > 0;
 }
 
-static bool member_read(struct plan *p, struct item *it, const struct ap_json *j, uint32_t key, uint32_t val,
-			struct fault *f)
+bool plan_scope_read(struct plan *p, struct plan_scope *s, const struct ap_json *j, uint32_t key, uint32_t val, bool *mine,
+		     struct plan_fault *f)
+{
+	ap_str k = ap_json_text(j, key);
+	bool symbols = ap_str_is(k, "symbols");
+
+	*mine = symbols || ap_str_is(k, "timeframes") || ap_str_is(k, "@");
+	if (!*mine || ap_str_is(k, "@") || plan_words(p, j, val, symbols ? &s->symbols : &s->tfs))
+		return true;
+	plan_say(f, "%.*s must be a text or a list of texts", (int)k.len, k.p);
+	return false;
+}
+
+bool plan_list(struct plan *p, ap_str list, uint32_t max, plan_entry *entry, struct plan_fault *f)
+{
+	struct ap_jtok *toks = calloc(AP_JSON_TOKS, sizeof *toks);
+	struct ap_json j;
+	bool ok = toks != NULL && ap_json_parse(&j, list, toks, AP_JSON_TOKS) && j.tok[0].type == AP_J_ARR;
+
+	if (!ok)
+		plan_say(f, "%s", toks == NULL ? "out of memory" : "must be a list of groups");
+	if (ok && j.tok[0].n > max) {
+		plan_say(f, "%u entries; at most %u", j.tok[0].n, max);
+		ok = false;
+	}
+	for (uint32_t i = 0; ok && i < j.tok[0].n; i++) {
+		uint32_t obj = ap_json_at(&j, 0, i), at = 0;
+
+		f->entry = i + 1;
+		if (j.tok[obj].type == AP_J_OBJ)
+			at = ap_json_get(&j, obj, "@");
+		f->line = at != 0 ? strtol(ap_json_text(&j, at).p, NULL, 10) : 0;
+		if (j.tok[obj].type != AP_J_OBJ)
+			plan_say(f, "must be a group like { name = \"...\"; ... }");
+		ok = j.tok[obj].type == AP_J_OBJ && entry(p, &j, obj, f);
+	}
+	if (ok) {
+		f->entry = 0;
+		f->line = 0;
+	}
+	free(toks);
+	return ok;
+}
+
+static bool member_read(struct plan *p, struct plan_item *it, const struct ap_json *j, uint32_t key, uint32_t val,
+			struct plan_fault *f)
 {
 	ap_str k = ap_json_text(j, key), v = ap_json_text(j, val);
 	enum ap_json_type type = j->tok[val].type;
+	bool mine;
 
-	if (ap_str_is(k, "@"))
-		return true;
-	if (ap_str_is(k, "timeframes") || ap_str_is(k, "symbols")) {
-		if (words_read(p, j, val, ap_str_is(k, "symbols") ? &it->symbols : &it->tfs))
-			return true;
-		fault_say(f, "%.*s must be a text or a list of texts", (int)k.len, k.p);
+	if (!plan_scope_read(p, &it->scope, j, key, val, &mine, f))
 		return false;
-	}
+	if (mine)
+		return true;
 	if (type != AP_J_STR && type != AP_J_NUM) {
-		fault_say(f, "%.40s must be a number or a text", text_keep(p, k.p, k.len));
+		plan_say(f, "%.*s must be a number or a text", (int)(k.len < 40 ? k.len : 40), k.p);
 		return false;
 	}
 	if (ap_str_is(k, "name")) {
-		it->name = text_keep(p, v.p, v.len);
+		it->name = plan_text(p, v.p, v.len);
 		return it->name != NULL;
 	}
 	if (it->n_args == IND_PARAM_MAX) {
-		fault_say(f, "too many parameters");
+		plan_say(f, "too many parameters");
 		return false;
 	}
-	it->args[it->n_args] = (struct ind_arg){ text_keep(p, k.p, k.len), text_keep(p, v.p, v.len) };
+	it->args[it->n_args] = (struct ind_arg){ plan_text(p, k.p, k.len), plan_text(p, v.p, v.len) };
 	return it->args[it->n_args].key != NULL && it->args[it->n_args++].value != NULL;
 }
 
-static bool item_read(struct plan *p, struct item *it, const struct ap_json *j, uint32_t obj, struct fault *f)
+static bool item_read(struct plan *p, const struct ap_json *j, uint32_t obj, struct plan_fault *f)
 {
-	uint32_t at = ap_json_get(j, obj, "@");
+	struct plan_item *it = &p->items[p->n++];
 	struct ind_spec spec;
 	struct ind_set *set;
 	char why[300] = "";
 
-	f->line = at != 0 ? strtol(ap_json_text(j, at).p, NULL, 10) : 0;
-	if (j->tok[obj].type != AP_J_OBJ) {
-		fault_say(f, "must be a group like { name = \"RSI\"; period = 14; }");
-		return false;
-	}
 	for (uint32_t key = obj + 1, i = 0; i < j->tok[obj].n; i++) {
 		if (!member_read(p, it, j, key, key + 1, f))
 			return false;
 		key = j->tok[key + 1].next;
 	}
 	if (it->name == NULL) {
-		fault_say(f, "has no name");
+		plan_say(f, "has no name");
 		return false;
 	}
 	/* Compiled once alone, so that a mistake is told with its own entry. */
 	spec = (struct ind_spec){ it->name, it->args, it->n_args };
 	set = ind_set_new(&spec, 1, why, sizeof why);
 	if (set == NULL) {
-		fault_say(f, "%s", why);
+		plan_say(f, "%s", why);
 		return false;
 	}
 	it->slots = ind_set_slots(set);
@@ -175,73 +186,46 @@ static bool item_read(struct plan *p, struct item *it, const struct ap_json *j, 
 	return true;
 }
 
-static bool list_read(struct plan *p, ap_str list, struct fault *f)
-{
-	uint32_t cap = AP_JSON_TOKS;
-	struct ap_jtok *toks = calloc(cap, sizeof *toks);
-	struct ap_json j;
-	bool ok = toks != NULL && ap_json_parse(&j, list, toks, cap) && j.tok[0].type == AP_J_ARR;
-
-	if (!ok)
-		fault_say(f, "%s", toks == NULL ? "out of memory" : "must be a list of groups");
-	if (ok && j.tok[0].n > IND_SPEC_MAX) {
-		fault_say(f, "%u indicators; at most %d", j.tok[0].n, IND_SPEC_MAX);
-		ok = false;
-	}
-	for (uint32_t i = 0; ok && i < j.tok[0].n; i++) {
-		f->entry = i + 1;
-		ok = item_read(p, &p->items[p->n++], &j, ap_json_at(&j, 0, i), f);
-	}
-	f->entry = 0;
-	f->line = 0;
-	if (ok && p->slots > AP_VALUES_MAX) {
-		fault_say(f, "the indicators have %zu values together; a record holds %d", p->slots, AP_VALUES_MAX);
-		ok = false;
-	}
-	free(toks);
-	return ok;
-}
-
-struct plan *plan_new(ap_str list, char *err, size_t errlen)
+static bool items_read(struct plan *p, const char *list, struct plan_fault *f)
 {
 	static const char usual[] =
 		"[{\"name\":\"SMA\",\"period\":20},{\"name\":\"SMA\",\"period\":50},{\"name\":\"SMA\",\"period\":200},"
 		"{\"name\":\"EMA\",\"period\":12},{\"name\":\"EMA\",\"period\":26},{\"name\":\"RSI\",\"period\":14},"
 		"{\"name\":\"MACD\"},{\"name\":\"BBANDS\"}]";
-	struct fault f = { err, errlen, 0, 0 };
-	struct plan *p = calloc(1, sizeof *p);
 
-	if (p != NULL)
-		p->items = calloc(IND_SPEC_MAX, sizeof *p->items);
-	if (p == NULL || p->items == NULL) {
-		fault_say(&f, "out of memory");
-	} else if (list_read(p, list.len == 0 ? ap_str_c(usual) : list, &f)) {
-		return p;
-	}
-	plan_free(p);
-	return NULL;
+	f->option = "indicators.list";
+	if (!plan_list(p, ap_str_c(list[0] == '\0' ? usual : list), PLAN_ITEMS_MAX, item_read, f))
+		return false;
+	if (p->slots <= AP_VALUES_MAX)
+		return true;
+	plan_say(f, "the indicators have %zu values together; a record holds %d", p->slots, AP_VALUES_MAX);
+	return false;
 }
 
-void plan_free(struct plan *p)
+/* "all", "none", or timeframes with commas between them. */
+static bool patterns_read(struct plan *p, const char *text, struct plan_fault *f)
 {
-	if (p == NULL)
-		return;
-	for (size_t i = 0; i < p->n_sets; i++) {
-		ind_set_free(p->sets[i]->set);
-		free(p->sets[i]->values);
-		free(p->sets[i]);
-	}
-	for (size_t i = 0; i < p->n_texts; i++)
-		free(p->texts[i]);
-	free(p->sets);
-	free(p->texts);
-	free(p->items);
-	free(p);
-}
+	char all[256];
+	size_t len = 0;
 
-size_t plan_slots_max(const struct plan *p)
-{
-	return p->slots;
+	f->option = "indicators.patterns";
+	p->patterns = strcmp(text, "none") != 0;
+	if (!p->patterns || strcmp(text, "all") == 0)
+		return true;
+	for (const char *w = text, *end; *w != '\0'; w = *end == ',' ? end + 1 : end) {
+		end = w + strcspn(w, ",");
+		while (*w == ' ')
+			w++;
+		if (end == w || (size_t)(end - w) > AP_TF_MAX || len + (size_t)(end - w) + 1 > sizeof all) {
+			plan_say(f, "must be all, none, or timeframes like 1h,4h,1d");
+			return false;
+		}
+		memcpy(all + len, w, (size_t)(end - w));
+		len += (size_t)(end - w);
+		all[len++] = '\n';
+	}
+	p->pattern_tfs = ap_str_n(plan_text(p, all, len), len);
+	return p->pattern_tfs.p != NULL;
 }
 
 /* --- choosing ---------------------------------------------------------------------------------- */
@@ -261,21 +245,51 @@ static bool words_match(ap_str words, ap_str text, bool globs)
 	return false;
 }
 
-static bool set_fill(const struct plan *p, struct plan_set *s)
+static bool in_scope(const struct plan_scope *s, ap_str symbol, ap_str tf)
 {
-	struct ind_spec specs[IND_SPEC_MAX];
-	size_t n = 0, slots;
-	char why[300];
+	return words_match(s->tfs, tf, false) && words_match(s->symbols, symbol, true);
+}
 
-	for (size_t i = 0; i < p->n; i++)
-		if ((s->mask[i / 64] >> (i % 64)) & 1u)
+static void set_free(struct plan_set *s)
+{
+	if (s == NULL)
+		return;
+	ind_set_free(s->set);
+	rule_book_free(s->book);
+	free(s->slot);
+	free(s->values);
+	free(s);
+}
+
+/* The set: the configured indicators, and behind them what the rules want. */
+static bool set_compile(const struct plan *p, struct plan_set *s, const struct rule_ind *want, size_t *first,
+			struct plan_fault *f)
+{
+	struct ind_spec *specs = calloc(IND_SPEC_MAX, sizeof *specs);
+	char why[300] = "out of memory";
+	size_t n = 0;
+
+	_Static_assert(IND_SPEC_MAX >= PLAN_ITEMS_MAX + RULE_INPUTS_MAX, "both fit");
+	for (size_t i = 0; specs != NULL && i < p->n; i++)
+		if ((s->choice.items[i / 64] >> (i % 64) & 1u) != 0) {
 			specs[n++] = (struct ind_spec){ p->items[i].name, p->items[i].args, p->items[i].n_args };
-	s->set = ind_set_new(specs, n, why, sizeof why);
+			s->slots += p->items[i].slots;
+		}
+	*first = n;
+	for (size_t i = 0; specs != NULL && want != NULL && i < rule_ind_count(want); i++)
+		specs[n++] = rule_ind_spec(want, i);
+	if (specs != NULL)
+		s->set = ind_set_new(specs, n, why, sizeof why);
+	free(specs);
 	if (s->set == NULL)
-		return false;
-	slots = ind_set_slots(s->set);
-	s->values = calloc(slots + 1, sizeof *s->values);
-	for (size_t i = 0; s->values != NULL && i < slots; i++) {
+		plan_say(f, "indicators and rules together: %s", why);
+	return s->set != NULL;
+}
+
+static bool values_name(struct plan_set *s)
+{
+	s->values = calloc(s->slots + 1, sizeof *s->values);
+	for (size_t i = 0; s->values != NULL && i < s->slots; i++) {
 		const struct ind_slot *slot = ind_set_slot(s->set, i);
 
 		s->values[i] = (struct ap_value){ ap_str_c(slot->key), ap_str_c(slot->args), 0 };
@@ -283,38 +297,141 @@ static bool set_fill(const struct plan *p, struct plan_set *s)
 	return s->values != NULL;
 }
 
-static const struct plan_set *set_make(struct plan *p, const uint64_t *mask)
+/* Where the book finds its values; *patterns: it reads some. */
+static bool inputs_find(struct plan_set *s, const struct rule_ind *want, size_t first, bool *patterns)
 {
-	struct plan_set **more = realloc(p->sets, (p->n_sets + 1) * sizeof *more), *s;
+	size_t n = s->book == NULL ? 0 : rule_book_inputs(s->book);
 
-	if (more == NULL)
-		return NULL;
-	p->sets = more;
-	s = calloc(1, sizeof *s);
-	if (s == NULL)
-		return NULL;
-	memcpy(s->mask, mask, sizeof s->mask);
-	if (!set_fill(p, s)) {
-		ind_set_free(s->set);
-		free(s->values);
-		free(s);
+	s->slot = calloc(n + 1, sizeof *s->slot);
+	for (size_t i = 0; s->slot != NULL && i < n; i++) {
+		const struct rule_input *in = rule_book_input(s->book, i);
+		size_t k = (size_t)in->slot;
+
+		if (in->source == RULE_OF_INDICATOR)
+			s->slot[i] = (uint16_t)rule_ind_slot(want, k, s->set, first + k);
+		*patterns |= in->source == RULE_OF_PATTERN;
+	}
+	return s->slot != NULL;
+}
+
+/* NULL with a sentence. */
+static struct plan_set *set_make(const struct plan *p, const struct plan_choice *choice, struct plan_fault *f)
+{
+	struct plan_set *s = calloc(1, sizeof *s);
+	struct rule_ind *want = NULL;
+	size_t first;
+	bool patterns = choice->patterns, ok = s != NULL;
+
+	if (ok) {
+		s->choice = *choice;
+		s->patterns = choice->patterns;
+		if (choice->rules != 0)
+			ok = (s->book = plan_book(p, choice->rules, &want, f)) != NULL;
+		ok = ok && set_compile(p, s, want, &first, f) && values_name(s) && inputs_find(s, want, first, &patterns);
+	} else {
+		plan_say(f, "out of memory");
+	}
+	rule_ind_free(want);
+	if (!ok) {
+		set_free(s);
 		return NULL;
 	}
-	p->sets[p->n_sets++] = s;
+	s->engine = (struct engine){ .set = s->set, .book = s->book, .slot = s->slot, .patterns = patterns };
+	engine_lay(&s->engine);
 	return s;
 }
 
 const struct plan_set *plan_find(struct plan *p, ap_str symbol, ap_str tf)
 {
-	uint64_t mask[IND_SPEC_MAX / 64] = { 0 }, any = 0;
+	char why[600];
+	struct plan_fault f = { why, sizeof why, "indicators", 0, 0 };
+	struct plan_choice c = { .patterns = p->patterns && words_match(p->pattern_tfs, tf, false) };
+	struct plan_set **more;
+	bool any = c.patterns;
 
 	for (size_t i = 0; i < p->n; i++)
-		if (words_match(p->items[i].tfs, tf, false) && words_match(p->items[i].symbols, symbol, true))
-			any |= mask[i / 64] |= UINT64_C(1) << (i % 64);
-	if (any == 0)
+		if (in_scope(&p->items[i].scope, symbol, tf)) {
+			c.items[i / 64] |= UINT64_C(1) << (i % 64);
+			any = true;
+		}
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (in_scope(&p->rules[i].scope, symbol, tf))
+			c.rules |= UINT64_C(1) << i;
+	if (!any && c.rules == 0)
 		return NULL;
-	for (size_t i = 0; i < p->n_sets; i++)
-		if (memcmp(p->sets[i]->mask, mask, sizeof mask) == 0)
+	for (size_t i = 0; i < p->n_sets; i++) {
+		const struct plan_choice *o = &p->sets[i]->choice;
+
+		if (o->patterns == c.patterns && o->rules == c.rules && memcmp(o->items, c.items, sizeof c.items) == 0)
 			return p->sets[i];
-	return set_make(p, mask);
+	}
+	more = realloc(p->sets, (p->n_sets + 1) * sizeof *more);
+	if (more == NULL)
+		return NULL;
+	p->sets = more;
+	p->sets[p->n_sets] = set_make(p, &c, &f);
+	return p->sets[p->n_sets] == NULL ? NULL : p->sets[p->n_sets++];
+}
+
+/* --- the plan ---------------------------------------------------------------------------------- */
+
+/* Everything at once compiles; so does every part of it. */
+static bool whole_compiles(const struct plan *p, struct plan_fault *f)
+{
+	struct plan_choice c = { .patterns = p->patterns };
+	struct plan_set *s;
+
+	for (size_t i = 0; i < p->n; i++)
+		c.items[i / 64] |= UINT64_C(1) << (i % 64);
+	for (size_t i = 0; i < p->n_rules; i++)
+		c.rules |= UINT64_C(1) << i;
+	f->option = "indicators";
+	s = set_make(p, &c, f);
+	set_free(s);
+	return s != NULL;
+}
+
+struct plan *plan_new(const struct ap_conf *conf, char *err, size_t errlen)
+{
+	struct plan_fault f = { err, errlen, "indicators", 0, 0 };
+	struct plan *p = calloc(1, sizeof *p);
+
+	if (p != NULL)
+		p->items = calloc(PLAN_ITEMS_MAX, sizeof *p->items);
+	if (p == NULL || p->items == NULL)
+		plan_say(&f, "out of memory");
+	else if (items_read(p, conf->indicators_list, &f) && patterns_read(p, conf->indicators_patterns, &f) &&
+		 plan_rules_read(p, conf, &f) && whole_compiles(p, &f))
+		return p;
+	plan_free(p);
+	return NULL;
+}
+
+void plan_free(struct plan *p)
+{
+	if (p == NULL)
+		return;
+	for (size_t i = 0; i < p->n_sets; i++)
+		set_free(p->sets[i]);
+	for (size_t i = 0; i < p->n_texts; i++)
+		free(p->texts[i]);
+	free(p->sets);
+	free(p->texts);
+	free(p->items);
+	free(p);
+}
+
+size_t plan_slots_max(const struct plan *p)
+{
+	return p->slots;
+}
+
+size_t plan_rules_max(const struct plan *p)
+{
+	return p->n_rules;
+}
+
+bool plan_has_patterns(const struct plan *p)
+{
+	return p->patterns;
 }

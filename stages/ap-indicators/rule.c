@@ -411,9 +411,14 @@ static void remember(const struct rule_book *book, double *ring, uint64_t now, c
 			isfinite(inputs[i]) ? inputs[i] : (double)NAN;
 }
 
+/* No price is outside of these; inside, every quotient of differences is a finite number. */
+static const double price_min = 1e-18, price_max = 1e36;
+
 static bool in_order(const struct rule_signal *s)
 {
-	if (!(s->entry > 0) || !(s->stop > 0) || !(s->target > 0))
+	const double least = fmin(s->entry, fmin(s->stop, s->target)), most = fmax(s->entry, fmax(s->stop, s->target));
+
+	if (!(least >= price_min) || !(most <= price_max))
 		return false;
 	return s->side == RULE_LONG ? s->stop < s->entry && s->entry < s->target
 		: s->target < s->entry && s->entry < s->stop;

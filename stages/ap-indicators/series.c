@@ -1,28 +1,30 @@
 /*
- * series.c - a series' indicators with 16 candles of memory.
+ * series.c - a series with 16 candles of memory.
  *
- *   0  version (1), candles in the window (1), length of the base's image u32
- *   6  the base's image (ind_image.c)
- *  ..  per candle: open_ms, revision, trades as varints, then o h l c v qv buy sell as f64
- *  ..  XXH64 of all before
+ *   0  version (2), candles in the window (1), whether the base has taken candles (1)
+ *   3  per candle: open_ms (behind the first: from the one before), revision as varints, then o h l c v qv n buy sell packed
+ *  ..  the base's image (engine.c)            ..  XXH64 of all before
  */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "stages/ap-indicators/pack.h"
 #include "stages/ap-indicators/series.h"
 
-enum { VERSION = 1, HEAD = 6, FIXED = 8, VARINT = 10, SUM = 8 };
+enum { VERSION = 2, HEAD = 3, PACKED = 9, SUM = 8 };
 
-bool ind_series_init(struct ind_series *s, const struct ind_set *set)
+bool ind_series_init(struct ind_series *s, const struct engine *e)
 {
-	size_t ring = ind_set_ring_size(set), core = ind_set_core_size(set);
+	size_t ring = ind_set_ring_size(e->set);
 
-	*s = (struct ind_series){ .set = set, .ring = calloc(1, ring + 2 * core) };
+	*s = (struct ind_series){ .engine = e, .ring = calloc(1, ring + 2 * e->core_size + 1) };
 	if (s->ring == NULL)
 		return false;
 	s->base = s->ring + ring;
-	s->tip = s->base + core;
+	s->tip = s->base + e->core_size;
+	engine_init(e, s->base);
+	engine_init(e, s->tip);
 	return true;
 }
 
@@ -30,6 +32,34 @@ void ind_series_done(struct ind_series *s)
 {
 	free(s->ring);
 	s->ring = NULL;
+}
+
+static bool grow(void **p, size_t *cap, size_t need)
+{
+	void *more;
+
+	if (need <= *cap)
+		return true;
+	more = realloc(*p, need);
+	if (more == NULL)
+		return false;
+	*p = more;
+	*cap = need;
+	return true;
+}
+
+bool ind_work_fit(struct ind_work *w, const struct engine *e)
+{
+	return grow((void **)&w->now.val, &w->val_cap, (ind_set_values(e->set) + 1) * sizeof *w->now.val) &&
+	       grow((void **)&w->now.valid, &w->valid_cap, (ind_set_bitmap(e->set) + 1) * sizeof *w->now.valid) &&
+	       grow(&w->core, &w->core_cap, e->core_size + 1);
+}
+
+void ind_work_done(struct ind_work *w)
+{
+	free(w->now.val);
+	free(w->now.valid);
+	free(w->core);
 }
 
 enum ind_place ind_series_place(const struct ind_series *s, int64_t open_ms, uint32_t *at)
@@ -46,183 +76,181 @@ enum ind_place ind_series_place(const struct ind_series *s, int64_t open_ms, uin
 	if (i == s->n)
 		return IND_NEXT;
 	/* In front of the oldest kept candle: only right while nothing older has left the window. */
-	if (i == 0 && (s->n == IND_REWIND || ind_count(s->set, s->base) > 0))
+	if (i == 0 && (s->n == IND_REWIND || s->begun))
 		return IND_TOO_OLD;
 	return IND_BETWEEN;
 }
 
 /* The oldest candle of the window becomes part of the base. */
-static void window_shift(struct ind_series *s, double *val, uint64_t *valid)
+static void window_shift(struct ind_series *s, struct ind_work *w)
 {
-	ind_step(s->set, s->ring, s->base, &s->window[0].bar, val, valid);
+	engine_step(s->engine, s->ring, s->base, &s->window[0], &w->now);
 	memmove(s->window, s->window + 1, (IND_REWIND - 1) * sizeof s->window[0]);
+	s->begun = true;
 	s->n--;
 }
 
-bool ind_series_put(struct ind_series *s, const struct ind_candle *c, double *val, uint64_t *valid, ind_emit *emit,
-		    void *arg)
+/* What the candles from `at` on have given so far. */
+static void remember(struct ind_series *s, uint32_t at, struct ind_work *w)
+{
+	w->n_ends = 0;
+	memcpy(s->tip, s->base, s->engine->core_size);
+	for (uint32_t i = 0; i < s->n; i++) {
+		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
+		if (i < at)
+			continue;
+		memcpy(w->was[i].pat, w->now.pat, sizeof w->now.pat);
+		w->was[i].fired = 0;
+		for (uint32_t k = 0; k < w->now.n_signals; k++)
+			w->was[i].fired |= UINT64_C(1) << w->now.signal[k].rule;
+		for (uint32_t k = 0; k < w->now.n_ends; k++) {
+			const struct outcome *o = &w->now.end[k];
+
+			assert(w->n_ends < IND_ENDS_MAX);
+			w->end[w->n_ends++] = (struct ind_end){ o->signal_ms, o->revision, o->rule, false };
+		}
+	}
+}
+
+static void mark_standing(struct ind_work *w)
+{
+	for (uint32_t k = 0; k < w->now.n_ends; k++)
+		for (uint32_t i = 0; i < w->n_ends; i++)
+			if (w->end[i].signal_ms == w->now.end[k].signal_ms && w->end[i].rule == w->now.end[k].rule)
+				w->end[i].stands = true;
+}
+
+/* Everything from the base on anew; `was` of the candle that is new to the window is empty. */
+static void again(struct ind_series *s, uint32_t at, struct ind_work *w, struct ind_tell *tell)
+{
+	memcpy(s->tip, s->base, s->engine->core_size);
+	for (uint32_t i = 0; i < s->n; i++) {
+		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
+		if (i < at)
+			continue;
+		mark_standing(w);
+		tell->candle(tell, &s->window[i], &w->now, &w->was[i]);
+	}
+	for (uint32_t i = 0; i < w->n_ends; i++)
+		if (!w->end[i].stands && tell->withdrawn != NULL)
+			tell->withdrawn(tell, &w->end[i]);
+}
+
+bool ind_series_put(struct ind_series *s, const struct ind_candle *c, struct ind_work *w, struct ind_tell *tell)
 {
 	uint32_t at;
 	enum ind_place place = ind_series_place(s, c->bar.open_ms, &at);
 
 	if (place == IND_TOO_OLD)
 		return false;
+	if (place != IND_AGAIN && s->n == IND_REWIND) {
+		window_shift(s, w);
+		at--;
+	}
+	if (place != IND_NEXT)
+		remember(s, at, w);
 	if (place != IND_AGAIN) {
-		if (s->n == IND_REWIND) {
-			window_shift(s, val, valid);
-			at--;
-		}
 		memmove(s->window + at + 1, s->window + at, (s->n - at) * sizeof s->window[0]);
+		memmove(w->was + at + 1, w->was + at, (s->n - at) * sizeof w->was[0]);
+		w->was[at] = (struct ind_was){ .fired = 0 };
 		s->n++;
 	}
 	s->window[at] = *c;
-	if (place != IND_NEXT)
-		memcpy(s->tip, s->base, ind_set_core_size(s->set));
-	for (uint32_t i = place == IND_NEXT ? at : 0; i < s->n; i++) {
-		ind_step(s->set, s->ring, s->tip, &s->window[i].bar, val, valid);
-		if (i >= at)
-			emit(arg, &s->window[i], val, valid);
+	if (place != IND_NEXT) {
+		again(s, at, w, tell);
+		return true;
 	}
+	engine_step(s->engine, s->ring, s->tip, c, &w->now);
+	tell->candle(tell, &s->window[at], &w->now, NULL);
 	return true;
 }
 
-void ind_series_peek(const struct ind_series *s, const struct ind_bar *bar, void *scratch, double *val, uint64_t *valid)
+void ind_series_peek(const struct ind_series *s, const struct ind_candle *c, struct ind_work *w)
 {
 	/* The rings' next place holds a value that nobody asks for any more. */
-	memcpy(scratch, s->tip, ind_set_core_size(s->set));
-	ind_step(s->set, s->ring, scratch, bar, val, valid);
+	memcpy(w->core, s->tip, s->engine->core_size);
+	engine_step(s->engine, s->ring, w->core, c, &w->now);
 }
 
 /* --- image ------------------------------------------------------------------------------------- */
 
-static uint8_t *put_bytes(uint8_t *p, uint64_t v, int n)
+/* The numbers of a candle, in the order they are saved. */
+static void bar_doubles(struct ind_bar *b, double *to[PACKED])
 {
-	for (int i = 0; i < n; i++)
-		*p++ = (uint8_t)(v >> (8 * i));
-	return p;
-}
-
-static uint64_t get_bytes(const uint8_t *p, int n)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < n; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
-
-static uint8_t *put_varint(uint8_t *p, uint64_t v)
-{
-	for (; v >= 0x80; v >>= 7)
-		*p++ = (uint8_t)(v | 0x80);
-	*p++ = (uint8_t)v;
-	return p;
-}
-
-static bool get_varint(const uint8_t **p, const uint8_t *end, uint64_t *v)
-{
-	*v = 0;
-	for (unsigned shift = 0; shift < 64 && *p < end; shift += 7) {
-		uint8_t b = *(*p)++;
-
-		*v |= (uint64_t)(b & 0x7f) << shift;
-		if ((b & 0x80) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* The doubles of a candle that are saved as they are; trades are counted in varints. */
-static void bar_doubles(struct ind_bar *b, double *to[FIXED])
-{
-	double *const f[FIXED] = { &b->o, &b->h, &b->l, &b->c, &b->v, &b->qv, &b->buy_v, &b->sell_v };
+	double *const f[PACKED] = { &b->o, &b->h, &b->l, &b->c, &b->v, &b->qv, &b->n, &b->buy_v, &b->sell_v };
 
 	memcpy(to, f, sizeof f);
 }
 
-size_t ind_series_save_size(const struct ind_set *set)
+size_t ind_series_save_size(const struct engine *e)
 {
-	return HEAD + ind_save_size(set) + IND_REWIND * (3 * VARINT + FIXED * sizeof(double)) + SUM;
+	return HEAD + IND_REWIND * (2 * PACK_VARINT_MAX + PACKED * PACK_MAX) + engine_save_size(e) + SUM;
 }
 
 size_t ind_series_save(const struct ind_series *s, uint8_t *p, size_t cap)
 {
 	uint8_t *q = p + HEAD;
-	size_t base;
+	uint64_t before = 0, sum;
 
-	if (cap < ind_series_save_size(s->set))
+	if (cap < ind_series_save_size(s->engine))
 		return 0;
-	base = ind_save(s->set, s->ring, s->base, q, cap - HEAD);
 	p[0] = VERSION;
 	p[1] = (uint8_t)s->n;
-	put_bytes(p + 2, base, 4);
-	q += base;
+	p[2] = s->begun;
 	for (uint32_t i = 0; i < s->n; i++) {
 		struct ind_candle c = s->window[i];
-		double *f[FIXED];
+		double *f[PACKED];
 
-		q = put_varint(q, (uint64_t)c.bar.open_ms);
-		q = put_varint(q, c.revision);
-		q = put_varint(q, (uint64_t)c.bar.n);
+		q = pack_varint(q, (uint64_t)c.bar.open_ms - before);
+		before = (uint64_t)c.bar.open_ms;
+		q = pack_varint(q, c.revision);
 		bar_doubles(&c.bar, f);
-		for (int k = 0; k < FIXED; k++) {
-			uint64_t bits;
-
-			memcpy(&bits, f[k], sizeof bits);
-			q = put_bytes(q, bits, 8);
-		}
+		for (int k = 0; k < PACKED; k++)
+			q = pack_double(q, *f[k]);
 	}
-	q = put_bytes(q, XXH64(p, (size_t)(q - p), 0), SUM);
+	q += engine_save(s->engine, s->ring, s->base, q);
+	sum = XXH64(p, (size_t)(q - p), 0);
+	for (int i = 0; i < SUM; i++)
+		*q++ = (uint8_t)(sum >> (8 * i));
 	return (size_t)(q - p);
 }
 
-static bool candle_get(const uint8_t **q, const uint8_t *end, struct ind_candle *c)
+static bool candle_get(const uint8_t **q, const uint8_t *end, uint64_t *before, struct ind_candle *c)
 {
-	uint64_t open, revision, n, bits;
-	double *f[FIXED];
+	uint64_t open, revision;
+	double *f[PACKED];
 
-	if (!get_varint(q, end, &open) || !get_varint(q, end, &revision) || !get_varint(q, end, &n) ||
-	    (size_t)(end - *q) < FIXED * sizeof(double) || revision > UINT32_MAX)
+	if (!unpack_varint(q, end, &open) || !unpack_varint(q, end, &revision) || revision > UINT32_MAX)
 		return false;
-	*c = (struct ind_candle){ .bar = { .open_ms = (int64_t)open, .n = (double)n }, .revision = (uint32_t)revision };
+	*before += open;
+	*c = (struct ind_candle){ .bar = { .open_ms = (int64_t)*before }, .revision = (uint32_t)revision };
 	bar_doubles(&c->bar, f);
-	for (int k = 0; k < FIXED; k++, *q += 8) {
-		bits = get_bytes(*q, 8);
-		memcpy(f[k], &bits, sizeof bits);
-	}
+	for (int k = 0; k < PACKED; k++)
+		if (!unpack_double(q, end, f[k]))
+			return false;
 	return true;
 }
 
-/* The tip again, from the base and the window. */
-static bool tip_make(struct ind_series *s)
-{
-	double *val = malloc((ind_set_values(s->set) + 1) * sizeof *val);
-	uint64_t *valid = malloc((ind_set_bitmap(s->set) + 1) * sizeof *valid);
-	bool ok = val != NULL && valid != NULL;
-
-	memcpy(s->tip, s->base, ind_set_core_size(s->set));
-	for (uint32_t i = 0; ok && i < s->n; i++)
-		ind_step(s->set, s->ring, s->tip, &s->window[i].bar, val, valid);
-	free(val);
-	free(valid);
-	return ok;
-}
-
-bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, bool *restarted)
+bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, struct ind_work *w, bool *restarted)
 {
 	const uint8_t *q = p + HEAD, *end;
-	uint64_t base;
+	uint64_t before = 0, sum = 0;
 
-	if (len < HEAD + SUM || p[0] != VERSION || p[1] > IND_REWIND)
+	if (len < HEAD + SUM || p[0] != VERSION || p[1] > IND_REWIND || p[2] > 1)
 		return false;
 	end = p + len - SUM;
-	base = get_bytes(p + 2, 4);
-	if (get_bytes(end, SUM) != XXH64(p, len - SUM, 0) || base > (size_t)(end - q))
+	for (int i = 0; i < SUM; i++)
+		sum |= (uint64_t)end[i] << (8 * i);
+	if (sum != XXH64(p, len - SUM, 0))
 		return false;
-	*restarted = ind_load(s->set, s->ring, s->base, q, base) != NULL;
-	q += base;
+	s->begun = p[2] != 0;
 	for (s->n = 0; s->n < p[1]; s->n++)
-		if (!candle_get(&q, end, &s->window[s->n]))
+		if (!candle_get(&q, end, &before, &s->window[s->n]))
 			return false;
-	return q == end && tip_make(s);
+	if (!engine_load(s->engine, s->ring, s->base, q, (size_t)(end - q), restarted))
+		return false;
+	memcpy(s->tip, s->base, s->engine->core_size);
+	for (uint32_t i = 0; i < s->n; i++)
+		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
+	return true;
 }

@@ -191,7 +191,7 @@ static void a_saved_state_comes_back_and_goes_on_like_its_original(void **state)
 	struct ind_bar *b = bars_make(N, 8, true);
 	struct rig r, back;
 	uint8_t *image;
-	size_t size;
+	size_t size, len;
 
 	(void)state;
 	rig_open_all(&r);
@@ -201,8 +201,9 @@ static void a_saved_state_comes_back_and_goes_on_like_its_original(void **state)
 	for (size_t i = 0; i < N; i++) {
 		if (i % 61 == 0 || i < 40) {
 			memset(back.state, 0xa5, ind_set_size(r.set));
-			assert_int_equal(ind_save(r.set, r.state, rig_core(&r), image, size), size);
-			assert_null(ind_load(back.set, back.state, rig_core(&back), image, size));
+			len = ind_save(r.set, r.state, rig_core(&r), image, size);
+			assert_true(len > 0 && len <= size);
+			assert_null(ind_load(back.set, back.state, rig_core(&back), image, len));
 		}
 		rig_take(&r, &b[i]);
 		rig_take(&back, &b[i]);
@@ -229,7 +230,8 @@ static void an_image_that_is_damaged_or_of_another_set_is_refused(void **state)
 	size = ind_save_size(r.set);
 	image = malloc(size);
 	assert_int_equal(ind_save(r.set, r.state, rig_core(&r), image, size - 1), 0);
-	assert_int_equal(ind_save(r.set, r.state, rig_core(&r), image, size), size);
+	size = ind_save(r.set, r.state, rig_core(&r), image, size);
+	assert_true(size > 0);
 	assert_non_null(ind_load(other.set, other.state, rig_core(&other), image, size));
 	for (size_t i = 0; i < size; i++) {
 		image[i] ^= 0x10;
@@ -247,19 +249,44 @@ static void an_image_that_is_damaged_or_of_another_set_is_refused(void **state)
 /* --- series: revisions ------------------------------------------------------------------------- */
 
 enum { SLOTS_MAX = 400 };
-struct told { size_t n; int64_t open_ms[IND_REWIND]; uint32_t revision[IND_REWIND]; double val[IND_REWIND][SLOTS_MAX];
+struct told { struct ind_tell tell; size_t n; int64_t open_ms[IND_REWIND]; uint32_t revision[IND_REWIND]; double val[IND_REWIND][SLOTS_MAX];
 	      size_t slots; };
 
-static void tell(void *arg, const struct ind_candle *c, const double *val, const uint64_t *valid)
+static void tell(struct ind_tell *tt, const struct ind_candle *c, const struct engine_now *now, const struct ind_was *was)
 {
-	struct told *t = arg;
+	struct told *t = (struct told *)(void *)tt;
 
+	(void)was;
 	assert_true(t->n < IND_REWIND);
 	t->open_ms[t->n] = c->bar.open_ms;
 	t->revision[t->n] = c->revision;
 	for (size_t s = 0; s < t->slots; s++)
-		t->val[t->n][s] = ind_valid(valid, s) ? val[s] : (double)NAN;
+		t->val[t->n][s] = ind_valid(now->valid, s) ? now->val[s] : (double)NAN;
 	t->n++;
+}
+
+#define TOLD(...) (struct told){ .tell = { .candle = tell }, __VA_ARGS__ }
+
+/* An engine of the rig's indicators alone, with scratch memory that is the rig's. */
+struct alone { struct engine e; struct ind_work w; };
+
+static struct alone *alone_new(const struct rig *r)
+{
+	struct alone *a = calloc(1, sizeof *a);
+
+	assert_non_null(a);
+	a->e.set = r->set;
+	engine_lay(&a->e);
+	a->w.now.val = r->val;
+	a->w.now.valid = r->valid;
+	a->w.core = malloc(a->e.core_size);
+	return a;
+}
+
+static void alone_free(struct alone *a)
+{
+	free(a->w.core);
+	free(a);
 }
 
 /* The last value of every candle and slot after the candles came in the order of `turn`. */
@@ -269,18 +296,21 @@ static double *run_in_order(const struct rig *r, const struct ind_bar *b, const 
 	double *last = malloc(n * slots * sizeof *last);
 	struct told *t = malloc(sizeof *t);
 	struct ind_series s;
+	struct alone *a;
 
 	assert_true(slots <= SLOTS_MAX);
-	assert_true(ind_series_init(&s, r->set));
+	a = alone_new(r);
+	assert_true(ind_series_init(&s, &a->e));
 	for (size_t i = 0; i < n; i++) {
 		struct ind_candle c = { .bar = b[turn[i]] };
 
-		*t = (struct told){ .slots = slots };
-		assert_true(ind_series_put(&s, &c, r->val, r->valid, tell, t));
+		*t = TOLD(.slots = slots);
+		assert_true(ind_series_put(&s, &c, &a->w, &t->tell));
 		for (size_t k = 0; k < t->n; k++)
 			memcpy(last + (size_t)((t->open_ms[k] - b[0].open_ms) / 60000) * slots, t->val[k], slots * sizeof *last);
 	}
 	ind_series_done(&s);
+	alone_free(a);
 	free(t);
 	return last;
 }
@@ -324,24 +354,27 @@ static void a_revised_candle_tells_itself_and_all_behind_it_again(void **state)
 	struct ind_bar *b = bars_make(40, 12, false), wrong;
 	struct told t = { .slots = 1 };
 	struct ind_series s;
+	struct ind_candle c;
+	struct alone *a;
 	struct rig r;
 
 	(void)state;
 	rig_open(&r, "SMA period=3");
-	assert_true(ind_series_init(&s, r.set));
+	a = alone_new(&r);
+	assert_true(ind_series_init(&s, &a->e));
 	for (size_t i = 0; i < 40; i++) {
-		struct ind_candle c = { .bar = b[i] };
+		c = (struct ind_candle){ .bar = b[i] };
 
 		wrong = b[i];
 		if (i == 30)
 			c.bar.c *= 2;
-		t = (struct told){ .slots = 1 };
-		assert_true(ind_series_put(&s, &c, r.val, r.valid, tell, &t));
+		t = TOLD(.slots = 1);
+		assert_true(ind_series_put(&s, &c, &a->w, &t.tell));
 		assert_int_equal(t.n, 1);
 	}
 	wrong = b[30];
-	t = (struct told){ .slots = 1 };
-	assert_true(ind_series_put(&s, &(struct ind_candle){ wrong, 1 }, r.val, r.valid, tell, &t));
+	t = TOLD(.slots = 1);
+	assert_true(ind_series_put(&s, &(struct ind_candle){ wrong, 1 }, &a->w, &t.tell));
 	assert_int_equal(t.n, 10);
 	assert_int_equal(t.open_ms[0], b[30].open_ms);
 	assert_int_equal(t.revision[0], 1);
@@ -352,9 +385,13 @@ static void a_revised_candle_tells_itself_and_all_behind_it_again(void **state)
 		assert_true(fabs(t.val[k][0] - mean) < 1e-12 * mean);
 	}
 	/* Sixteen candles back is the limit. */
-	assert_true(ind_series_put(&s, &(struct ind_candle){ b[24], 1 }, r.val, r.valid, tell, &(struct told){ .slots = 1 }));
-	assert_false(ind_series_put(&s, &(struct ind_candle){ b[23], 1 }, r.val, r.valid, tell, &(struct told){ .slots = 1 }));
+	t = TOLD(.slots = 1);
+	c = (struct ind_candle){ b[24], 1 };
+	assert_true(ind_series_put(&s, &c, &a->w, &t.tell));
+	c = (struct ind_candle){ b[23], 1 };
+	assert_false(ind_series_put(&s, &c, &a->w, &t.tell));
 	ind_series_done(&s);
+	alone_free(a);
 	rig_done(&r);
 	free(b);
 }
@@ -365,27 +402,27 @@ static void a_look_ahead_gives_what_the_update_gives_and_leaves_no_trace(void **
 	struct rig plain, looked;
 	struct told *t = malloc(sizeof *t);
 	struct ind_series s;
-	void *scratch;
+	struct alone *a;
 
 	(void)state;
 	rig_open_all(&plain);
 	rig_open_all(&looked);
-	assert_true(ind_series_init(&s, looked.set));
-	scratch = malloc(ind_set_core_size(looked.set));
+	a = alone_new(&looked);
+	assert_true(ind_series_init(&s, &a->e));
 	for (size_t i = 0; i < N; i++) {
 		struct ind_bar other = b[(i * 7) % N];
 
 		rig_take(&plain, &b[i]);
-		ind_series_peek(&s, &other, scratch, looked.val, looked.valid);
-		ind_series_peek(&s, &b[i], scratch, looked.val, looked.valid);
+		ind_series_peek(&s, &(struct ind_candle){ .bar = other }, &a->w);
+		ind_series_peek(&s, &(struct ind_candle){ .bar = b[i] }, &a->w);
 		assert_same(&plain, &looked, i, "look ahead");
-		*t = (struct told){ .slots = ind_set_slots(looked.set) };
-		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, looked.val, looked.valid, tell, t));
+		*t = TOLD(.slots = ind_set_slots(looked.set));
+		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t->tell));
 		assert_same(&plain, &looked, i, "after looking ahead");
 	}
-	free(scratch);
 	free(t);
 	ind_series_done(&s);
+	alone_free(a);
 	rig_done(&plain);
 	rig_done(&looked);
 	free(b);
@@ -396,6 +433,7 @@ static void a_series_of_the_default_set_takes_less_than_four_kilobytes(void **st
 	struct ind_bar *b = bars_make(500, 14, false);
 	struct told t;
 	struct ind_series s, back;
+	struct alone *a;
 	bool restarted;
 	uint8_t image[8192];
 	struct rig r;
@@ -403,27 +441,29 @@ static void a_series_of_the_default_set_takes_less_than_four_kilobytes(void **st
 
 	(void)state;
 	rig_open(&r, "SMA period=20; SMA period=50; SMA period=200; EMA period=12; EMA period=26; RSI; MACD; BBANDS");
-	assert_true(ind_series_init(&s, r.set));
-	assert_true(ind_series_init(&back, r.set));
+	a = alone_new(&r);
+	assert_true(ind_series_init(&s, &a->e));
+	assert_true(ind_series_init(&back, &a->e));
 	for (size_t i = 0; i < 500; i++) {
-		t = (struct told){ .slots = ind_set_slots(r.set) };
-		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, r.val, r.valid, tell, &t));
+		t = TOLD(.slots = ind_set_slots(r.set));
+		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t.tell));
 	}
 	n = ind_series_save(&s, image, sizeof image);
 	print_message("# default set: %zu bytes saved, %zu in memory\n", n,
 		      ind_set_ring_size(r.set) + 2 * ind_set_core_size(r.set) + sizeof s);
 	assert_true(n > 0 && n <= 4096);
-	assert_true(ind_series_load(&back, image, n, &restarted));
+	assert_true(ind_series_load(&back, image, n, &a->w, &restarted));
 	assert_false(restarted);
 	assert_memory_equal(back.tip, s.tip, ind_set_core_size(r.set));
 	for (size_t i = 0; i < n; i++) {
 		image[i] ^= 4;
 		ind_series_done(&back);
-		assert_true(ind_series_init(&back, r.set));
-		assert_false(ind_series_load(&back, image, n, &restarted));
+		assert_true(ind_series_init(&back, &a->e));
+		assert_false(ind_series_load(&back, image, n, &a->w, &restarted));
 		image[i] ^= 4;
 	}
 	ind_series_done(&s);
+	alone_free(a);
 	ind_series_done(&back);
 	rig_done(&r);
 	free(b);
@@ -434,6 +474,7 @@ static void a_series_saved_with_another_set_starts_anew_from_its_candles(void **
 	struct ind_bar *b = bars_make(60, 15, false);
 	struct told t;
 	struct ind_series s, back;
+	struct alone *a, *changed;
 	bool restarted = false;
 	uint8_t image[8192];
 	struct rig r, other;
@@ -442,17 +483,21 @@ static void a_series_saved_with_another_set_starts_anew_from_its_candles(void **
 	(void)state;
 	rig_open(&r, "RSI");
 	rig_open(&other, "SMA period=10");
-	assert_true(ind_series_init(&s, r.set));
-	assert_true(ind_series_init(&back, other.set));
+	a = alone_new(&r);
+	changed = alone_new(&other);
+	assert_true(ind_series_init(&s, &a->e));
+	assert_true(ind_series_init(&back, &changed->e));
 	for (size_t i = 0; i < 60; i++) {
-		t = (struct told){ .slots = 1 };
-		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, r.val, r.valid, tell, &t));
+		t = TOLD(.slots = 1);
+		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t.tell));
 	}
 	n = ind_series_save(&s, image, sizeof image);
-	assert_true(ind_series_load(&back, image, n, &restarted));
+	assert_true(ind_series_load(&back, image, n, &changed->w, &restarted));
 	assert_true(restarted);
 	assert_int_equal(ind_count(other.set, back.tip), IND_REWIND);
 	ind_series_done(&s);
+	alone_free(a);
+	alone_free(changed);
 	ind_series_done(&back);
 	rig_done(&r);
 	rig_done(&other);

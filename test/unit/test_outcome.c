@@ -37,7 +37,7 @@ static bool after(enum rule_side side, double entry, unsigned expiry, const doub
 	struct outcome ends[OUTCOME_OPEN_MAX];
 
 	outcome_init(&state);
-	assert_false(outcome_add(&state, &s, &first, expiry, out));
+	assert_false(outcome_add(&state, &s, &first, 0, expiry, out));
 	for (size_t i = 0; i < n; i++) {
 		const struct ind_bar b = bar(ohlc[i][0], ohlc[i][1], ohlc[i][2], ohlc[i][3]);
 
@@ -182,12 +182,12 @@ static void the_33rd_signal_pushes_the_oldest_out(void **unused)
 		const struct rule_signal sig = signal(RULE_LONG, 100, 90, 120);
 
 		first = i == 0 ? b.open_ms : first;
-		assert_false(outcome_add(&s, &sig, &b, 5, &gone));
+		assert_false(outcome_add(&s, &sig, &b, 0, 5, &gone));
 	}
 	const struct ind_bar b = bar(100, 101, 99, 100);
 	const struct rule_signal sig = signal(RULE_SHORT, 100, 110, 80);
 
-	assert_true(outcome_add(&s, &sig, &b, 5, &gone));
+	assert_true(outcome_add(&s, &sig, &b, 0, 5, &gone));
 	assert_int_equal(gone.signal_ms, first);
 	assert_int_equal(gone.end, OUTCOME_CROWDED);
 	assert_int_equal(s.n, OUTCOME_OPEN_MAX);
@@ -202,7 +202,7 @@ static void the_33rd_signal_pushes_the_oldest_out(void **unused)
 static void what_happened_is_told_as_json(void **unused)
 {
 	const struct outcome o = { .end = OUTCOME_STOP, .in = 100.5, .out = 90, .candles = 3, .ambiguous = true };
-	const char *want = "{\"end\":\"stop\",\"in\":100.5,\"out\":90,\"candles\":3,\"ambiguous\":true}";
+	const char *want = "{\"end\":\"stop\",\"in\":100.5,\"out\":90,\"candles\":3,\"end_ms\":0,\"ambiguous\":true}";
 	char text[128];
 	struct ap_buf out;
 
@@ -256,7 +256,7 @@ static double replay(bool cut, size_t *ended)
 		for (size_t k = 0; k < n; k++)
 			sum = sum * 1.000001 + ends[k].r + ends[k].out + (double)ends[k].end;
 		*ended += n;
-		if (i % 3 == 0 && outcome_add(&s, &sig, &b, 12, &gone))
+		if (i % 3 == 0 && outcome_add(&s, &sig, &b, 0, 12, &gone))
 			(*ended)++;
 		p = c;
 	}
@@ -288,7 +288,7 @@ static void a_damaged_image_is_refused(void **unused)
 	outcome_init(&s);
 	assert_true(outcome_save(&s, image) == 16);
 	assert_true(outcome_load(&t, image, 16));
-	(void)outcome_add(&s, &sig, &b, 5, &gone);
+	(void)outcome_add(&s, &sig, &b, 0, 5, &gone);
 	size = outcome_save(&s, image);
 	assert_int_equal(size, 16 + 56);
 	for (size_t i = 0; i < size; i++) {

@@ -221,7 +221,7 @@ static void the_default_rules_fire_and_every_signal_finds_its_end(void **unused)
 		n = engine_step(&e, &bar, out);
 		assert_true(i >= 49 || n == 0 || out[0].rule >= 2);
 		for (size_t k = 0; k < n; k++) {
-			ended += outcome_add(&e.open, &out[k], &bar, rule_book_expiry(e.book, out[k].rule), &gone);
+			ended += outcome_add(&e.open, &out[k], &bar, 0, rule_book_expiry(e.book, out[k].rule), &gone);
 			fired[out[k].rule]++;
 		}
 		signals += n;
