@@ -289,12 +289,16 @@ static ap_str record_key(const struct map *m, ap_str msg, uint32_t sub, enum ap_
 	return ap_str_n(out, (size_t)n);
 }
 
-static void put_venue(struct rows *r, ap_str venue_symbol, bool rounded)
+/* Nanoseconds below the column's microsecond are kept too: they may decide which trade came first. */
+static void put_venue(struct rows *r, ap_str venue_symbol, bool rounded, int64_t ts_ns)
 {
 	struct ap_buf *b = rows_json_begin(r);
+	const int below_us = (int)(ts_ns % 1000);
 
 	ap_buf_puts(b, "{\"venue_symbol\":");
 	rows_json_string(b, venue_symbol);
+	if (below_us > 0)
+		ap_buf_printf(b, ",\"ns\":%d", below_us);
 	ap_buf_puts(b, rounded ? ",\"rounded\":true}" : "}");
 	rows_json_end(r);
 }
@@ -326,7 +330,7 @@ static void add_trade(struct map *m, const struct ap_rec *rec)
 	rows_text_or_null(r, t->trade_id);
 	rows_null(r);
 	rows_null(r);
-	put_venue(r, t->venue_symbol, t->rounded);
+	put_venue(r, t->venue_symbol, t->rounded, ts);
 	rows_text(r, t->trade_id.len > 0 ? t->trade_id : record_key(m, msg, t->sub, AP_ST_VALID, key));
 	rows_time(r, ts);
 	end_row(m, AP_T_NORMALIZED, ts);
@@ -364,7 +368,7 @@ static void add_quote(struct map *m, const struct ap_rec *rec)
 	ap_buf_putc(b, '}');
 	rows_json_end(r);
 	rows_null(r);
-	put_venue(r, q->venue_symbol, false);
+	put_venue(r, q->venue_symbol, false, ts);
 	rows_text(r, record_key(m, msg, q->sub, AP_ST_VALID, key));
 	rows_time(r, ts);
 	end_row(m, AP_T_NORMALIZED, ts);

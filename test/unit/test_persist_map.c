@@ -146,6 +146,21 @@ static void a_trade_is_a_valid_row_that_names_its_message(void **state)
 	assert_int_equal(g->m->spans, 2);
 }
 
+static void nanoseconds_that_the_column_cannot_hold_are_kept_beside_it(void **state)
+{
+	struct rig *g = *state;
+	struct ap_rec t = trade("42", 7, 0);
+
+	t.u.trade.ts.ns += 5000017;
+	put(g, t);
+	t.u.trade.ts.ns += 1983;
+	put(g, t);
+	entry(g, 3, AP_S_TICK, 1700000000001);
+	json_is(g, AP_T_NORMALIZED, 0, N_META, "{\"venue_symbol\":\"BTCUSDT\",\"ns\":17}");
+	json_is(g, AP_T_NORMALIZED, 1, N_META, "{\"venue_symbol\":\"BTCUSDT\"}");
+	assert_int_equal(int_of(g, AP_T_NORMALIZED, 1, N_TIME) - int_of(g, AP_T_NORMALIZED, 0, N_TIME), 2);
+}
+
 static void a_trade_without_id_is_told_apart_by_its_place(void **state)
 {
 	struct rig *g = *state;
@@ -432,6 +447,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_trade_is_a_valid_row_that_names_its_message),
+		T(nanoseconds_that_the_column_cannot_hold_are_kept_beside_it),
 		T(a_trade_without_id_is_told_apart_by_its_place),
 		T(a_continuation_frame_names_the_raw_entry),
 		T(a_reject_keeps_its_input_and_its_reason),
