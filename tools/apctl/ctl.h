@@ -77,6 +77,7 @@ int cmd_status(struct ctl *c);
 int cmd_lag(struct ctl *c);
 int cmd_tail(struct ctl *c);
 int cmd_drain(struct ctl *c);
+int cmd_verify(struct ctl *c);
 int cmd_migrate(struct ctl *c);
 int cmd_doctor(struct ctl *c);
 

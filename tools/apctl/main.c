@@ -18,6 +18,8 @@ const struct ctl_verb ctl_verbs[] = {
 	{ "lag", "", "how far every stage is behind, from the streams' own sequence numbers", cmd_lag },
 	{ "tail", "STREAM [--from ID|0|$] [--count N]", "print decoded records as JSON lines: ap:{2}:tick, or tick for all partitions", cmd_tail },
 	{ "drain", "[--timeout S]", "wait until all that was sent has been stored; 124 on time-out", cmd_drain },
+	{ "verify", "[--source S] [--symbol S] [--from TIME] [--to TIME] [--count N]",
+	  "compute candles, sums, indicators and balances anew from what is stored, and name every difference; 1 when there is one", cmd_verify },
 	{ "migrate", "", "create or update the database schema, the Redis functions and the data set's identity", cmd_migrate },
 	{ "doctor", "", "look for what is wrong or risky, and say what to do", cmd_doctor },
 };
@@ -29,8 +31,11 @@ static const struct ap_flag flags[] = {
 	{ "timeout", "S", "up, down, drain: longest wait in seconds" },
 	{ "json", NULL, "JSON instead of tables" },
 	{ "format", "table|json|csv", "how to print" },
-	{ "from", "ID", "tail: first entry id; 0: all there is; $: only new ones" },
-	{ "count", "N", "tail: end after so many records" },
+	{ "from", "ID|TIME", "tail: first entry id; 0: all there is; $: only new ones. verify: intervals from this time on" },
+	{ "to", "TIME", "verify: intervals up to this time" },
+	{ "source", "S", "verify: this source only" },
+	{ "symbol", "S", "verify: this symbol only" },
+	{ "count", "N", "tail: end after so many records; verify: print so many differences of each kind (20)" },
 	{ "verbs", NULL, "list the verbs" },
 	{ NULL, NULL, NULL },
 };
