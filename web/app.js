@@ -35,7 +35,13 @@ const stored = {
 	},
 };
 
-const chart = new Chart(byId('chart'), byId('legend'), { groups: showTools });
+const chart = new Chart(byId('chart'), byId('legend'), {
+	groups: showTools,
+	shown(group) {
+		const kept = stored.get(`show ${group}`);
+		return kept === null ? null : kept === 'yes';
+	},
+});
 const pipeline = new Pipeline();
 const feed = new Feed(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/ws/streaming`, {
 	state(name, why) {
@@ -229,17 +235,12 @@ function quote() {
 }
 
 function showTools(groups) {
-	byId('tools').replaceChildren(...[...groups].map(([group, on]) => {
-		const kept = stored.get(`show ${group}`);
-		const shown = kept === null ? on : kept === 'yes';
+	byId('tools').replaceChildren(...groups.map(([group, shown]) => {
 		const b = document.createElement('button');
 		b.type = 'button';
 		b.className = 'chip';
 		b.textContent = group;
 		b.setAttribute('aria-pressed', String(shown));
-		if (shown !== on) {
-			queueMicrotask(() => chart.toggle(group, shown));
-		}
 		b.addEventListener('click', () => {
 			const now = b.getAttribute('aria-pressed') !== 'true';
 			b.setAttribute('aria-pressed', String(now));
@@ -346,6 +347,10 @@ byId('theme').addEventListener('click', () => {
 	pipeline.restyle();
 });
 
+fetch('/api/streaming/metrics').then((r) => (r.ok ? r.json() : null)).then((m) => m && pipeline.seed(m.performance_metrics.messages_per_s_history))
+	.catch(() => {
+		// the history of the throughput is a nicety; what comes now is shown in any case
+	});
 feed.start();
 
 // For tests: what is shown, not what was meant.

@@ -1,7 +1,26 @@
 // chart.js - candles, volume and indicators on the chart. Shows what it is given; knows no network.
 import { amount, decimalsOf, minute, price } from './format.js';
 
-const COLORS = ['#5b9dff', '#f2a93b', '#c678dd', '#2dc4b6', '#ff7eb6', '#9aa7b8', '#e5c07b', '#61afef'];
+// A name keeps its colour, whatever else is shown; both themes can carry these.
+const COLOR = [
+	[/^SMA\(20\)/, '#e09422'], [/^SMA\(50\)/, '#b565d8'], [/^SMA\(200\)/, '#e0588f'], [/^EMA\(12\)/, '#3d8bfd'], [/^EMA\(26\)/, '#1fae9f'],
+	[/^RSI/, '#b565d8'], [/^MACD_?SIGNAL/, '#e09422'], [/^MACD/, '#3d8bfd'],
+];
+const OTHERS = ['#7f8c1f', '#2f9bd8', '#c06a3a', '#8a7be0'];
+
+function colorOf(name, i) {
+	return COLOR.find(([re]) => re.test(name))?.[1] ?? OTHERS[i % OTHERS.length];
+}
+
+/** The order of chips, lines and panes: averages by period, bands, RSI, MACD. */
+const RANK = [/^SMA/, /^EMA/, /MA\(/, /^(BB|Boll)/, /^RSI/, /^MACD/];
+function inOrder(names) {
+	const rank = (n) => {
+		const i = RANK.findIndex((re) => re.test(n));
+		return i < 0 ? RANK.length : i;
+	};
+	return [...names].sort((a, b) => rank(a) - rank(b) || a.localeCompare(b, 'en', { numeric: true }));
+}
 
 /** Where a value belongs, by its name: a group (a chip switches it), a pane, a way to draw. */
 function kindOf(name) {
@@ -26,7 +45,7 @@ const OFF_AT_FIRST = /^(SMA\((50|200)\)|EMA\(26\))/;
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export class Chart {
-	/** on: { groups(list) } is told when the set of indicator groups changes */
+	/** on: groups([[name, shown]]) is told when the indicator groups change; shown(name): the reader's earlier choice or null */
 	constructor(host, legend, on) {
 		this.host = host;
 		this.legend = legend;
@@ -34,6 +53,8 @@ export class Chart {
 		this.lib = globalThis.LightweightCharts;
 		this.lines = new Map();   // indicator name -> series
 		this.groups = new Map();  // group -> shown
+		this.present = new Set(); // groups that this series has
+		this.told = '';
 		this.bars = new Map();    // open time (s) -> candle
 		this.vals = new Map();    // open time (s) -> values
 		this.signals = [];
@@ -103,6 +124,7 @@ export class Chart {
 		for (const i of data.indicators) {
 			this.vals.set(Date.parse(i.open_time) / 1000, i.values);
 		}
+		this.forget();
 		this.signals = data.signals.slice();
 		this.digits = decimalsOf(data.candles);
 		this.redraw();
@@ -147,23 +169,39 @@ export class Chart {
 		return s.draw === 'bars' ? { time: t, value, color: `${value >= 0 ? css('--up') : css('--down')}99` } : { time: t, value };
 	}
 
-	/** Names seen for the first time get a group. */
+	/** Names seen for the first time get a group and, if that is shown, a line. */
 	learn() {
-		const seen = new Set(this.groups.keys());
+		const names = new Set();
 		for (const values of this.vals.values()) {
-			for (const name of Object.keys(values)) {
-				const kind = kindOf(name);
-				if (kind && !this.groups.has(kind.group)) {
-					this.groups.set(kind.group, !OFF_AT_FIRST.test(kind.group));
-				}
-				if (kind && this.groups.get(kind.group) && !this.lines.has(name)) {
-					this.addLine(name, kind);
-				}
+			Object.keys(values).forEach((name) => names.add(name));
+		}
+		for (const name of inOrder(names)) {
+			const kind = kindOf(name);
+			if (!kind) {
+				continue;
+			}
+			if (!this.groups.has(kind.group)) {
+				this.groups.set(kind.group, this.on.shown(kind.group) ?? !OFF_AT_FIRST.test(kind.group));
+			}
+			this.present.add(kind.group);
+			if (this.groups.get(kind.group) && !this.lines.has(name)) {
+				this.addLine(name, kind);
 			}
 		}
-		if (seen.size !== this.groups.size) {
-			this.on.groups(this.groups);
+		const list = inOrder(this.present);
+		if (list.join() !== this.told) {
+			this.told = list.join();
+			this.on.groups(list.map((group) => [group, this.groups.get(group)]));
 		}
+	}
+
+	/** Another series may have other indicators: its panes are made anew. */
+	forget() {
+		for (const s of this.lines.values()) {
+			this.chart?.removeSeries(s.series);
+		}
+		this.lines.clear();
+		this.present.clear();
 	}
 
 	/** Panes below the price, in order, as long as something is drawn in them. */
@@ -181,7 +219,7 @@ export class Chart {
 	}
 
 	addLine(name, kind) {
-		const color = kind.draw === 'band' || kind.draw === 'dash' ? css('--band') : COLORS[this.lines.size % COLORS.length];
+		const color = kind.draw === 'band' || kind.draw === 'dash' ? css('--band') : colorOf(name.toUpperCase(), this.lines.size);
 		const common = { color, lastValueVisible: kind.pane !== 'price', priceLineVisible: false, crosshairMarkerVisible: false };
 		const pane = this.paneIndex(kind.pane);
 		const series = kind.draw === 'bars'
@@ -318,10 +356,12 @@ export class Chart {
 		if (c.state !== 'final' || c.quality !== 'full') {
 			add(c.quality === 'full' ? c.state : `${c.state}, ${c.quality}`);
 		}
+		// a forming candle may have no values yet: then those of the one before, as the lines on the chart end there
+		const values = this.vals.get(t) ?? (time === undefined ? this.vals.get(this.order().filter((x) => this.vals.has(x)).pop()) : null);
 		for (const [name, s] of this.lines) {
-			const v = this.vals.get(t)?.[name];
-			if (v !== undefined) {
-				add(`${name} ${price(v, s.pane === 'price' ? this.digits : 2)}`, s.color);
+			const v = values?.[name];
+			if (v !== undefined && s.pane === 'price' && s.draw !== 'dash') {
+				add(`${name.replace(/^BBANDS_/, 'BB ')} ${price(v, this.digits)}`, s.color);
 			}
 		}
 	}

@@ -86,11 +86,22 @@ export class Pipeline {
 		return li;
 	}
 
+	/** What was before the page was opened, one value a second. */
+	seed(history) {
+		const now = Date.now() / 1000;
+		const first = this.times[0] ?? now;
+		this.times.unshift(...history.map((_, i) => first - (history.length - i)));
+		this.rates.unshift(...history);
+		if (globalThis.uPlot && this.plot) {
+			this.draw();
+		}
+	}
+
 	push(v) {
 		this.now.textContent = v === null ? '' : `${rate(v)}/s`;
 		this.times.push(Date.now() / 1000);
 		this.rates.push(v);
-		if (this.times.length > KEEP_S) {
+		while (this.times.length > KEEP_S) {
 			this.times.shift();
 			this.rates.shift();
 		}
@@ -118,7 +129,7 @@ export class Pipeline {
 		const axis = { stroke: css.getPropertyValue('--muted').trim(), font: '10px system-ui', ticks: { show: false }, size: 40,
 			grid: { stroke: css.getPropertyValue('--line').trim(), width: 1 }, values: (u, vs) => vs.map((v) => rate(v)) };
 		this.plot = new globalThis.uPlot({
-			width: this.host.clientWidth, height: 110, legend: { show: false }, cursor: { show: false }, padding: [8, 4, 0, 0],
+			width: this.host.clientWidth, height: 110, legend: { show: false }, cursor: { show: false }, padding: [8, 4, 8, 0],
 			scales: { x: { time: true }, y: { range: (u, lo, hi) => [0, Math.max(1, hi * 1.15)] } },
 			axes: [{ show: false }, axis],
 			series: [{}, { stroke: ink, width: 1.6, fill: `${ink}22`, spanGaps: false, points: { show: false } }],
