@@ -59,7 +59,7 @@ struct client {
 	bool dirty, dead;
 	bool draining;                  /* wslay reads no more: what still comes is thrown away until the peer closes */
 	bool said;                      /* the closing frame is out */
-	struct client *prev, *next;
+	struct client *next, **link;    /* link: what points at this client */
 };
 
 struct api_ws {
@@ -459,11 +459,8 @@ static void remove_client(struct client *c)
 	struct api_ws *w = c->api->ws;
 	ev_io_stop(c->api->app.loop, &c->io);
 	if (c->next != NULL)
-		c->next->prev = c->prev;
-	if (c->prev != NULL)
-		c->prev->next = c->next;
-	else
-		w->clients = c->next;
+		c->next->link = c->link;
+	*c->link = c->next;
 	w->n--;
 	c->api->counts.ws_clients = w->n;
 	c->api->counts.ws_conflated_total += (double)c->q.conflated;
@@ -583,7 +580,8 @@ void api_ws_adopt(struct api *a, int fd, struct MHD_UpgradeResponseHandle *urh, 
 	ev_io_start(a->app.loop, &c->io);
 	c->next = a->ws->clients;
 	if (c->next != NULL)
-		c->next->prev = c;
+		c->next->link = &c->next;
+	c->link = &a->ws->clients;
 	a->ws->clients = c;
 	a->counts.ws_clients = ++a->ws->n;
 	send_welcome(c);
@@ -594,7 +592,7 @@ void api_ws_adopt(struct api *a, int fd, struct MHD_UpgradeResponseHandle *urh, 
 void api_ws_flush(struct api *a)
 {
 	for (struct client *c = a->ws->clients, *next; c != NULL; c = next) {
-		next = c->next;
+		next = c->next;  /* NOLINT(clang-analyzer-unix.Malloc): taken before c goes, and c unlinks itself */
 		if (c->dirty)
 			pump(c);
 		if (finished(c))
@@ -608,9 +606,7 @@ static void check_client(struct client *c, int64_t now, bool ping)
 	c->frames = 0;
 	if (wslay_event_get_queued_msg_count(c->ws) > STUCK_MAX)
 		c->dead = true;
-	if (c->closing_ns != 0 && now - c->closing_ns > CLOSE_S * second)
-		c->dead = true;
-	else if (now - c->heard_ns > SILENT_S * second)
+	if ((c->closing_ns != 0 && now - c->closing_ns > CLOSE_S * second) || now - c->heard_ns > SILENT_S * second)
 		c->dead = true;
 	else if (ping && c->closing_ns == 0) {
 		const struct wslay_event_msg msg = { WSLAY_PING, NULL, 0 };
@@ -667,8 +663,10 @@ void api_ws_stop(struct api *a)
 		ev_run(a->app.loop, EVRUN_NOWAIT);
 		usleep(5000);
 	}
-	while (a->ws->clients != NULL)
-		remove_client(a->ws->clients);
+	for (struct client *c = a->ws->clients, *next; c != NULL; c = next) {
+		next = c->next;  /* NOLINT(clang-analyzer-unix.Malloc): taken before c goes, and c unlinks itself */
+		remove_client(c);
+	}
 	ap_buf_done(&a->ws->text);
 	ap_buf_done(&a->ws->frame);
 	free(a->ws);

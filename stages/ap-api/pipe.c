@@ -167,7 +167,7 @@ bool api_pipe_metric(struct api_pipe *p, const struct ap_metric *m, int64_t now_
 
 double api_comp_sum(const struct api_comp *c, const char *name)
 {
-	double sum = NAN;
+	double sum = (double)NAN;
 	size_t n = strlen(name);
 	for (uint32_t i = 0; c != NULL && i < c->n; i++)
 		if (strncmp(c->m[i].name, name, n) == 0 && (c->m[i].name[n] == '\0' || c->m[i].name[n] == '{'))
