@@ -7,6 +7,8 @@
  */
 #include "fold.h"
 
+#include <assert.h>
+
 /* A closed slot is touched again before its time has come (its tape had been closed early): it goes on forming. */
 static void slot_reopen(struct candle_fold_state *st, struct candle_slot *s)
 {
@@ -245,6 +247,7 @@ static void settle_small(struct candle_fold_state *st, struct candle_series *ser
 
 	if (ser->delta.n == 0)
 		return;
+	assert(s != NULL);
 	candle_sums_add(&s->s, &ser->delta);
 	candle_sums_add(&ser->up, &ser->delta);
 	memset(&ser->delta, 0, sizeof ser->delta);
@@ -265,6 +268,7 @@ static void settle_up(struct candle_fold_state *st, struct candle_series *ser)
 
 	if (ser->up.n == 0)
 		return;
+	assert(s != NULL);
 	candle_fold_up(st, s, &ser->up, false);
 	memset(&ser->up, 0, sizeof ser->up);
 	for (uint32_t i = 0; i < st->plan.n; i++) {

@@ -63,7 +63,7 @@ void laws_result_done(struct laws_result *r)
 	memset(r, 0, sizeof *r);
 }
 
-static uint64_t rec_end(const struct laws_result *r, int s, uint32_t nth)
+static uint64_t rec_end(const struct laws_result *r, unsigned s, uint32_t nth)
 {
 	uint64_t end;
 
@@ -348,7 +348,7 @@ static uint32_t first_difference(const struct laws_result *a, const struct laws_
 
 	while (same < a->stream[s].len && same < b->stream[s].len && a->stream[s].p[same] == b->stream[s].p[same])
 		same++;
-	while (i < a->n[s] && rec_end(a, s, i) <= same)
+	while (i < a->n[s] && rec_end(a, (unsigned)s, i) <= same)
 		i++;
 	return i;
 }
