@@ -35,11 +35,10 @@ static bool fail(struct run *k, const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!k->bad) {
-		va_start(ap, fmt);
+	va_start(ap, fmt);
+	if (!k->bad)                    /* the first reason is the one to tell */
 		(void)vsnprintf(k->why, LAWS_WHY, fmt, ap);
-		va_end(ap);
-	}
+	va_end(ap);
 	k->bad = true;
 	return false;
 }
