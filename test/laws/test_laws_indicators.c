@@ -17,7 +17,7 @@ static void set(struct ap_conf *c, const char *key, const char *value)
 		fail_msg("%s", err);
 }
 
-static void hold(const struct laws_walk *w, const char *list)
+static void hold(const struct laws_walk *w, const char *list, const char *rules)
 {
 	struct laws_tape *ticks = laws_walk_ticks(w), *candles;
 	struct laws_case c = { .stage = &ap_indicators_stage, .seed = w->seed };
@@ -28,6 +28,7 @@ static void hold(const struct laws_walk *w, const char *list)
 	ap_conf_init(&conf);
 	set(&conf, "candle.timeframes", "1s,5s,1m,5m");
 	set(&conf, "indicators.list", list);
+	set(&conf, "indicators.rules", rules);
 	candles = laws_through(&ap_candle_stage, &conf, ticks, AP_S_CANDLE, why);
 	laws_tape_free(ticks);
 	if (candles == NULL)
@@ -60,25 +61,34 @@ static const char everything[] =
 	"{\"name\":\"CORREL\",\"period\":9},{\"name\":\"BETA\"},{\"name\":\"PERCENT_RANK\",\"period\":20},{\"name\":\"VOL_YANG_ZHANG\"},"
 	"{\"name\":\"LINEARREG\"},{\"name\":\"BBANDS\",\"timeframes\":[\"1s\"]},{\"name\":\"RSI\",\"symbols\":[\"*\"]}]";
 
-static void the_laws_hold_for_the_default_indicators(void **s)
+/* Several signals open at a time, some of one series alone, some that crowd the others out. */
+static const char lively[] =
+	"[{\"name\":\"up\",\"direction\":\"long\",\"when\":\"cross_over(SMA(2), SMA(4))\",\"stop\":\"entry * 0.999\","
+	"\"target\":\"entry * 1.002\",\"confidence\":\"rsi5 / 100\",\"expiry\":6,\"cooldown\":2},"
+	"{\"name\":\"any\",\"direction\":\"short\",\"when\":\"close > 0\",\"entry\":\"close * 1.0005\","
+	"\"stop\":\"max(high, high[1], high[16]) * 1.5\",\"target\":\"entry * 0.5\",\"confidence\":\"0.5\",\"expiry\":40},"
+	"{\"name\":\"hit\",\"direction\":\"short\",\"when\":\"engulfing < 0 or doji > 0\",\"stop\":\"high * 1.001\","
+	"\"target\":\"entry * 0.999\",\"confidence\":\"0.5\",\"expiry\":4,\"timeframes\":[\"1s\",\"1m\"]}]";
+
+static void the_laws_hold_for_the_default_indicators_patterns_and_rules(void **s)
 {
 	(void)s;
-	hold(&calm, "");
-	hold(&wild, "");
+	hold(&calm, "", "");
+	hold(&wild, "", "");
 }
 
-static void the_laws_hold_for_every_kind_of_operation(void **s)
+static void the_laws_hold_for_every_kind_of_operation_and_rules_that_fire_often(void **s)
 {
 	(void)s;
-	hold(&calm, everything);
-	hold(&wild, everything);
+	hold(&calm, everything, lively);
+	hold(&wild, everything, lively);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(the_laws_hold_for_the_default_indicators),
-		cmocka_unit_test(the_laws_hold_for_every_kind_of_operation),
+		cmocka_unit_test(the_laws_hold_for_the_default_indicators_patterns_and_rules),
+		cmocka_unit_test(the_laws_hold_for_every_kind_of_operation_and_rules_that_fire_often),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
