@@ -196,6 +196,7 @@ docs: $(GENS)
 	$(BUILD)/tools/gen-conf > etc/alphapulse.conf
 	$(BUILD)/tools/gen-conf man > etc/alphapulse.conf.5
 	if [ -x $(BUILD)/tools/gen-indicators-doc ]; then $(BUILD)/tools/gen-indicators-doc > docs/indicators.md; fi
+	if [ -x $(BUILD)/tools/gen-signals-doc ]; then $(BUILD)/tools/gen-signals-doc > docs/signals.md; fi
 run:
 	tools/deps build run
 	$(MAKE) -j$(JOBS) all

@@ -18,7 +18,8 @@ static const char head[] =
 	"wherever it has the function; `seed = tv` starts up as TradingView does. There is no output before the warm-up is over: the\n"
 	"warm-up below is the index, from 0, of the first candle that has a value, as a formula of the parameters, and its value for the\n"
 	"defaults. A value is a finite number or absent, never NaN. *Flat* is what comes out while the price stands still. x[n] is x n\n"
-	"candles ago; h l o c are the candle's prices. Sources are close (unless said otherwise), open, high, low, hl2, hlc3, ohlc4,\n"
+	"candles ago; h l o c are the candle's prices. A candle that is revised, or comes late, is computed again with all behind it, up\n"
+	"to 16 candles back; docs/signals.md says what holds then, and what forming candles give. Sources are close (unless said otherwise), open, high, low, hl2, hlc3, ohlc4,\n"
 	"volume. Average kinds (`ma`) are sma, ema, wma, dema, tema, trima, kama, t3, rma.\n";
 
 static void params_print(const struct ind_def *d)

@@ -568,7 +568,8 @@ static void add_signal(struct map *m, const struct ap_rec *rec)
 		put_payload(m, r, s->inputs);
 	rows_i32(r, (int32_t)s->revision);
 	rows_time(r, ts);
-	r->revised = r->revised || s->revision > 0;
+	/* Direction none takes back what was stored before. */
+	r->revised = r->revised || s->revision > 0 || s->direction == AP_DIR_NONE;
 	end_row(m, AP_T_SIGNALS, ts);
 }
 

@@ -1,5 +1,6 @@
 #!/bin/sh
-# What is made from tables is up to date: the sample configuration, its manual page, docs/indicators.md.
+# What is made from tables is up to date: the sample configuration, its manual page, docs/indicators.md,
+# docs/signals.md.
 # Prints TAP.
 cd "$(dirname "$0")/../.." || exit 111
 build=${AP_BUILD:-build}
@@ -19,6 +20,7 @@ same() { # file, command...
 same etc/alphapulse.conf "$build/tools/gen-conf"
 same etc/alphapulse.conf.5 "$build/tools/gen-conf" man
 [ ! -x "$build/tools/gen-indicators-doc" ] || same docs/indicators.md "$build/tools/gen-indicators-doc"
+[ ! -x "$build/tools/gen-signals-doc" ] || same docs/signals.md "$build/tools/gen-signals-doc"
 
 n=$((n + 1))
 if "${AP_BIN:-bin}/ap-supervisor" -n -c etc/alphapulse.conf >/dev/null && "${AP_BIN:-bin}/ap-supervisor" -n -c etc/demo.conf >/dev/null; then

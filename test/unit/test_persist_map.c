@@ -298,6 +298,41 @@ static void indicator_parameters_become_json(void **state)
 	json_is(g, AP_T_INDICATORS, 2, 4, "{\"a\":0.5,\"b\":-2,\"c\":\"sma\",\"d\":true,\"e\":\"01\",\"f\":\"1.\"}");
 }
 
+static struct ap_rec signal_rec(enum ap_signal_kind kind, enum ap_direction direction, double strength, double entry, const char *inputs)
+{
+	return (struct ap_rec){ .kind = AP_SIGNAL, .u.signal = { .source = ap_str_c("s"), .symbol = ap_str_c("A-B"), .tf = ap_str_c("1m"),
+		.open_ms = 1700000040000, .kind = kind, .name = ap_str_c("engulfing"), .direction = direction, .strength = strength,
+		.entry = entry, .stop = entry, .target = entry, .inputs = ap_str_c(inputs) } };
+}
+
+static void patterns_signals_and_outcomes_are_rows_of_one_table(void **state)
+{
+	struct rig *g = *state;
+	struct ap_rec forming = signal_rec(AP_SIG_PATTERN, AP_DIR_LONG, 100, 0, "");
+
+	forming.u.signal.provisional = true;
+	put(g, signal_rec(AP_SIG_PATTERN, AP_DIR_SHORT, -80, 0, ""));
+	put(g, signal_rec(AP_SIG_SIGNAL, AP_DIR_LONG, 0.5, 100.5, "{\"rsi14\":29.5}"));
+	put(g, signal_rec(AP_SIG_OUTCOME, AP_DIR_LONG, -1, 100.5, "{\"end\":\"stop\"}"));
+	put(g, forming);
+	entry(g, 0, AP_S_SIGNAL, 1700000100001);
+	assert_int_equal(g->m->t[AP_T_SIGNALS].n, 3);
+	text_is(g, AP_T_SIGNALS, 0, 3, "pattern");
+	text_is(g, AP_T_SIGNALS, 0, 4, "engulfing");
+	text_is(g, AP_T_SIGNALS, 0, 5, "short");
+	for (unsigned f = 7; f <= 10; f++)
+		assert_true(cell(g, AP_T_SIGNALS, 0, f).len == SIZE_MAX);
+	text_is(g, AP_T_SIGNALS, 1, 3, "signal");
+	json_is(g, AP_T_SIGNALS, 1, 10, "{\"rsi14\":29.5}");
+	text_is(g, AP_T_SIGNALS, 2, 3, "outcome");
+	assert_false(g->m->t[AP_T_SIGNALS].revised);
+	/* What is withdrawn takes the place of what was stored: by way of the merge. */
+	put(g, signal_rec(AP_SIG_PATTERN, AP_DIR_NONE, 0, 0, ""));
+	entry(g, 0, AP_S_SIGNAL, 1700000100002);
+	text_is(g, AP_T_SIGNALS, 3, 5, "none");
+	assert_true(g->m->t[AP_T_SIGNALS].revised);
+}
+
 static struct ap_rec beat(const char *source, int64_t s, uint32_t covers_ms)
 {
 	return (struct ap_rec){ .kind = AP_BEAT, .u.beat = { ap_str_c(source), { (1700000000 + s) * 1000 * ms_ns }, covers_ms, covers_ms > 0, true, false } };
@@ -457,6 +492,7 @@ int main(void)
 		T(a_raw_message_is_kept_as_json_or_as_text),
 		T(forming_candles_are_not_stored_and_revisions_are_marked),
 		T(indicator_parameters_become_json),
+		T(patterns_signals_and_outcomes_are_rows_of_one_table),
 		T(beats_of_partition_0_join_into_intervals),
 		T(system_samples_of_one_instant_are_one_row),
 		T(component_metrics_carry_their_labels_and_are_thinned),
