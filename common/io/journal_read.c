@@ -194,22 +194,25 @@ static bool tell_loss(struct ap_journal_reader *r, struct ap_journal_loss *loss)
 	return true;
 }
 
+/* Opens the next segment. READ_REC: it is open, go on. */
+static enum ap_journal_read_rc seg_next(struct ap_journal_reader *r, struct ap_journal_loss *loss)
+{
+	if (!relist(r) || !seg_open(r))
+		return fail(r, "the journal cannot be read");
+	if (r->fd == -1)
+		return AP_JOURNAL_READ_END;
+	return missing(r, r->head.after + 1, loss) ? AP_JOURNAL_READ_LOSS : AP_JOURNAL_READ_REC;
+}
+
 enum ap_journal_read_rc ap_journal_read(struct ap_journal_reader *r, struct ap_journal_rec *rec, struct ap_journal_loss *loss)
 {
-	for (;;) {
+	while (r->expect <= r->limit) {
+		enum ap_journal_read_rc seg = r->fd == -1 ? seg_next(r, loss) : AP_JOURNAL_READ_REC;
 		enum ap_journal_scan_rc rc;
 		bool ok;
 
-		if (r->expect > r->limit)
-			return AP_JOURNAL_READ_END;
-		if (r->fd == -1) {
-			if (!relist(r) || !seg_open(r))
-				return fail(r, "the journal cannot be read");
-			if (r->fd == -1)
-				return AP_JOURNAL_READ_END;
-			if (missing(r, r->head.after + 1, loss))
-				return AP_JOURNAL_READ_LOSS;
-		}
+		if (seg != AP_JOURNAL_READ_REC)
+			return seg;
 		rc = ap_journal_scan(&r->scan, r->win.p, r->win.off, r->win.len, r->last, rec, loss);
 		if (rc == AP_JOURNAL_MORE) {
 			if (!window_more(r, &ok))
@@ -220,4 +223,5 @@ enum ap_journal_read_rc ap_journal_read(struct ap_journal_reader *r, struct ap_j
 			return rc == AP_JOURNAL_REC ? AP_JOURNAL_READ_REC : AP_JOURNAL_READ_LOSS;
 		}
 	}
+	return AP_JOURNAL_READ_END;
 }
