@@ -97,8 +97,10 @@ $(BUILD)/libap-core.a: $(CORE)
 	$(Q)rm -f $@ && ar rcsD $@ $^
 $(BUILD)/libap-io.a: $(IO)
 	$(Q)rm -f $@ && ar rcsD $@ $^
+# What apctl verify computes is pure too.
+VERIFYCORE := $(BUILD)/tools/apctl/verify_candle.o $(BUILD)/tools/apctl/verify_ind.o
 # All pure stage cores in one archive, for tests and tools; programs link only their own.
-$(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE)
+$(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE) $(VERIFYCORE)
 	$(Q)rm -f $@ && ar rcsD $@ $^
 CORELIB := $(BUILD)/libap-core.a
 IOLIB   := $(BUILD)/libap-io.a

@@ -9,7 +9,8 @@ result() { # ok?, text, details
 	if [ "$1" -eq 0 ]; then echo "ok $n - $2"; else echo "not ok $n - $2"; echo "$3" | sed 's/^/#   /'; bad=1; fi
 }
 
-pure=$(find "$build/common/core" "$build/stages" "$build/supervisor" -name '*.o' ! -name 'main*.o' 2>/dev/null)
+pure=$(find "$build/common/core" "$build/stages" "$build/supervisor" "$build/tools/apctl/verify_candle.o" "$build/tools/apctl/verify_ind.o" \
+	-name '*.o' ! -name 'main*.o' 2>/dev/null)
 [ -n "$pure" ] || { echo "Bail out! nothing is built in $build"; exit 1; }
 own=$(mktemp) && used=$(mktemp) && allowed=$(mktemp) || exit 111
 trap 'rm -f "$own" "$used" "$allowed"' EXIT
@@ -34,6 +35,9 @@ strays=$(for s in stages/ap-*; do
 	grep -nE "#include \"[^\"]*ap-[a-z]+/" "$s"/*.[ch] 2>/dev/null | grep -v "${s##*/}/"
 done)
 [ -z "$strays" ]; result $? "stages do not include one another" "$strays"
+
+strays=$(grep -nE '#include "[^"]*(stages|supervisor)/' tools/apctl/*.[ch])
+[ -z "$strays" ]; result $? "apctl verify shares no code with the stages that it checks" "$strays"
 
 strays=$(grep -rnE '#include "[^"]*(stages|supervisor)/' --include='*.[ch]' common)
 [ -z "$strays" ]; result $? "common includes no stage" "$strays"
