@@ -577,7 +577,8 @@ static void add_signal(struct map *m, const struct ap_rec *rec)
 static void add_beat(struct map *m, const struct ap_rec *rec)
 {
 	const struct ap_beat *b = &rec->u.beat;
-	int64_t hi = b->ts.ns, lo = hi - (int64_t)b->covers_ms * ms_ns;
+	/* covers_ms counts from the beat before, both times cut to the ms: so cut, intervals meet. */
+	int64_t hi = b->ts.ns, lo = hi - hi % ms_ns - (int64_t)b->covers_ms * ms_ns;
 	struct map_cover *c;
 
 	if (m->e->part != 0 || b->covers_ms == 0 || !plausible(lo) || !plausible(hi) || b->source.len > AP_SOURCE_MAX)

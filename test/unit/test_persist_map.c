@@ -338,6 +338,23 @@ static struct ap_rec beat(const char *source, int64_t s, uint32_t covers_ms)
 	return (struct ap_rec){ .kind = AP_BEAT, .u.beat = { ap_str_c(source), { (1700000000 + s) * 1000 * ms_ns }, covers_ms, covers_ms > 0, true, false } };
 }
 
+/* ap-ingest's beats come some microseconds after the second, and cover from ms to ms. */
+static void beats_that_follow_one_another_cover_without_a_gap(void **state)
+{
+	static const struct { int64_t us; uint32_t covers_ms; } beats[] = { { 612, 1000 }, { 1000175, 1000 }, { 2023302, 1023 }, { 3000017, 977 } };
+	struct rig *g = *state;
+
+	for (size_t i = 0; i < 4; i++) {
+		struct ap_rec b = beat("x", 0, beats[i].covers_ms);
+
+		b.u.beat.ts.ns += beats[i].us * 1000;
+		put(g, b);
+	}
+	entry(g, 0, AP_S_TICK, 1700000000000);
+	assert_int_equal(g->m->covers, 1);
+	assert_int_equal(g->m->cover[0].hi - g->m->cover[0].lo, 4000 * ms_ns + 17000);
+}
+
 static void beats_of_partition_0_join_into_intervals(void **state)
 {
 	struct rig *g = *state;
@@ -482,6 +499,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		T(a_trade_is_a_valid_row_that_names_its_message),
+		T(beats_that_follow_one_another_cover_without_a_gap),
 		T(nanoseconds_that_the_column_cannot_hold_are_kept_beside_it),
 		T(a_trade_without_id_is_told_apart_by_its_place),
 		T(a_continuation_frame_names_the_raw_entry),
