@@ -41,15 +41,15 @@ stage second w2
 sleep 0.5
 held_by w1; result $? "a second worker stands by while the first has the lease"
 kill -TERM "$first"; wait "$first"; [ $? -eq 0 ]; result $? "SIGTERM ends a worker with 0"
-wait_for 2 held_by w2; result $? "the lease it gave back is taken at once"
+wait_for 10 held_by w2; result $? "the lease it gave back is taken at once"
 "$toy" feed -c "$AP_T_DIR/empty.conf" 50 5 >/dev/null
 all_copied; result $? "the second worker goes on where the first stopped"
 kill -KILL "$second"; wait "$second" 2>/dev/null
 stage third w3
-wait_for 4 held_by w3; result $? "a killed worker's lease is taken when it has run out"
+wait_for 30 held_by w3; result $? "a killed worker's lease is taken when it has run out"
 kill -KILL "$third"; wait "$third" 2>/dev/null
 stage third w3
-wait_for 1 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:own:normalize' e)\" -ge 4 ]"; result $? "a restart under the same name takes its own lease back at once, in a new epoch"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:own:normalize' e)\" -ge 4 ]"; result $? "a restart under the same name takes its own lease back at once, in a new epoch"
 
 # Killed again and again while records flow.
 ( i=0; while [ $i -lt 12 ]; do "$toy" feed -c "$AP_T_DIR/empty.conf" 60 7 >/dev/null; i=$((i + 1)); done ) & feeder=$!
@@ -66,7 +66,7 @@ all_copied 20; result $? "ten kills in the middle of work: every record is copie
 # A paused owner wakes up as a zombie.
 kill -STOP "$third"
 stage fourth w4
-wait_for 5 held_by w4; result $? "a paused worker's lease is taken by another"
+wait_for 30 held_by w4; result $? "a paused worker's lease is taken by another"
 "$toy" feed -c "$AP_T_DIR/empty.conf" 30 5 >/dev/null
 all_copied; result $? "the new owner works alone"
 kill -CONT "$third"
@@ -108,21 +108,21 @@ first_new=$(rcli xrange 'ap:{0}:raw' "($(rcli hget 'ap:{0}:state:normalize' c)" 
 rcli xtrim 'ap:{0}:raw' minid "$first_new" >/dev/null
 stage fifth w5
 "$toy" feed -c "$AP_T_DIR/empty.conf" 5 5 >/dev/null
-wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' lost)\" = 2 ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' lost)\" = 2 ]"
 result $? "two entries trimmed before they were read are counted as lost"
 grep -q 'ev=entries_lost.*entries=2' "$AP_T_DIR/fifth.log"; result $? "and an error line says so"
-wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
 result $? "at the end of the stream the records taken are the stream's own again"
 
 # An entry that does not decode.
 rcli fcall ap_append_v1 3 'ap:{0}:raw' 'ap:{0}:seq' 'ap:{0}:hw' bad 1 1 0-0 1 5 'no msgpack' >/dev/null
-wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = 1 ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = 1 ]"
 result $? "a body that does not decode becomes one reject record"
 
 rcli function flush >/dev/null
 "$toy" setup -c "$AP_T_DIR/empty.conf"
 "$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null
-wait_for 10 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
 result $? "functions that were flushed and loaded again"
 [ "$(rcli xlen ap:metric)" -gt 0 ]; result $? "reports are in ap:metric"
 
@@ -138,17 +138,17 @@ TOY_DIES_AT=$dies_at
 export TOY_DIES_AT
 while [ $i -lt 20 ]; do
 	stage doomed w7
-	[ $i -gt 0 ] || wait_for 5 held_by w7
+	[ $i -gt 0 ] || wait_for 30 held_by w7
 	[ $i -gt 0 ] || "$toy" feed -c "$AP_T_DIR/empty.conf" 4 5 >/dev/null
-	wait_for 2 gone "$doomed" || { alive=1; break; }
+	wait_for 8 gone "$doomed" || { alive=1; break; }
 	wait "$doomed" 2>/dev/null
 	i=$((i + 1))
 done
 unset TOY_DIES_AT
 [ $alive -eq 1 ] && [ $i -ge 5 ]; result $? "a record that kills its stage does not kill it for ever (it died $i times)"
-wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = $((rejects + 5)) ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' reject:n)\" = $((rejects + 5)) ]"
 result $? "its entry of five records is in reject, record by record"
-wait_for 5 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
+wait_for 30 sh -c "[ \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:state:normalize' n)\" = \"\$(redis-cli -p $AP_T_REDIS_PORT hget 'ap:{0}:seq' raw:n)\" ]"
 result $? "and its neighbours were taken"
 kill -TERM "$doomed"; wait "$doomed"
 export AP_RUNTIME__STREAM_MAX=1000
@@ -162,7 +162,7 @@ behind=$(($(rcli hget 'ap:{0}:seq' raw:n) - $(state_n)))
 [ "$behind" -gt 0 ]; result $? "a stage stops reading when what it wrote is not read"
 rcli hset 'ap:{0}:state:candle' n "$ahead" >/dev/null
 rcli hset 'ap:{1}:state:candle' n 1000000 >/dev/null
-wait_for 5 moved "$(state_n)"; result $? "and goes on when its reader has caught up"
+wait_for 30 moved "$(state_n)"; result $? "and goes on when its reader has caught up"
 kill -TERM "$sixth"; wait "$sixth"; [ $? -eq 0 ]; result $? "SIGTERM while held back ends with 0"
 echo "1..$t_no"
 exit "${AP_T_BAD:-0}"
