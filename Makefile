@@ -47,6 +47,9 @@ say = $(if $(V),,@printf '  %-4s %s\n' '$(1)' '$(2)')
 
 .PHONY: all clean
 all: $(PROGS)
+# Objects that only a pattern names are kept all the same: the next make compiles what changed, no more.
+.SECONDARY:
+MAKEFLAGS += --no-print-directory
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -58,7 +61,8 @@ SCHEMA := $(sort $(wildcard schema/[0-9]*.sql))
 IO     += $(BUILD)/gen/schema_sql.o
 $(BUILD)/gen/schema_sql.c: tools/embed-schema $(SCHEMA)
 	@mkdir -p $(@D)
-	tools/embed-schema $(SCHEMA) >$@.tmp && mv $@.tmp $@
+	$(call say,GEN,$@)
+	$(Q)tools/embed-schema $(SCHEMA) >$@.tmp && mv $@.tmp $@
 $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -66,7 +70,8 @@ $(BUILD)/gen/%.o: $(BUILD)/gen/%.c
 IO     += $(BUILD)/gen/fn_alphapulse_v1.o
 $(BUILD)/gen/fn_%.c: schema/functions/%.lua
 	@mkdir -p $(@D)
-	{ echo "#include <stddef.h>"; echo "extern const unsigned char ap_fn_$*[]; extern const size_t ap_fn_$*_len;"; \
+	$(call say,GEN,$@)
+	$(Q){ echo "#include <stddef.h>"; echo "extern const unsigned char ap_fn_$*[]; extern const size_t ap_fn_$*_len;"; \
 	  echo "const unsigned char ap_fn_$*[] = {"; od -An -v -tx1 $< | sed "s/ \([0-9a-f][0-9a-f]\)/0x\1,/g"; echo "0 };"; \
 	  echo "const size_t ap_fn_$*_len = sizeof ap_fn_$* - 1;"; } >$@
 
@@ -80,7 +85,8 @@ WEBLIBS  := /lib/lightweight-charts.js=$(WEBMOD)/lightweight-charts/dist/lightwe
 	/lib/uplot.js=$(WEBMOD)/uplot/dist/uPlot.iife.min.js /lib/uplot.css=$(WEBMOD)/uplot/dist/uPlot.min.css \
 	/lib/lightweight-charts-license.txt=$(WEBMOD)/lightweight-charts/LICENSE /lib/uplot-license.txt=$(WEBMOD)/uplot/LICENSE
 $(WEBMOD)/.package-lock.json: web/package-lock.json
-	cd web && npm ci --ignore-scripts --no-audit --no-fund --silent || \
+	$(call say,NPM,$(WEBMOD))
+	$(Q)cd web && npm ci --ignore-scripts --no-audit --no-fund --silent || \
 		echo "make: npm ci failed, the page is built without its charts" >&2
 $(BUILD)/tools/embed: tools/embed.c
 	@mkdir -p $(@D)
@@ -88,7 +94,8 @@ $(BUILD)/tools/embed: tools/embed.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -o $@ $< $(LDFLAGS) -lz -lxxhash
 $(BUILD)/gen/web.c: $(BUILD)/tools/embed $(WEBFILES) $(WEBMOD)/.package-lock.json
 	@mkdir -p $(@D)
-	$(BUILD)/tools/embed $@ $(foreach f,$(WEBFILES),/$(notdir $(f))=$(f)) $(addprefix '?,$(addsuffix ',$(WEBLIBS)))
+	$(call say,GEN,$@)
+	$(Q)$(BUILD)/tools/embed $@ $(foreach f,$(WEBFILES),/$(notdir $(f))=$(f)) $(addprefix '?,$(addsuffix ',$(WEBLIBS)))
 $(BUILD)/gen/web.o: $(BUILD)/gen/web.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -c -o $@ $<
