@@ -125,8 +125,8 @@ static bool rules_print(void)
 	if (book == NULL)
 		return false;
 	printf("\n## The default rules\n\n"
-	       "Examples to measure, not advice: the outcome records say how they do. They run for every series, unless `indicators.default_rules`\n"
-	       "is off.\n");
+	       "Examples to measure, not advice: `GET /api/streaming/signals/stats` says how they do. They run for every series, unless\n"
+	       "`indicators.default_rules` is off.\n");
 	for (size_t i = 0; i < n; i++) {
 		printf("\n### %s\n\n%s; over after %u candles, silent for %u after a signal.\n\n```\n", d[i].name,
 		       d[i].side == RULE_LONG ? "Long" : "Short", d[i].expiry, d[i].cooldown);

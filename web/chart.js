@@ -300,7 +300,8 @@ export class Chart {
 
 	signal(g) {
 		this.signals = this.signals.filter((o) => o.open_time !== g.open_time || o.name !== g.name || o.kind !== g.kind);
-		this.signals.push(g);
+		if (g.direction !== 'none')     // none: what was told before is withdrawn
+			this.signals.push(g);
 		this.mark();
 	}
 

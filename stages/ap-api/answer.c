@@ -332,7 +332,7 @@ void api_answer_series(struct ap_buf *b, const struct api_names *names, const st
 	bool first = true;
 	for (unsigned i = s->sig_n; i-- > 0;) {
 		const struct api_signal *g = api_series_signal(s, i);
-		if (!ap_str_is(g->s.tf, tf) || g->s.open_ms < since_ms)
+		if (!ap_str_is(g->s.tf, tf) || g->s.open_ms < since_ms || g->s.direction == AP_DIR_NONE)
 			continue;
 		if (!first)
 			ap_buf_putc(b, ',');
@@ -340,6 +340,13 @@ void api_answer_series(struct ap_buf *b, const struct api_names *names, const st
 		api_json_signal(b, g);
 	}
 	ap_buf_putc(b, ']');
+}
+
+void api_answer_stats(struct ap_buf *b, const char *rules, int64_t now_ns)
+{
+	ap_buf_printf(b, "{\"rules\":%s,", rules);
+	api_json_now(b, now_ns);
+	ap_buf_putc(b, '}');
 }
 
 void api_answer_data(struct ap_buf *b, const struct api_names *names, const struct api_series *s, const char *tf,

@@ -38,6 +38,8 @@ void api_answer_metrics(struct ap_buf *b, const struct api_pipe *p, const struct
 /* The members shared by data/{symbol} and a snapshot: "symbol":…,"candles":[…],"indicators":[…],"signals":[…]. */
 void api_answer_series(struct ap_buf *b, const struct api_names *names, const struct api_series *s, const char *tf,
 		       const struct api_ring *ring, uint32_t limit);
+/* How the rules have done: rules is a JSON array. */
+void api_answer_stats(struct ap_buf *b, const char *rules, int64_t now_ns);
 void api_answer_data(struct ap_buf *b, const struct api_names *names, const struct api_series *s, const char *tf,
 		     const struct api_ring *ring, uint32_t limit, const struct api_facts *f);
 /* Every series known: [{"source","symbol","timeframes":[…],"last_price",..}]. */

@@ -97,8 +97,10 @@ typedef void api_history_fn(void *ctx, const struct api_history *h);
  */
 void api_history_get(struct api *a, ap_str source, ap_str symbol, ap_str tf, uint32_t limit, api_history_fn *fn, void *ctx);
 /* The newest system_metrics row as a JSON object. json == "": there is none; NULL: PostgreSQL is away. */
-typedef void api_system_fn(void *ctx, const char *json);
-void api_system_get(struct api *a, api_system_fn *fn, void *ctx);
+typedef void api_json_fn(void *ctx, const char *json);
+void api_system_get(struct api *a, api_json_fn *fn, void *ctx);
+/* How the rules have done, as a JSON array; json as above. */
+void api_stats_get(struct api *a, api_json_fn *fn, void *ctx);
 
 /* --- main_ingest.c */
 bool api_ingest_start(struct api *a, char *err, size_t errlen);

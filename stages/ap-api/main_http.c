@@ -212,6 +212,22 @@ static enum MHD_Result do_metrics(struct req *q)
 	return answer_or_sleep(q);
 }
 
+static void on_stats(void *ctx, const char *json)
+{
+	struct req *q = ctx;
+	if (json == NULL || json[0] == '\0')
+		set_error(q, 503, json == NULL ? "PostgreSQL is away" : "PostgreSQL refused the query");
+	else
+		api_answer_stats(&q->out, json, ap_now().ns);
+	ready(q);
+}
+
+static enum MHD_Result do_stats(struct req *q)
+{
+	api_stats_get(q->api, on_stats, q);
+	return answer_or_sleep(q);
+}
+
 static void on_history(void *ctx, const struct api_history *h)
 {
 	struct req *q = ctx;
@@ -433,7 +449,7 @@ static enum MHD_Result do_ws(struct req *q)
 
 static enum MHD_Result (*const handlers[API_R_N])(struct req *q) = {
 	[API_R_STATUS] = do_status, [API_R_METRICS] = do_metrics, [API_R_DATA] = do_data, [API_R_PROCESS] = do_process,
-	[API_R_SERIES] = do_series, [API_R_WS] = do_ws, [API_R_HEALTHZ] = do_healthz, [API_R_READYZ] = do_readyz,
+	[API_R_SERIES] = do_series, [API_R_STATS] = do_stats, [API_R_WS] = do_ws, [API_R_HEALTHZ] = do_healthz, [API_R_READYZ] = do_readyz,
 	[API_R_PROMETHEUS] = do_prometheus,
 };
 

@@ -155,7 +155,7 @@ static void load_signals(struct job *j)
 	query(j, on_signals,
 	      "SELECT (extract(epoch FROM timestamp) * 1000)::bigint, revision, kind, signal_name, direction, strength,"
 	      " coalesce(entry_price, 0), coalesce(stop_price, 0), coalesce(target_price, 0), coalesce(inputs::text, '')"
-	      " FROM signals WHERE symbol = $1 AND timeframe = $2 AND source = $3 ORDER BY timestamp DESC LIMIT 100",
+	      " FROM signals WHERE symbol = $1 AND timeframe = $2 AND source = $3 AND direction <> 'none' ORDER BY timestamp DESC LIMIT 100",
 	      3, values);
 }
 
@@ -335,31 +335,57 @@ void api_history_get(struct api *a, ap_str source, ap_str symbol, ap_str tf, uin
 		find_source(j);
 }
 
-/* --- the system's own numbers */
+/* --- one row that is JSON already: the system's own numbers, how the rules have done */
 
-struct system_job {
-	api_system_fn *fn;
+struct json_job {
+	api_json_fn *fn;
 	void *ctx;
 };
 
-static void on_system(void *ctx, const struct ap_pg_result *r)
+static void on_json(void *ctx, const struct ap_pg_result *r)
 {
-	struct system_job *s = ctx;
+	struct json_job *s = ctx;
 	bool row = r->rc == AP_PG_OK && PQntuples(r->res) > 0;
 	s->fn(s->ctx, r->rc == AP_PG_LOST ? NULL : row ? PQgetvalue(r->res, 0, 0) : "");
 	free(s);
 }
 
-void api_system_get(struct api *a, api_system_fn *fn, void *ctx)
+static void json_get(struct api *a, const char *sql, api_json_fn *fn, void *ctx)
 {
-	struct system_job *s = a->pg_ready ? malloc(sizeof *s) : NULL;
+	struct json_job *s = a->pg_ready ? malloc(sizeof *s) : NULL;
 	if (s != NULL)
-		*s = (struct system_job){ fn, ctx };
-	if (s == NULL || !ap_pg_exec(a->pg, on_system, s, 0,
-				     "SELECT to_jsonb(m) - 'created_at' - 'instance' FROM system_metrics m ORDER BY timestamp DESC LIMIT 1")) {
+		*s = (struct json_job){ fn, ctx };
+	if (s == NULL || !ap_pg_exec(a->pg, on_json, s, 0, sql)) {
 		free(s);
 		fn(ctx, NULL);
 	}
+}
+
+void api_system_get(struct api *a, api_json_fn *fn, void *ctx)
+{
+	json_get(a, "SELECT to_jsonb(m) - 'created_at' - 'instance' FROM system_metrics m ORDER BY timestamp DESC LIMIT 1", fn, ctx);
+}
+
+/* The hit rate is of signals that were entered; an outcome and its signal share all of the key but the kind. */
+void api_stats_get(struct api *a, api_json_fn *fn, void *ctx)
+{
+	json_get(a,
+		 "SELECT coalesce(jsonb_agg(to_jsonb(x) ORDER BY rule, timeframe), '[]') FROM (SELECT rule, timeframe, direction,"
+		 " outcomes, target, stop, expiry, lapsed, crowded, round(target::numeric / nullif(entered, 0), 4) AS hit_rate,"
+		 " round(r, 4) AS mean_r, round(confidence, 4) AS mean_confidence FROM ("
+		 "SELECT o.signal_name AS rule, o.timeframe, o.direction, count(*) AS outcomes,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' = 'target') AS target,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' = 'stop') AS stop,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' = 'expiry') AS expiry,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' = 'lapsed') AS lapsed,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' = 'crowded') AS crowded,"
+		 " count(*) FILTER (WHERE o.inputs->>'end' IN ('target', 'stop', 'expiry')) AS entered,"
+		 " avg(o.strength::numeric) FILTER (WHERE o.inputs->>'end' IN ('target', 'stop', 'expiry')) AS r,"
+		 " avg(s.strength::numeric) FILTER (WHERE o.inputs->>'end' IN ('target', 'stop', 'expiry')) AS confidence"
+		 " FROM signals o LEFT JOIN signals s ON s.symbol = o.symbol AND s.timeframe = o.timeframe AND s.timestamp = o.timestamp"
+		 " AND s.kind = 'signal' AND s.signal_name = o.signal_name AND s.source = o.source"
+		 " WHERE o.kind = 'outcome' AND o.direction <> 'none' GROUP BY 1, 2, 3) y) x",
+		 fn, ctx);
 }
 
 /* --- the connection */

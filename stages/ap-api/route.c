@@ -15,6 +15,7 @@ static const struct row {
 	{ "/api/streaming/data/", API_M_GET | API_M_HEAD, API_R_DATA },
 	{ "/api/streaming/process", API_M_POST, API_R_PROCESS },
 	{ "/api/streaming/series", API_M_GET | API_M_HEAD, API_R_SERIES },
+	{ "/api/streaming/signals/stats", API_M_GET | API_M_HEAD, API_R_STATS },
 	{ "/ws/streaming", API_M_GET, API_R_WS },
 	{ "/healthz", API_M_GET | API_M_HEAD, API_R_HEALTHZ },
 	{ "/readyz", API_M_GET | API_M_HEAD, API_R_READYZ },

@@ -706,6 +706,18 @@ static void a_candle_keeps_every_digit(void **s)
 	ap_buf_done(&b);
 }
 
+static void how_rules_do_is_passed_on_with_the_time(void **s)
+{
+	(void)s;
+	struct ap_buf b;
+	ap_buf_init(&b, 4096);
+	api_answer_stats(&b, "[{\"rule\": \"up\", \"hit_rate\": 0.5}]", second);
+	is_json(&b);
+	ap_buf_putc(&b, '\0');
+	assert_string_equal((char *)b.p, "{\"rules\":[{\"rule\": \"up\", \"hit_rate\": 0.5}],\"timestamp\":\"1970-01-01T00:00:01.000Z\"}");
+	ap_buf_done(&b);
+}
+
 static void data_has_the_newest_candles_their_values_and_their_signals(void **s)
 {
 	(void)s;
@@ -848,6 +860,7 @@ int main(void)
 		cmocka_unit_test(latency_is_of_the_last_seconds_and_unknown_before_anything_came),
 		cmocka_unit_test(the_stream_runs_idles_or_is_stale_by_what_the_feeds_prove),
 		cmocka_unit_test(a_candle_keeps_every_digit),
+		cmocka_unit_test(how_rules_do_is_passed_on_with_the_time),
 		cmocka_unit_test(data_has_the_newest_candles_their_values_and_their_signals),
 		cmocka_unit_test(every_other_answer_is_json_with_the_members_it_promises),
 		cmocka_unit_test(the_handshake_of_the_standard_gives_the_answer_of_the_standard),
