@@ -25,7 +25,7 @@ command -v supervisord >/dev/null 2>&1 || {
 	tap_end
 }
 # Servers and schema from apctl; everything else from supervisord, by the shipped file with this machine's paths.
-check "servers come up" pipe_up -o supervisor.programs=
+check "servers come up" pipe_up -o supervisor.programs= -o persist.raw=false
 {
 	printf '[supervisord]\nlogfile=%s/supervisord.log\npidfile=%s/supervisord.pid\nnodaemon=true\n' "$AP_P_DIR" "$AP_P_DIR"
 	printf '[unix_http_server]\nfile=%s/sv.sock\n[supervisorctl]\nserverurl=unix://%s/sv.sock\n' "$AP_P_DIR" "$AP_P_DIR"
@@ -51,7 +51,7 @@ all_running() {
 check "supervisord runs all seven programs" all_running
 printf '{"source":"sv","symbol":"AAA-USD","price":"%s","quantity":"2","timestamp":1700000000000,"trade_id":"1"}\n' 10.5 >"$AP_P_DIR/one.ndjson"
 check "a trade goes in" replay "$AP_P_DIR/one.ndjson" --format ndjson --close
-check "and is stored" ctl drain --timeout 60
+check "and is stored, and a table that is switched off keeps nobody waiting" ctl drain --timeout 60
 equal "as a candle" "10.5|2|21" "$(psql_q "SELECT open_price, volume, quote_volume FROM realtime_candles WHERE source = 'sv' AND timeframe = '1m'")"
 victim=$(svctl pid ap-candle:ap-candle.0 2>/dev/null)
 kill -9 "$victim"

@@ -19,9 +19,6 @@ static const struct reader transforms[] = {
 	{ "candle", AP_S_TICK },
 	{ "indicators", AP_S_CANDLE },
 };
-/* What ap-persist stores; forming candles are never stored. */
-static const enum ap_stream stored[] = { AP_S_RAW, AP_S_TICK, AP_S_REJECT, AP_S_CANDLE, AP_S_INDICATOR, AP_S_SIGNAL };
-
 static void note_end(struct ctl_pos *p, const redisReply *seq, const char *stream)
 {
 	char field[32];
@@ -75,6 +72,7 @@ static void persist_pos(redisContext *r, const redisReply *seq, const PGresult *
 	note_owner(p, r);
 }
 
+/* The sink's streams are those it is configured to store: what is switched off is nobody's backlog. */
 int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_pos *out, size_t cap)
 {
 	size_t n = 0;
@@ -86,6 +84,14 @@ int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_p
 		PQclear(cur);
 		return -1;
 	}
+	const bool reads[AP_S_N] = {
+		[AP_S_RAW] = c->app.conf.persist_raw,
+		[AP_S_TICK] = true,     /* beats come in it */
+		[AP_S_REJECT] = c->app.conf.persist_normalized || c->app.conf.persist_results,
+		[AP_S_CANDLE] = c->app.conf.persist_candles,
+		[AP_S_INDICATOR] = c->app.conf.persist_indicators,
+		[AP_S_SIGNAL] = c->app.conf.persist_signals,
+	};
 	for (unsigned part = 0; part < c->app.conf.data_partitions; part++) {
 		redisReply *seq = redisCommand(r, "HGETALL ap:{%u}:seq", part);
 		if (seq == NULL) {
@@ -95,8 +101,9 @@ int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_p
 		}
 		for (size_t i = 0; i < sizeof transforms / sizeof transforms[0] && n < cap; i++)
 			transform_pos(r, seq, &transforms[i], part, &out[n++]);
-		for (size_t i = 0; pg != NULL && i < sizeof stored / sizeof stored[0] && n < cap; i++)
-			persist_pos(r, seq, cur, stored[i], part, &out[n++]);
+		for (unsigned s = 0; pg != NULL && s < AP_S_N && n < cap; s++)
+			if (reads[s])
+				persist_pos(r, seq, cur, (enum ap_stream)s, part, &out[n++]);
 		freeReplyObject(seq);
 	}
 	PQclear(cur);
