@@ -4,6 +4,7 @@
  *   main.c         arguments; which of the two ways of working it is
  *   main_append.c  frames to Redis: one in flight a partition, sent again until they are there
  *   main_feed.c    live sources: sockets, standard input, the simulator, beats
+ *   main_history.c the simulated market's past, once for a data set
  *   main_conn.c    one connection: messages in, answers out
  *   main_replay.c  a file as a source
  *   main_file.c    bytes of a file, unpacked
@@ -77,6 +78,20 @@ struct ap_app *feed_app(struct feed *f);
 void feed_accept_all(struct feed *f);
 /* A connection has ended. */
 void feed_closed(struct feed *f);
+
+/* --- main_history.c ---------------------------------------------------------------------- */
+
+struct history;
+
+/*
+ * The past is in its streams, or has been before: the market goes live from `from`. seamless: exactly where the past ended.
+ * history_free may be called in it.
+ */
+typedef void history_fn(void *ctx, ap_ts from, bool seamless);
+
+/* Begins sending what ingest.sim_history_min asks for, unless the data set had it. NULL with a sentence in err. */
+struct history *history_start(struct ap_app *app, history_fn *fn, void *ctx, char *err, size_t errlen);
+void history_free(struct history *h);
 
 /* --- main_conn.c ------------------------------------------------------------------------- */
 

@@ -7,7 +7,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -49,6 +48,7 @@ struct feed {
 	struct ap_metrics *metrics;
 	struct ap_venue *venue;
 	const struct ap_format *trade;
+	struct history *history;        /* the simulated market's past, while it is being sent */
 	struct ap_sim *sim;
 	struct listener tcp, ack;
 	ev_periodic beat;
@@ -125,6 +125,32 @@ static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mon
 	f->beats++;
 }
 
+static void sim_trade(struct feed *f, const struct ap_trade *t)
+{
+	char text[AP_SIM_TEXT];
+	struct ap_rec r;
+
+	ap_sim_raw(t, text, &r);
+	put(f, ap_part(r.u.raw.source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
+	f->taken[SRC_SIM]++;
+}
+
+/* Sends trades that have happened by now, as many as one turn takes. How far it is behind after that, ns: its time has come no further. */
+static int64_t sim_catch_up(struct feed *f, ap_ts now)
+{
+	struct ap_trade t;
+	int64_t when_ns;
+
+	if (f->sim == NULL)
+		return 0;
+	for (int i = 0; i < SIM_TURN && !appender_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
+		ap_sim_next(f->sim, &t);
+		sim_trade(f, &t);
+	}
+	when_ns = ap_sim_when(f->sim).ns;
+	return when_ns < now.ns && !appender_held(f->out) ? now.ns - when_ns : 0;
+}
+
 static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 {
 	struct feed *f = w->data;
@@ -133,8 +159,11 @@ static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 	ap_ts now = ap_now();
 
 	(void)loop, (void)revents;
-	for (size_t i = 0; i < f->sources; i++)
-		beat_source(f, &f->source[i], now, mono_ns, held);
+	for (size_t i = 0; i < f->sources; i++) {
+		int64_t behind_ns = ap_str_eq(ap_str_n(f->source[i].name, f->source[i].len), ap_str_c("sim")) ? sim_catch_up(f, now) : 0;
+
+		beat_source(f, &f->source[i], (ap_ts){ now.ns - behind_ns }, mono_ns - behind_ns, held);
+	}
 	appender_flush(f->out);
 }
 
@@ -172,54 +201,48 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 
 /* --- the simulator ------------------------------------------------------------------------------------ */
 
-static void sim_trade(struct feed *f, const struct ap_trade *t)
-{
-	char text[400], price[AP_DEC_TEXT], qty[AP_DEC_TEXT];
-	struct ap_rec r = { .kind = AP_RAW };
-	const ap_str source = ap_str_c("sim");
-	int n;
-
-	ap_dec_format(t->price, price);
-	ap_dec_format(t->qty, qty);
-	n = snprintf(text, sizeof text,
-		     "{\"source\":\"sim\",\"symbol\":\"%.*s\",\"price\":\"%s\",\"quantity\":\"%s\",\"timestamp\":%" PRId64
-		     ",\"trade_id\":\"%.*s\",\"side\":\"%s\"}",
-		     (int)t->symbol.len, t->symbol.p, price, qty, t->ts.ns / 1000, (int)t->trade_id.len, t->trade_id.p,
-		     ap_side_name(t->side));
-	r.u.raw = (struct ap_raw){ .source = source, .symbol = t->symbol, .format = ap_str_c("trade"),
-				   .payload = ap_str_n(text, (size_t)n), .recv = t->ts };
-	put(f, ap_part(source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
-	f->taken[SRC_SIM]++;
-}
-
 static void sim_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct feed *f = w->data;
-	ap_ts now = ap_now();
-	struct ap_trade t;
 
 	(void)loop, (void)revents;
-	for (int i = 0; i < SIM_TURN && !appender_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
-		ap_sim_next(f->sim, &t);
-		sim_trade(f, &t);
-	}
+	sim_catch_up(f, ap_now());
 	appender_flush(f->out);
+}
+
+/* The market goes live where its past ended. What it did since `from` it does at once; the first beat vouches for that too. */
+static void sim_live(void *ctx, ap_ts from, bool seamless)
+{
+	struct feed *f = ctx;
+	const struct ap_conf *c = &f->app->conf;
+	char err[160];
+	ap_ts now = ap_now();
+
+	history_free(f->history);
+	f->history = NULL;
+	f->sim = ap_sim_new(c->ingest_sim_seed, (double)c->ingest_sim_rate, c->ingest_sim_symbols, from, err, sizeof err);
+	if (f->sim == NULL) {   /* symbols were checked at start: only memory can be missing */
+		ap_log(&f->app->log, AP_ERROR, "simulator_failed", KV_S("why", err), KV_S("next", "without"));
+		return;
+	}
+	source_seen(f, ap_str_c("sim"));
+	for (size_t i = 0; seamless && i < f->sources; i++) {
+		if (!ap_str_eq(ap_str_n(f->source[i].name, f->source[i].len), ap_str_c("sim")))
+			continue;
+		f->source[i].beat_mono_ns = ap_mono_ns() - (now.ns - from.ns);
+		f->source[i].beat_wall_ms = ap_ts_ms(from);
+	}
+	ev_timer_init(&f->sim_step, sim_cb, 0, SIM_STEP_S);
+	f->sim_step.data = f;
+	ev_timer_start(f->app->loop, &f->sim_step);
 }
 
 static bool sim_start(struct feed *f, char *err, size_t errlen)
 {
-	const struct ap_conf *c = &f->app->conf;
-
-	if (!c->ingest_sim || f->from_stdin)
+	if (!f->app->conf.ingest_sim || f->from_stdin)
 		return true;
-	f->sim = ap_sim_new(c->ingest_sim_seed, (double)c->ingest_sim_rate, c->ingest_sim_symbols, ap_now(), err, errlen);
-	if (f->sim == NULL)
-		return false;
-	ev_timer_init(&f->sim_step, sim_cb, SIM_STEP_S, SIM_STEP_S);
-	f->sim_step.data = f;
-	ev_timer_start(f->app->loop, &f->sim_step);
-	source_seen(f, ap_str_c("sim"));
-	return true;
+	f->history = history_start(f->app, sim_live, f, err, errlen);
+	return f->history != NULL;
 }
 
 /* --- listeners ------------------------------------------------------------------------------------------ */
@@ -379,6 +402,8 @@ static void feed_stop(struct feed *f)
 	listener_stop(&f->ack);
 	conns_stop(f->conns);
 	ev_periodic_stop(loop, &f->beat);
+	history_free(f->history);       /* the next process goes on with it */
+	f->history = NULL;
 	if (f->sim != NULL)
 		ev_timer_stop(loop, &f->sim_step);
 	appender_flush(f->out);
@@ -520,6 +545,7 @@ int feed_main(struct ap_app *app, bool from_stdin)
 	listener_stop(&f->ack);
 	ap_metrics_free(f->metrics);
 	conns_free(f->conns);
+	history_free(f->history);
 	appender_free(f->out);
 	ap_venue_free(f->venue);
 	ap_sim_free(f->sim);

@@ -4,6 +4,7 @@
 #include "sim.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -251,6 +252,13 @@ ap_ts ap_sim_when(const struct ap_sim *s)
 	return (ap_ts){ s->start.ns + (int64_t)(s->when * 1e9) };
 }
 
+void ap_sim_enlarge(struct ap_sim *s, double times)
+{
+	assert(times >= 1);
+	for (unsigned i = 0; i < s->n; i++)
+		s->m[i].lots *= times;
+}
+
 /* A size: log-normal body, every 25th from a Pareto tail of exponent 1.5, at most 5,000 medians. */
 static uint64_t lots_draw(struct ap_sim *s, const struct market *m)
 {
@@ -289,4 +297,22 @@ void ap_sim_next(struct ap_sim *s, struct ap_trade *out)
 		.side = m->side > 0 ? AP_SIDE_BUY : AP_SIDE_SELL,
 	};
 	schedule(s);
+}
+
+void ap_sim_raw(const struct ap_trade *t, char text[AP_SIM_TEXT], struct ap_rec *out)
+{
+	char price[AP_DEC_TEXT], qty[AP_DEC_TEXT];
+	int n;
+
+	ap_dec_format(t->price, price);
+	ap_dec_format(t->qty, qty);
+	n = snprintf(text, AP_SIM_TEXT,
+		     "{\"source\":\"sim\",\"symbol\":\"%.*s\",\"price\":\"%s\",\"quantity\":\"%s\",\"timestamp\":%" PRId64
+		     ",\"trade_id\":\"%.*s\",\"side\":\"%s\"}",
+		     (int)t->symbol.len, t->symbol.p, price, qty, t->ts.ns / 1000, (int)t->trade_id.len, t->trade_id.p,
+		     ap_side_name(t->side));
+	assert(n > 0 && n < AP_SIM_TEXT);
+	*out = (struct ap_rec){ .kind = AP_RAW };
+	out->u.raw = (struct ap_raw){ .source = ap_str_c("sim"), .symbol = t->symbol, .format = ap_str_c("trade"),
+				      .payload = ap_str_n(text, (size_t)n), .recv = t->ts };
 }

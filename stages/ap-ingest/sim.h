@@ -11,7 +11,10 @@
 
 #include "common/core/rec.h"
 
-enum { AP_SIM_SYMBOLS = 64 };
+enum {
+	AP_SIM_SYMBOLS = 64,
+	AP_SIM_TEXT = 400,      /* bytes of a trade as a message */
+};
 
 struct ap_sim;
 
@@ -21,9 +24,13 @@ struct ap_sim;
  */
 struct ap_sim *ap_sim_new(uint64_t seed, double rate, const char *symbols, ap_ts start, char *err, size_t errlen);
 void ap_sim_free(struct ap_sim *s);
+/* Sizes are so many times what they would be: a market of few trades then turns over as much as one of many. */
+void ap_sim_enlarge(struct ap_sim *s, double times);
 /* When the next trade happens. */
 ap_ts ap_sim_when(const struct ap_sim *s);
 /* That trade; source, raw_idx and so on are left empty, texts live until the next call. Moves on to the one after it. */
 void ap_sim_next(struct ap_sim *s, struct ap_trade *out);
+/* The trade as source "sim" sends it, received when it happened; out is made of views into t and text. */
+void ap_sim_raw(const struct ap_trade *t, char text[AP_SIM_TEXT], struct ap_rec *out);
 
 #endif

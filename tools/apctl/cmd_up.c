@@ -70,9 +70,11 @@ static bool fresh_conf(struct ctl *c, const char *dir)
 		if (!set(&c->app.conf, rows[i].name, text))
 			return false;
 	}
+	const bool feed = ap_app_flag(&c->app, "no-feed") == NULL;
 	/* The API hands what is posted to ap-ingest's acknowledging socket, the last row above. */
 	return set(&c->app.conf, "api.ingest", text) && set(&c->app.conf, "supervisor.embedded", "true") &&
-	       set(&c->app.conf, "ingest.sim", ap_app_flag(&c->app, "no-feed") == NULL ? "true" : "false") &&
+	       set(&c->app.conf, "ingest.sim", feed ? "true" : "false") &&
+	       set(&c->app.conf, "ingest.sim_history_min", feed ? "360" : "0") &&
 	       set(&c->app.conf, "data.dir", dir);
 }
 
