@@ -12,6 +12,7 @@
 #include "common/core/part.h"
 #include "common/core/timefmt.h"
 #include "stages/ap-ingest/batch.h"
+#include "stages/ap-ingest/history.h"
 #include "stages/ap-ingest/replay.h"
 #include "stages/ap-ingest/sim.h"
 #include "stages/ap-ingest/split.h"
@@ -581,6 +582,175 @@ static void impossible_symbols_are_refused(void **state)
 	}
 }
 
+static void enlarged_sizes_leave_everything_else_as_it_was(void **state)
+{
+	char err[200];
+	const ap_ts start = { 1767323000000000000 };
+	struct ap_sim *a = ap_sim_new(3, 50, "ETH-USDT", start, err, sizeof err), *b = ap_sim_new(3, 50, "ETH-USDT", start, err, sizeof err);
+	double small = 0, large = 0;
+	struct ap_trade t, u;
+
+	(void)state;
+	ap_sim_enlarge(b, 20);
+	for (int i = 0; i < 5000; i++) {
+		ap_sim_next(a, &t);
+		ap_sim_next(b, &u);
+		assert_true(t.ts.ns == u.ts.ns && t.price.e18 == u.price.e18 && t.side == u.side);
+		small += ap_dec_to_double(t.qty);
+		large += ap_dec_to_double(u.qty);
+	}
+	assert_true(fabs(large / small - 20) < 0.1);
+	ap_sim_free(a);
+	ap_sim_free(b);
+}
+
+static void a_simulated_trade_is_a_message_of_source_sim(void **state)
+{
+	const struct ap_trade t = { .symbol = ap_str_c("BTC-USDT"), .trade_id = ap_str_c("17"), .ts = { 1767323045123456789 },
+				    .price = { (ap_i128)64000500000000000 * 1000000 }, .qty = { 20000000000000000 }, .side = AP_SIDE_SELL };
+	char text[AP_SIM_TEXT];
+	struct ap_rec r;
+
+	(void)state;
+	ap_sim_raw(&t, text, &r);
+	assert_int_equal(r.kind, AP_RAW);
+	assert_true(ap_str_is(r.u.raw.source, "sim") && ap_str_is(r.u.raw.symbol, "BTC-USDT") && ap_str_is(r.u.raw.format, "trade"));
+	assert_true(r.u.raw.recv.ns == t.ts.ns);
+	assert_true(ap_str_is(r.u.raw.payload, "{\"source\":\"sim\",\"symbol\":\"BTC-USDT\",\"price\":\"64000.5\",\"quantity\":\"0.02\","
+			      "\"timestamp\":1767323045123456,\"trade_id\":\"17\",\"side\":\"sell\"}"));
+}
+
+/* --- its past ---------------------------------------------------------------------------------- */
+
+static const struct ap_history_plan six_hours = { .minutes = 360, .base_ms = 1767323045678, .rate = 40, .seed = 1,
+						  .symbols = "BTC-USDT,ETH-USDT,SOL-USDT" };
+
+static void a_plan_is_read_as_it_was_written(void **state)
+{
+	static const char *const bad[] = {
+		"", "open", "open 360", "shut 360 1767323045678 40 1 A-USD", "open 360 1767323045678 40 1", "open 360 1767323045678 40 1 ",
+		"open -1 1767323045678 40 1 A-USD", "open 360 1767323045678 0 1 A-USD", "open 360 99 40 1 A-USD",
+		"open 360 99999999999999999999999 40 1 A-USD", "open 36x 1767323045678 40 1 A-USD", "open  360 1767323045678 40 1 A-USD",
+	};
+	struct ap_history_plan p = six_hours, q;
+	struct ap_buf b;
+
+	(void)state;
+	ap_buf_init(&b, 4096);
+	ap_history_write(&p, &b);
+	assert_true(ap_str_is(ap_buf_view(&b), "open 360 1767323045678 40 1 BTC-USDT,ETH-USDT,SOL-USDT"));
+	assert_true(ap_history_read(ap_buf_view(&b), &q));
+	assert_true(!q.done && q.minutes == 360 && q.base_ms == p.base_ms && q.rate == 40 && q.seed == 1);
+	assert_string_equal(q.symbols, p.symbols);
+	assert_true(ap_history_read(ap_str_c("done 0 1767323045678 40 9007199254740991 A-USD"), &q));
+	assert_true(q.done && q.minutes == 0 && q.seed == 9007199254740991);
+	for (size_t i = 0; i < LEN(bad); i++)
+		assert_false(ap_history_read(ap_str_c(bad[i]), &q));
+	ap_buf_done(&b);
+}
+
+static void a_history_is_in_order_covered_without_a_hole_and_ends_at_its_base(void **state)
+{
+	char err[200];
+	struct ap_history *h = ap_history_new(&six_hours, err, sizeof err);
+	const int64_t start_ms = (six_hours.base_ms - 360 * 60000) / 60000 * 60000;
+	int64_t at_ns = 0, covered_to_ms = -1;
+	uint64_t place = 0, trades = 0;
+	struct ap_tape_item i;
+
+	(void)state;
+	while (ap_history_next(h, &i)) {
+		int64_t ns = i.rec->kind == AP_BEAT ? i.rec->u.beat.ts.ns : i.rec->u.raw.recv.ns;
+
+		assert_true(i.place == ++place && ns >= at_ns && i.t_ms == ns / 1000000);
+		at_ns = ns;
+		assert_true(i.everywhere == (i.rec->kind == AP_BEAT));
+		if (i.rec->kind == AP_BEAT) {
+			const struct ap_beat *b = &i.rec->u.beat;
+			int64_t ms = b->ts.ns / 1000000;
+
+			assert_true(b->alive && !b->live && !b->close && ap_str_is(b->source, "sim"));
+			assert_true(covered_to_ms == -1 ? ms == start_ms && b->covers_ms == 0 : ms - b->covers_ms == covered_to_ms);
+			covered_to_ms = ms;
+		} else {
+			assert_true(ns >= start_ms * 1000000 && ns < six_hours.base_ms * 1000000 && i.rec->u.raw.seq == place);
+			trades++;
+		}
+	}
+	assert_true(covered_to_ms == six_hours.base_ms);
+	assert_true(trades > 50000 && trades < 60000);
+	assert_false(ap_history_next(h, &i));
+	ap_history_free(h);
+}
+
+static void the_same_plan_gives_the_same_history(void **state)
+{
+	char err[200];
+	struct ap_history *a = ap_history_new(&six_hours, err, sizeof err), *b = ap_history_new(&six_hours, err, sizeof err);
+	struct ap_tape_item i, k;
+
+	(void)state;
+	while (ap_history_next(a, &i)) {
+		assert_true(ap_history_next(b, &k) && i.place == k.place && i.rec->kind == k.rec->kind);
+		if (i.rec->kind == AP_RAW)
+			assert_true(ap_str_eq(i.rec->u.raw.payload, k.rec->u.raw.payload));
+	}
+	assert_false(ap_history_next(b, &k));
+	ap_history_free(a);
+	ap_history_free(b);
+}
+
+/* The last price before the base and the first after it lie as close as two trades a second apart do; volumes are alike. */
+static void the_live_market_goes_on_where_its_history_ended(void **state)
+{
+	struct ap_history_plan plan = { .minutes = 300, .base_ms = 1767323045678, .rate = 100, .seed = 5, .symbols = "ETH-USDT" };
+	char err[200], last[AP_SIM_TEXT] = "";
+	struct ap_history *h = ap_history_new(&plan, err, sizeof err);
+	struct ap_sim *live = ap_sim_new(plan.seed, (double)plan.rate, plan.symbols, (ap_ts){ plan.base_ms * 1000000 }, err, sizeof err);
+	double past = 0, now = 0, price = 0;
+	struct ap_tape_item i;
+	struct ap_trade t;
+
+	(void)state;
+	while (ap_history_next(h, &i)) {
+		if (i.rec->kind != AP_RAW)
+			continue;
+		snprintf(last, sizeof last, "%.*s", (int)i.rec->u.raw.payload.len, i.rec->u.raw.payload.p);
+		past += strtod(strstr(last, "quantity") + 11, NULL);
+	}
+	past /= 300 * 60;
+	for (ap_sim_next(live, &t); t.ts.ns < (plan.base_ms + 600000) * 1000000; ap_sim_next(live, &t)) {
+		if (price == 0.0)
+			price = ap_dec_to_double(t.price);
+		now += ap_dec_to_double(t.qty) / 600;
+	}
+	assert_true(fabs(price / strtod(strstr(last, "price") + 8, NULL) - 1) < 0.002);
+	assert_true(past / now > 0.7 && past / now < 1.4);
+	ap_history_free(h);
+	ap_sim_free(live);
+}
+
+/* No slower than the live market, and a slow market's history is as slow. */
+static void a_slow_market_has_a_slow_history(void **state)
+{
+	struct ap_history_plan plan = { .minutes = 60, .base_ms = 1767322800000, .rate = 1, .seed = 5, .symbols = "ETH-USDT" };
+	char err[200];
+	struct ap_history *h = ap_history_new(&plan, err, sizeof err);
+	struct ap_tape_item i;
+	unsigned trades = 0, beats = 0;
+
+	(void)state;
+	while (ap_history_next(h, &i)) {
+		trades += i.rec->kind == AP_RAW;
+		beats += i.rec->kind == AP_BEAT;
+	}
+	assert_true(trades > 3000 && trades < 4200);
+	assert_int_equal(beats, 3600 / 5 + 1);
+	ap_history_free(h);
+	snprintf(plan.symbols, sizeof plan.symbols, "no symbol");
+	assert_null(ap_history_new(&plan, err, sizeof err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -604,6 +774,13 @@ int main(void)
 		cmocka_unit_test(the_market_is_bursty_heavy_tailed_and_on_its_ticks),
 		cmocka_unit_test(a_market_started_again_goes_on_where_it_would_be),
 		cmocka_unit_test(impossible_symbols_are_refused),
+		cmocka_unit_test(enlarged_sizes_leave_everything_else_as_it_was),
+		cmocka_unit_test(a_simulated_trade_is_a_message_of_source_sim),
+		cmocka_unit_test(a_plan_is_read_as_it_was_written),
+		cmocka_unit_test(a_history_is_in_order_covered_without_a_hole_and_ends_at_its_base),
+		cmocka_unit_test(the_same_plan_gives_the_same_history),
+		cmocka_unit_test(the_live_market_goes_on_where_its_history_ended),
+		cmocka_unit_test(a_slow_market_has_a_slow_history),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
