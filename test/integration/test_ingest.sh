@@ -194,6 +194,56 @@ kill -TERM "$live_pid"
 wait "$live_pid"
 n=$(dump | grep -c '"source":"sim","symbol":"[A-Z]*-USDT","format":"trade"')
 equal "the simulator trades at about its rate" yes "$([ "$n" -gt 200 ] && [ "$n" -lt 4000 ] && echo yes || echo "$n in 3 s")"
+
+# --- the simulator's past --------------------------------------------------------------------
+# The plan is laid down by hand, so that two data sets get the same past.
+plan="360 1700000000000 40 3 BTC-USDT,ETH-USDT,SOL-USDT,XRP-USDT"
+planned() {
+	fresh
+	rcli HSET ap:dataset sim_history "open $plan" >/dev/null
+	: >"$dir/ingest.log"
+}
+past() { live -o ingest.sim=true -o ingest.sim_history_min=360 -o ingest.sim_rate=40 "$@"; }
+of_past() { dump | grep -e '"kind":"beat","source":"sim".*"live":false' -e '"source":"sim".*"recv":"2023-'; }
+told() { rcli HGET ap:dataset sim_history; }
+ended() { kill "$1" "$live_pid" 2>/dev/null; wait "$live_pid" 2>/dev/null; }
+planned
+past -o runtime.stream_max=10000000
+check "the past is sent" wait_for 30 grep -q ev=history_sent "$dir/ingest.log"
+equal "and marked as done" "done $plan" "$(told)"
+sleep 1.5
+ended -TERM
+of_past >"$dir/past"
+whole=$(sort "$dir/past" | cksum)
+equal "it is about 57,000 trades and six hours of beats, each once" "yes 17300 0" "$(grep -c trade_id "$dir/past" |
+	awk '{ print ($1 > 54000 && $1 < 60000) ? "yes" : $1 }') $(grep -c '"kind":"beat"' "$dir/past") \
+$(sed -n 's/.*trade_id\\":\\"\([0-9]*\)\\".*/\1/p' "$dir/past" | sort | uniq -d | wc -l)"
+equal "then it is live, and beats of the simulator are too" yes "$(dump | grep -q '"kind":"beat","source":"sim".*"live":true' && echo yes)"
+
+planned
+cuts=0
+while [ $cuts -lt 6 ]; do
+	# Far ahead of an ap-normalize that is not there it is held; so it is always in the middle when it is killed.
+	past -o runtime.stream_max=1000 -o ingest.backlog_bytes=1048576
+	wait_for 10 grep -q 'ev=sources_held' "$dir/ingest.log"
+	[ $cuts -ne 3 ] || echo '{"symbol":"H-USD","price":"1","quantity":"1","timestamp":1700000000}' | "$tools/tcp" 127.0.0.1 "$AP_ACK" 5 >"$dir/answers"
+	ended -KILL
+	for p in 0 1 2 3; do rcli HSET "ap:{$p}:state:normalize" n "$(rcli HGET "ap:{$p}:seq" raw:n)"; done >/dev/null
+	: >"$dir/ingest.log"
+	cuts=$((cuts + 1))
+done
+equal "killed $cuts times it is still in the middle" "open $plan yes" "$(told) $([ "$(of_past | wc -l)" -lt "$(wc -l <"$dir/past")" ] && echo yes)"
+equal "sockets were served meanwhile" 1 "$(grep -c message_id "$dir/answers")"
+past -o runtime.stream_max=10000000 -o ingest.sim_seed=99 -o ingest.sim_history_min=60
+check "it goes on to its end" wait_for 30 grep -q ev=history_sent "$dir/ingest.log"
+ended -TERM
+equal "and is the past of an undisturbed run, whatever the options say by now" "$whole" "$(of_past | sort | cksum)"
+: >"$dir/ingest.log"
+past -o runtime.stream_max=10000000
+sleep 2
+ended -TERM
+equal "a later start sends none" "$whole 0" "$(of_past | sort | cksum) $(grep -c ev=history "$dir/ingest.log")"
+
 ingest --replay "$dir/tape.ndjson" --format ndjson --close --file 2>/dev/null >"$dir/frames"
 ingest --replay "$dir/tape.ndjson" --format ndjson --close --file 2>/dev/null >"$dir/frames2"
 equal "frames without Redis: the same bytes each time" yes "$([ -s "$dir/frames" ] && cmp -s "$dir/frames" "$dir/frames2" && echo yes)"
