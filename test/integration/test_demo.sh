@@ -7,7 +7,7 @@ pipe_init
 
 pid_of() { sed -n "s/.*\"name\":\"$1\".*\"pid\":\([0-9]*\).*/\1/p" "$AP_P_DIR/run/supervisor.json" 2>/dev/null; }
 told() { rcli HGET ap:dataset sim_history 2>/dev/null; }
-sent() { [ "$(told | cut -d' ' -f1)" = done ]; }
+sent() { [ "$(told | cut -d' ' -f1)" = "done" ]; }
 soon() { # SECONDS COMMAND...
 	left=$(($1 * 5))
 	shift
