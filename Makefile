@@ -56,6 +56,9 @@ $(BUILD)/%.o: %.c
 	$(call say,CC,$@)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# The five everyday indicators are one straight line of scalar arithmetic; pairing it into vectors makes it slower.
+$(BUILD)/stages/ap-indicators/ind_set.o: CFLAGS += -fno-tree-slp-vectorize
+
 # The schema travels inside the programs that apply it.
 SCHEMA := $(sort $(wildcard schema/[0-9]*.sql))
 IO     += $(BUILD)/gen/schema_sql.o

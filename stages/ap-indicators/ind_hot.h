@@ -210,6 +210,7 @@ HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 /*
  * The everyday five on one price in a straight line: mean and bands, an exponential mean, RSI, MACD. Their words lie one
  * behind the other from FIVE_WORDS on, in that order. The arithmetic is that of the operations above, to the bit.
+ * `alone` is a constant: nobody else reads the variance.
  */
 enum { FIVE_MOMENTS = 0, FIVE_EMA = 5, FIVE_RSI = 6, FIVE_MACD = 10, FIVE_WORDS = 13 };
 
@@ -219,7 +220,7 @@ struct ind_five {
 	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
 };
 
-HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w)
+HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w, bool alone)
 {
 	double *r = x->r, in = r[f->in], old = x->ring[f->ring + ((x->t - f->n) & f->mask)].d, mean, var, dev, macd, signal;
 
@@ -227,7 +228,8 @@ HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *
 	mean = moments_next(f->moments, x, w + FIVE_MOMENTS, in, old, &var);
 	dev = sqrt(var);
 	r[f->mean] = mean;
-	r[f->var] = var;
+	if (!alone)
+		r[f->var] = var;
 	r[f->up] = mean + f->bands->k[0] * dev;
 	r[f->low] = low_band(f->bands, x, mean, dev);
 	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);

@@ -21,6 +21,7 @@ struct ind_set {
 	uint32_t with_five;                   /* 1: the first of each kind up front run as `five`, 0 */
 	bool more;                            /* there is more than they up front */
 	bool plain;                           /* past the warm-up the bitmap is one word, always the same */
+	uint64_t five_from;                   /* candles after this one need the five alone; UINT64_MAX: never */
 	struct ind_five five;
 	size_t ring_words, core_words;
 	struct ind_copy inputs[IN_N_INPUTS];  /* register <- offset in struct ind_bar */
@@ -31,7 +32,7 @@ struct ind_set {
 	struct ind_slot *slots;
 	char **args;                          /* one text a spec */
 	size_t n_slots, n_specs, n_values, n_bitmap;
-	uint64_t *all;                        /* bitmap with every slot set */
+	uint64_t *all, all_first;             /* bitmap with every slot set, its first word */
 	uint32_t warm;
 	double *turn;                         /* for ind_turn(); NULL: nobody needs it */
 	uint64_t print;
