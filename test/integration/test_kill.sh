@@ -75,5 +75,6 @@ check "disturbed: stored" ctl drain --timeout 120
 equal "rows are those of the undisturbed run" "$undisturbed" "$(rows_digest)"
 equal "nothing was lost on the way" 0 "$(psql_q "SELECT coalesce(sum(lost), 0) FROM sink_cursors")"
 equal "every candle equals the database's own from the stored trades" "" "$(psql -X -q -At "$AP_PG_URL" -f test/lib/recompute.sql | head -5)"
+check "the reconciler agrees: trades, candles, indicators" ctl verify
 check "disturbed: goes down" pipe_down
 tap_end
