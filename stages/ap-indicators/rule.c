@@ -22,6 +22,10 @@ struct piece {               /* one compiled part: steps first .. first + n - 1 
 	uint16_t n;
 };
 
+struct ring {                /* the last values of an input: a power of two of them, so that no step divides */
+	uint32_t at, mask;
+};
+
 struct row {
 	char name[RULE_NAME_MAX];
 	enum rule_side side;
@@ -33,7 +37,7 @@ struct rule_book {
 	size_t n_rules, n_inputs, n_ops;
 	struct row *rule;
 	struct rule_input *input;
-	uint32_t *ring_at;           /* where in the ring an input's values begin */
+	struct ring *ring;           /* per input */
 	struct rule_op *op;
 	size_t ring_n;               /* doubles of all rings */
 	uint64_t print;
@@ -158,14 +162,18 @@ static bool take_inputs(struct rule_book *book, const struct rule_inputs *inputs
 	const size_t n = inputs->n > 0 ? inputs->n : 1;
 
 	book->input = calloc(n, sizeof *book->input);
-	book->ring_at = calloc(n, sizeof *book->ring_at);
-	if (book->input == NULL || book->ring_at == NULL)
+	book->ring = calloc(n, sizeof *book->ring);
+	if (book->input == NULL || book->ring == NULL)
 		return false;
 	book->n_inputs = inputs->n;
 	memcpy(book->input, inputs->list, inputs->n * sizeof *book->input);
 	for (size_t i = 0; i < inputs->n; i++) {
-		book->ring_at[i] = (uint32_t)book->ring_n;
-		book->ring_n += book->input[i].back + 1U;
+		uint32_t depth = 1;
+
+		while (depth < book->input[i].back + 1U)
+			depth *= 2;
+		book->ring[i] = (struct ring){ (uint32_t)book->ring_n, depth - 1 };
+		book->ring_n += depth;
 	}
 	return true;
 }
@@ -239,7 +247,7 @@ void rule_book_free(struct rule_book *book)
 		return;
 	free(book->rule);
 	free(book->input);
-	free(book->ring_at);
+	free(book->ring);
 	free(book->op);
 	free(book);
 }
@@ -306,11 +314,11 @@ struct sight {
 /* An input's value `back` candles ago; NAN: absent. */
 static double value_of(const struct sight *s, size_t input, unsigned back)
 {
-	const uint64_t depth = s->book->input[input].back + 1U;
+	const struct ring *r = &s->book->ring[input];
 
 	if (back > s->now)
 		return (double)NAN;
-	return s->ring[s->book->ring_at[input] + (s->now - back) % depth];
+	return s->ring[r->at + ((s->now - back) & r->mask)];
 }
 
 static double two_for_one(enum rule_opcode code, double a, double b)
@@ -407,7 +415,7 @@ void rule_state_init(const struct rule_book *book, void *state)
 static void remember(const struct rule_book *book, double *ring, uint64_t now, const double *inputs)
 {
 	for (size_t i = 0; i < book->n_inputs; i++)
-		ring[book->ring_at[i] + now % (book->input[i].back + 1U)] =
+		ring[book->ring[i].at + (now & book->ring[i].mask)] =
 			isfinite(inputs[i]) ? inputs[i] : (double)NAN;
 }
 
@@ -540,7 +548,7 @@ void rule_inputs_json(const struct rule_book *book, size_t rule, const void *sta
 
 /* --- image ------------------------------------------------------------------------------------------------ */
 
-enum { IMAGE_HEAD = 24, IMAGE_TAIL = 8, IMAGE_VERSION = 1 };
+enum { IMAGE_HEAD = 24, IMAGE_TAIL = 8, IMAGE_VERSION = 2 };
 
 static const char magic[4] = { 'A', 'P', 'R', '1' };
 
