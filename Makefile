@@ -115,6 +115,8 @@ $(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE) $(VERIFYCORE)
 CORELIB := $(BUILD)/libap-core.a
 IOLIB   := $(BUILD)/libap-io.a
 
+# What a pattern rule made on its way to something else stays.
+.SECONDARY:
 .SECONDEXPANSION:
 $(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
@@ -174,7 +176,11 @@ export AP_BIN = $(abspath $(BIN))
 export AP_TOOLS = $(abspath $(BUILD))/test/tools
 export AP_BUILD = $(abspath $(BUILD))
 
-.PHONY: unit test-golden test test-programs gens benches
+# Every C file there is, compiled and not linked: what a compiler has to say of all of them.
+OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard common/*/*.c stages/*/*.c supervisor/*.c tools/*.c tools/*/*.c test/*/*.c)))
+
+.PHONY: unit test-golden test test-programs gens benches objects
+objects: $(OBJECTS) $(IO)
 gens: $(GENS)
 benches: $(BENCHES)
 unit: $(PURETESTS) $(IOTESTS)
@@ -234,6 +240,6 @@ install: all
 	[ -e $(DESTDIR)/etc/alphapulse/alphapulse.conf ] || install -m 640 etc/alphapulse.conf $(DESTDIR)/etc/alphapulse
 
 clean:
-	rm -rf build build-san build-clang build-san-clang build-fuzz bin
+	rm -rf build build-* bin
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

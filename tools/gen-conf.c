@@ -93,13 +93,17 @@ static void print_sample(void)
 	}
 }
 
-/* mdoc reads a leading . or ' and every backslash as its own. */
+/* mdoc reads a leading . or ' and every backslash as its own, and wants a sentence to begin on a line of its own. */
 static void mdoc_text(const char *s)
 {
 	if (*s == '.' || *s == '\'')
 		fputs("\\&", stdout);
-	for (; *s != '\0'; s++)
-		fputs(*s == '\\' ? "\\e" : (char[]){ *s, '\0' }, stdout);
+	for (; *s != '\0'; s++) {
+		bool ends = *s == '.' && s[1] == ' ' && s[2] >= 'A' && s[2] <= 'Z';
+
+		fputs(*s == '\\' ? "\\e" : ends ? ".\n" : (char[]){ *s, '\0' }, stdout);
+		s += ends;
+	}
 }
 
 static void print_man(void)

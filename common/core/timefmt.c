@@ -157,11 +157,11 @@ static char *put_digits(char *p, uint64_t v, unsigned n)
 
 size_t ap_ts_format(ap_ts ts, unsigned frac_digits, char out[AP_TS_TEXT])
 {
-	static const uint32_t cut[10] = { 1000000000, 0, 0, 1000000, 0, 0, 1000, 0, 0, 1 };
 	int64_t sec = ts.ns / NS, ns = ts.ns % NS, day, era, doe, yoe, doy, mp, y;
+	uint64_t unit_ns = 1;
 	char *p = out;
 
-	assert(frac_digits < 10 && cut[frac_digits] != 0);
+	assert(frac_digits <= 9 && frac_digits % 3 == 0);
 	if (ns < 0) {
 		ns += NS;
 		sec--;
@@ -188,7 +188,9 @@ size_t ap_ts_format(ap_ts ts, unsigned frac_digits, char out[AP_TS_TEXT])
 	p = put_digits(p, (uint64_t)(sec % 60), 2);
 	if (frac_digits > 0) {
 		*p++ = '.';
-		p = put_digits(p, (uint64_t)ns / cut[frac_digits], frac_digits);
+		for (unsigned i = frac_digits; i < 9; i++)
+			unit_ns *= 10;
+		p = put_digits(p, (uint64_t)ns / unit_ns, frac_digits);
 	}
 	*p++ = 'Z';
 	*p = '\0';

@@ -180,6 +180,7 @@ static bool take_first(void *ctx, const struct ap_vtrade *t)
 
 void ap_venue_route(struct ap_venue *v, const struct ap_format *f, ap_str source, ap_str payload, struct ap_route *out)
 {
+	// cppcheck-suppress ctuuninitvar ; *out is filled here and read by nobody before
 	struct routing r = { f, source, out };
 	out->ts = (ap_ts){ 0 };
 	out->to.symbol_len = 0;

@@ -118,7 +118,7 @@ static void write_out(struct api_ingest *g)
 
 static bool take_line(struct api_ingest *g, ap_str line)
 {
-	struct api_msg scrap;
+	struct api_msg scrap = { 0 };
 	if (g->n == 0)
 		return false;
 	struct owner o = pop(g);

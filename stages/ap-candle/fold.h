@@ -186,10 +186,11 @@ struct candle_fold_state {
 static inline bool candle_interval(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane, int64_t t_ms,
 				   int64_t *open_ms, int64_t *close_ms)
 {
-	if (lane > 0)
-		return candle_cal_at(ser->cal, &st->plan.tf[lane], t_ms, open_ms, close_ms);
-	candle_tf_at(&st->plan.tf[0], t_ms, open_ms, close_ms);
-	return true;
+	if (lane == 0) {
+		candle_tf_at(&st->plan.tf[0], t_ms, open_ms, close_ms);
+		return true;
+	}
+	return candle_cal_at(ser->cal, &st->plan.tf[lane], t_ms, open_ms, close_ms);
 }
 
 /* --- slot.c: memory, lanes, series, sources --- */

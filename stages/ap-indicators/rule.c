@@ -300,7 +300,7 @@ static double *rings(void *state)
 
 static uint32_t *countdowns(const struct rule_book *book, void *state)
 {
-	return (uint32_t *)(rings(state) + book->ring_n);
+	return (uint32_t *)(void *)(rings(state) + book->ring_n);
 }
 
 /* What an expression sees: the values up to candle `now`, and the parts already known. */
@@ -588,7 +588,7 @@ size_t rule_save(const struct rule_book *book, const void *state, uint8_t *p, si
 	const size_t size = rule_save_size(book);
 	const struct head *head = state;
 	const double *ring = (const double *)(head + 1);
-	const uint32_t *wait = (const uint32_t *)(ring + book->ring_n);
+	const uint32_t *wait = (const uint32_t *)(const void *)(ring + book->ring_n);
 	uint8_t *q = p;
 
 	if (cap < size)

@@ -337,7 +337,7 @@ void rows_sum(struct rows *r, const ap_sum *s)
 /* Digits of a numeral "d.ddde[+-]xx" as the groups of its value. */
 static void from_scientific(struct num *v, const char *t)
 {
-	char dig[32];
+	char dig[32] = { 0 };
 	size_t n = 0;
 	long exp, first;        /* place of a digit: value 10^place */
 

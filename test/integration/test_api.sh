@@ -51,7 +51,7 @@ restart() {
 	wait "$api"
 	api "$@"
 }
-export AP_API_URL=http://127.0.0.1:$port AP_AWAY
+export AP_API_URL="http://127.0.0.1:$port" AP_AWAY
 api "$@"
 
 part shapes

@@ -133,6 +133,7 @@ kill -TERM "$fifth"; wait "$fifth"
 dies_at=$(($(rcli hget 'ap:{0}:hw' toy) + 8))
 rejects=$(rcli hget 'ap:{0}:seq' reject:n)
 i=0 alive=0
+# shellcheck disable=SC3045 # dash and bash both have it; elsewhere it only says so
 ulimit -c 0
 TOY_DIES_AT=$dies_at
 export TOY_DIES_AT
