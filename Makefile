@@ -115,8 +115,6 @@ $(BUILD)/libap-stages.a: $(STAGECORE) $(SUPCORE) $(VERIFYCORE)
 CORELIB := $(BUILD)/libap-core.a
 IOLIB   := $(BUILD)/libap-io.a
 
-# What a pattern rule made on its way to something else stays.
-.SECONDARY:
 .SECONDEXPANSION:
 $(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
