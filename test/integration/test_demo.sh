@@ -1,6 +1,7 @@
 #!/bin/sh
 # What a new user sees: minutes after the first start hours of a market are there, whatever is killed while they come in, and a restart
 # changes nothing of them.
+# shellcheck disable=SC2317  # functions called by name
 cd "$(dirname "$0")/../.." || exit 111
 . test/lib/pipeline.sh
 pipe_init
