@@ -15,7 +15,9 @@ enum {
 	PAGE = 1000,            /* candles of one query */
 	VALUES_BACK = 1000,     /* candles whose values are loaded too */
 	JOBS_MAX = 32,          /* loads at the same time */
+	MEET_TRIES = 12,        /* loads again while the store is behind the streams ... */
 };
+static const double MEET_PAUSE_S = 0.25;        /* ... this long after one another */
 
 struct job {
 	struct api *api;
@@ -27,6 +29,8 @@ struct job {
 	int64_t oldest_ms, newest_ms;   /* of what PostgreSQL gave; 0: nothing */
 	uint32_t rows;                  /* candles it gave */
 	bool exhausted;                 /* it has no older ones */
+	unsigned tries;                 /* loads that did not meet what the streams brought */
+	ev_timer again;
 };
 
 static unsigned jobs_running;           /* loads under way; this file serves one struct api */
@@ -55,6 +59,31 @@ static void fail(struct job *j, int status, const char *reason)
 	finish(j, &(struct api_history){ .tf = j->tf, .status = status, .reason = reason });
 }
 
+static void again_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct job *j = w->data;
+	(void)loop, (void)revents;
+	api_ring_done(&j->ring);
+	api_ring_init(&j->ring, j->limit);
+	j->oldest_ms = j->newest_ms = 0;
+	j->rows = 0;
+	j->exhausted = false;
+	next_page(j);
+}
+
+/*
+ * PostgreSQL has not caught up with the streams: answered now, there would be a hole between the two. What the streams bring is kept
+ * from here on, and the load begins again a little later.
+ */
+static void load_again(struct job *j, struct api_series *s, struct api_tf *t)
+{
+	j->tries++;
+	api_model_use(&j->api->model, s, t);
+	ev_timer_init(&j->again, again_cb, MEET_PAUSE_S, 0.0);
+	j->again.data = j;
+	ev_timer_start(j->api->app.loop, &j->again);
+}
+
 /* Everything is there: into the model if it fits, and to whoever asked. */
 static void deliver(struct job *j)
 {
@@ -65,11 +94,15 @@ static void deliver(struct job *j)
 		fail(j, 503, "out of memory");
 		return;
 	}
-	j->api->counts.history_loads_total++;
 	/* What the streams brought must meet what PostgreSQL has, else something between them is not stored yet. */
 	const struct api_bar *first = t->ring.n == 0 ? NULL : api_ring_at(&t->ring, 0);
 	bool meets = first == NULL || t->ring.n < t->ring.max || first->c.open_ms <= j->newest_ms;
 	struct api_history h = { .series = s, .tf = t->tf, .status = 200 };
+	if (!meets && j->tries < MEET_TRIES) {
+		load_again(j, s, t);
+		return;
+	}
+	j->api->counts.history_loads_total++;
 	if (j->limit <= API_RING_WIDE && meets) {
 		api_model_warm(m, s, t, &j->ring, j->exhausted && j->rows < API_RING_WIDE);
 		h.ring = &t->ring;
