@@ -309,12 +309,20 @@ export class Chart {
 		if (!this.lib) {
 			return;
 		}
-		const shown = this.signals.filter((g) => this.bars.has(Date.parse(g.open_time) / 1000));
+		// One arrow a candle and direction, however many patterns it makes; a rule's signal is drawn larger than a pattern.
+		const one = new Map();
+		for (const g of this.signals) {
+			const key = `${g.open_time} ${g.direction}`;
+			if (this.bars.has(Date.parse(g.open_time) / 1000) && (!one.has(key) || g.kind === 'signal')) {
+				one.set(key, g);
+			}
+		}
+		const shown = [...one.values()];
 		shown.sort((a, b) => Date.parse(a.open_time) - Date.parse(b.open_time));
 		this.markers.setMarkers(shown.map((g) => {
 			const long = g.direction === 'long';
 			const none = g.direction === 'none';
-			return { time: Date.parse(g.open_time) / 1000, position: long ? 'belowBar' : 'aboveBar', size: 0.8,
+			return { time: Date.parse(g.open_time) / 1000, position: long ? 'belowBar' : 'aboveBar', size: g.kind === 'signal' ? 1.4 : 0.7,
 				shape: none ? 'circle' : long ? 'arrowUp' : 'arrowDown', color: none ? css('--muted') : long ? css('--up') : css('--down') };
 		}));
 	}
