@@ -78,10 +78,12 @@ static void back_off(struct child *c)
 	uint64_t ms = ap_policy_backoff_ms(c->tries, s->app.conf.supervisor_backoff_min_ms, s->app.conf.supervisor_backoff_max_ms);
 	bool loop = ap_crash_note(&c->crash, mono_ms());
 	c->restarts++;
+	char log[sizeof s->dir + 64];
+	snprintf(log, sizeof log, "%s/log/%s.log", s->dir, c->row->name);
 	ap_log(&s->app.log, loop ? AP_ERROR : AP_WARN, loop ? "crash_loop" : "ended", KV_S("child", c->row->name),
 	       KV_I("exit", WIFEXITED(c->last_status) ? WEXITSTATUS(c->last_status) : -1),
 	       KV_I("signal", WIFSIGNALED(c->last_status) ? WTERMSIG(c->last_status) : 0), KV_U("restarts", c->restarts),
-	       KV_U("next_start_ms", ms));
+	       KV_U("next_start_ms", ms), KV_S("see", log));
 	timer_arm(c, ms);
 }
 
@@ -162,14 +164,14 @@ static void stop_ranks(struct sup *s)
 	for (size_t i = 0; i < s->plan.n; i++)
 		if (s->child[i].state != AP_C_DONE && s->child[i].row->stop_rank < next)
 			next = s->child[i].row->stop_rank;
+	if (next == s->stop_rank)
+		return;
+	s->stop_rank = next;
 	if (next == INT_MAX) {
 		ap_log(&s->app.log, AP_INFO, "all_ended", KV_S("next", "exit"));
 		ev_break(s->app.loop, EVBREAK_ALL);
 		return;
 	}
-	if (next == s->stop_rank)
-		return;
-	s->stop_rank = next;
 	for (size_t i = 0; i < s->plan.n; i++)
 		if (s->child[i].row->stop_rank == next && s->child[i].state != AP_C_DONE)
 			child_event(&s->child[i], AP_E_STOP);

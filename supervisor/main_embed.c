@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,7 +121,11 @@ static bool make_pg_dir(const struct sup *s, char *err, size_t errlen)
 	if (!reachable(s, s->dir)) {
 		snprintf(path, sizeof path, "/var/lib/alphapulse/%016llx/pg",
 			 (unsigned long long)XXH64(s->dir, strlen(s->dir), 0));
-		if ((unlink(link_path) == -1 && errno != ENOENT) || !sup_mkdirs(path, 0700) || symlink(path, link_path) == -1) {
+		/* That user passes through the directories above, whatever the umask. */
+		mode_t mask = umask(022);
+		bool made = sup_mkdirs(path, 0700);
+		umask(mask);
+		if (!made || (unlink(link_path) == -1 && errno != ENOENT) || symlink(path, link_path) == -1) {
 			snprintf(err, errlen, "%s cannot be made: %s", path, strerror(errno));
 			return false;
 		}
@@ -175,9 +180,20 @@ static void pg_bin_dir(const struct sup *s, char *out, size_t cap)
 	globfree(&g);
 }
 
+/*
+ * PostgreSQL's directory without links: DIR/pg may lead out of a directory that PostgreSQL's user may not
+ * pass through (see make_pg_dir), and then that user cannot follow it.
+ */
+static bool pg_data_dir(const struct sup *s, char out[PATH_MAX])
+{
+	char path[sizeof s->dir + 8];
+	snprintf(path, sizeof path, "%s/pg", s->dir);
+	return realpath(path, out) != NULL;
+}
+
 bool sup_embed_argv(const struct sup *s, enum ap_child_what what, const char **argv, size_t cap, char *room, size_t roomlen)
 {
-	char bin[4096], user[128], port[16];
+	char bin[4096], user[128], port[16], data[PATH_MAX];
 	size_t at = 0, i = 0;
 #define ARG(...) do {                                                                                  \
 		if (i + 1 >= cap || at >= roomlen)                                                     \
@@ -188,6 +204,8 @@ bool sup_embed_argv(const struct sup *s, enum ap_child_what what, const char **a
 	pg_bin_dir(s, bin, sizeof bin);
 	pg_value(s, "user", "alpha_emon", user, sizeof user);
 	pg_value(s, "port", "5432", port, sizeof port);
+	if (what != AP_W_REDIS && !pg_data_dir(s, data))
+		return false;
 	switch (what) {
 	case AP_W_REDIS:
 		ARG("%s", s->app.conf.supervisor_redis_bin);
@@ -195,7 +213,7 @@ bool sup_embed_argv(const struct sup *s, enum ap_child_what what, const char **a
 		break;
 	case AP_W_INITDB:
 		ARG("%sinitdb", bin);
-		ARG("-D"); ARG("%s/pg", s->dir);
+		ARG("-D"); ARG("%s", data);
 		ARG("-U"); ARG("%s", user);
 		ARG("-A"); ARG("trust");
 		ARG("-E"); ARG("UTF8");
@@ -203,7 +221,7 @@ bool sup_embed_argv(const struct sup *s, enum ap_child_what what, const char **a
 		break;
 	case AP_W_POSTGRES:
 		ARG("%spostgres", bin);
-		ARG("-D"); ARG("%s/pg", s->dir);
+		ARG("-D"); ARG("%s", data);
 		ARG("-c"); ARG("port=%s", port);
 		ARG("-c"); ARG("listen_addresses=127.0.0.1");
 		ARG("-c"); ARG("unix_socket_directories=");

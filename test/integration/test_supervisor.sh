@@ -89,4 +89,17 @@ kill -9 "$(cat "$AP_P_DIR/run/supervisor.pid")"
 check "killed itself, its children end cleanly" within 15 all_gone
 check "and the next one starts" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --timeout 60"
 check "goes down" pipe_down
+
+# PostgreSQL runs as its own user when we are root; a checkout in root's home is closed to that user.
+if [ "$(id -u)" -eq 0 ]; then
+	closed=$AP_P_DIR/closed
+	mkdir -m 700 "$closed"
+	check "root's pipeline comes up in a directory that only root may enter" sh -c \
+		"umask 077; '$bin/apctl' up --dir '$closed/ap' --no-feed --timeout 60 -o supervisor.programs="
+	check "and goes down" "$bin/apctl" down --dir "$closed/ap" --timeout 60
+	away=$(readlink "$closed/ap/pg")
+	case $away in /var/lib/alphapulse/*/pg) rm -rf "${away%/pg}" ;; esac
+else
+	skip "not root: PostgreSQL runs as the one who starts it"
+fi
 tap_end
