@@ -10,9 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-/* Seeded inputs; a target whose inputs are heavy says fewer by a definition of its own. */
-extern const int fuzz_inputs;
-__attribute__((weak)) const int fuzz_inputs = 20000;
+/* Seeded inputs of a target whose inputs are heavy; the others do not define it. */
+extern const int fuzz_inputs __attribute__((weak));
 
 enum { LEN_MAX = 4096, KEPT = 256 };
 
@@ -92,12 +91,13 @@ int main(int argc, char **argv)
 {
 	static struct kept kept[KEPT];
 	static uint8_t buf[LEN_MAX];
+	const int inputs = &fuzz_inputs != NULL ? fuzz_inputs : 20000;
 	char dir[4096];
 	const char *name = strrchr(argv[0], '/');
 	name = name != NULL ? name + 1 : argv[0];
 	snprintf(dir, sizeof dir, "test/fuzz/corpus/%s", name);
 	size_t n = load_corpus(argc > 1 ? argv[1] : dir, kept);
-	for (int i = 0; i < fuzz_inputs; i++) {
+	for (int i = 0; i < inputs; i++) {
 		size_t len = next() % (i % 64 == 0 ? LEN_MAX : 256);
 		for (size_t k = 0; k < len; k++)
 			buf[k] = (uint8_t)next();
@@ -105,7 +105,7 @@ int main(int argc, char **argv)
 			len = mutate(buf, &kept[next() % n]);
 		one(buf, len);
 	}
-	printf("ok 1 - %s: %zu of its corpus and %d seeded inputs\n1..1\n", name, n, fuzz_inputs);
+	printf("ok 1 - %s: %zu of its corpus and %d seeded inputs\n1..1\n", name, n, inputs);
 	for (size_t i = 0; i < n; i++)
 		free(kept[i].p);
 	return 0;
