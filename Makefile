@@ -21,7 +21,8 @@ HARD := -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=undefine
 endif
 CPPFLAGS += -D_GNU_SOURCE -DAP_VERSION='"$(VERSION)"' -I. -isystem /usr/include/postgresql
 CFLAGS   ?= -O2 -g
-CFLAGS   += -std=c11 -fPIE -ffp-contract=off -fno-strict-aliasing -fno-common $(WARN) $(WERROR) $(HARD)
+# The same sources give the same bytes in any directory: no path of this one in them, and whatever is listed is sorted.
+CFLAGS   += '-ffile-prefix-map=$(CURDIR)=.' -std=c11 -fPIE -ffp-contract=off -fno-strict-aliasing -fno-common $(WARN) $(WERROR) $(HARD)
 LDFLAGS  += -pie -Wl,-z,relro,-z,now,-z,noexecstack $(if $(SAN),-fsanitize=$(SAN))
 PURELIBS := -lmsgpackc -lxxhash -lyajl -lm
 IOLIBS   := -lev -lhiredis -lpq -lconfig -lpthread
@@ -29,14 +30,14 @@ LIBS_ap-ingest  := -lz -lzstd
 LIBS_ap-api     := -lmicrohttpd -lwslay -lz
 LIBS_ap-metrics := -lmicrohttpd
 
-CORE    := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/core/*.c))
-IO      := $(patsubst %.c,$(BUILD)/%.o,$(wildcard common/io/*.c))
-STAGES  := $(notdir $(wildcard stages/ap-*))
+CORE    := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard common/core/*.c)))
+IO      := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard common/io/*.c)))
+STAGES  := $(notdir $(sort $(wildcard stages/ap-*)))
 # main*.c of a stage is its shell (may do I/O); everything else is its pure core.
-shell_of = $(patsubst %.c,$(BUILD)/%.o,$(wildcard stages/$(1)/main*.c))
-core_of  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out stages/$(1)/main%,$(wildcard stages/$(1)/*.c)))
+shell_of = $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard stages/$(1)/main*.c)))
+core_of  = $(patsubst %.c,$(BUILD)/%.o,$(filter-out stages/$(1)/main%,$(sort $(wildcard stages/$(1)/*.c))))
 STAGECORE := $(foreach s,$(STAGES),$(call core_of,$(s)))
-SUPCORE := $(patsubst %.c,$(BUILD)/%.o,$(filter-out supervisor/main%,$(wildcard supervisor/*.c)))
+SUPCORE := $(patsubst %.c,$(BUILD)/%.o,$(filter-out supervisor/main%,$(sort $(wildcard supervisor/*.c))))
 
 PROGS := $(foreach s,$(STAGES),$(if $(wildcard stages/$(s)/main.c),$(BIN)/$(s))) \
 	 $(if $(wildcard supervisor/main.c),$(BIN)/ap-supervisor) $(if $(wildcard tools/apctl/main.c),$(BIN)/apctl)
@@ -116,11 +117,11 @@ CORELIB := $(BUILD)/libap-core.a
 IOLIB   := $(BUILD)/libap-io.a
 
 .SECONDEXPANSION:
-$(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(wildcard supervisor/*.c)) $(IOLIB) $(CORELIB)
+$(BIN)/ap-supervisor: $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard supervisor/*.c))) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
-$(BIN)/apctl: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/apctl/*.c)) $(IOLIB) $(CORELIB)
+$(BIN)/apctl: $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tools/apctl/*.c))) $(IOLIB) $(CORELIB)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
@@ -134,7 +135,7 @@ $(BIN)/ap-%: $$(call shell_of,ap-$$*) $$(call core_of,ap-$$*) $$(MORE_ap-$$*) $(
 PURETESTS := $(patsubst %.c,$(BUILD)/%,$(wildcard test/unit/test_*.c test/laws/test_*.c test/golden/test_*.c))
 # test/iounit/test_*.c: programs that also link common/io, still without servers.
 IOTESTS   := $(patsubst %.c,$(BUILD)/%,$(wildcard test/iounit/test_*.c))
-TESTLIB   := $(patsubst %.c,$(BUILD)/%.o,$(wildcard test/lib/*.c))
+TESTLIB   := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard test/lib/*.c)))
 
 $(PURETESTS): $(BUILD)/%: $(BUILD)/%.o $(TESTLIB) $(BUILD)/libap-stages.a $(CORELIB)
 	$(call say,LD,$@)
@@ -227,15 +228,23 @@ lint:
 	tools/deps build test lint
 	tools/lint
 
+# Programs, manual pages, units; schema and samples below share; the configuration, unless there is one. The account the
+# services run as must read it: it holds no password, only names of files that do.
 PREFIX ?= /usr/local
+MAN1   := $(sort $(wildcard stages/*/*.1 supervisor/*.1 tools/apctl/*.1))
+SHARE  := $(DESTDIR)$(PREFIX)/share
+UNITS  := $(DESTDIR)$(PREFIX)/lib/systemd/system
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/alphapulse $(DESTDIR)$(PREFIX)/share/man/man1 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system $(DESTDIR)/etc/alphapulse
+	install -d $(DESTDIR)$(PREFIX)/bin $(SHARE)/alphapulse $(SHARE)/man/man1 $(SHARE)/man/man5 $(UNITS) $(DESTDIR)/etc/alphapulse
 	install -m 755 $(PROGS) $(DESTDIR)$(PREFIX)/bin
-	cp -R schema etc $(DESTDIR)$(PREFIX)/share/alphapulse
-	for p in $(wildcard stages/*/*.1 supervisor/*.1 tools/apctl/*.1); do install -m 644 $$p $(DESTDIR)$(PREFIX)/share/man/man1; done
-	for u in etc/systemd/*.service; do sed 's|/usr/bin/|$(PREFIX)/bin/|' $$u > $(DESTDIR)$(PREFIX)/lib/systemd/system/$${u##*/}; done
-	[ -e $(DESTDIR)/etc/alphapulse/alphapulse.conf ] || install -m 640 etc/alphapulse.conf $(DESTDIR)/etc/alphapulse
+	install -m 644 $(MAN1) $(SHARE)/man/man1
+	install -m 644 etc/alphapulse.conf.5 $(SHARE)/man/man5
+	for u in etc/systemd/*; do sed 's|/usr/bin/|$(PREFIX)/bin/|' $$u | install -m 644 /dev/stdin $(UNITS)/$${u##*/} || exit 1; done
+	cp -R schema etc $(SHARE)/alphapulse
+	rm -r $(SHARE)/alphapulse/etc/systemd $(SHARE)/alphapulse/etc/*.5
+	sed 's|/usr/bin/|$(PREFIX)/bin/|' etc/supervisord/alphapulse.conf >$(SHARE)/alphapulse/etc/supervisord/alphapulse.conf
+	chmod -R u=rwX,go=rX $(SHARE)/alphapulse
+	[ -e $(DESTDIR)/etc/alphapulse/alphapulse.conf ] || install -m 644 etc/alphapulse.conf $(DESTDIR)/etc/alphapulse
 
 clean:
 	rm -rf build build-* bin

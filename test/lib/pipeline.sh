@@ -7,53 +7,17 @@
 #   pipe_down            apctl down
 #   ctl VERB ...         apctl VERB --dir DIR ...
 #   psql_q "..."         psql -At
-#   ok / not_ok TEXT     TAP lines; check TEXT command... runs and reports; tap_end prints the plan
+#
+# Results: tap.sh.
 
 AP_BIN=${AP_BIN:-bin}
 AP_SHARED=${AP_SHARED:-../shared}
-tap_n=0 tap_bad=0
-
-ok() {
-	tap_n=$((tap_n + 1))
-	echo "ok $tap_n - $*"
-}
-not_ok() {
-	tap_n=$((tap_n + 1)) tap_bad=1
-	echo "not ok $tap_n - $*"
-}
-skip() {
-	tap_n=$((tap_n + 1))
-	echo "ok $tap_n - $* # SKIP"
-}
-# check TEXT command...: its output is shown when it fails.
-check() {
-	check_text=$1
-	shift
-	# Not in a subshell: pipe_up sets variables.
-	if "$@" >"$AP_P_DIR.out" 2>&1; then
-		ok "$check_text"
-	else
-		not_ok "$check_text"
-		tail -n 30 "$AP_P_DIR.out" | sed 's/^/#   /'
-	fi
-}
-# equal TEXT EXPECTED GOT
-equal() {
-	if [ "$2" = "$3" ]; then
-		ok "$1"
-	else
-		not_ok "$1"
-		printf 'expected: %s\ngot:      %s\n' "$2" "$3" | head -c 4000 | sed 's/^/#   /'
-	fi
-}
-tap_end() {
-	echo "1..$tap_n"
-	exit $tap_bad
-}
+. test/lib/tap.sh
 
 pipe_init() {
 	AP_P_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ap-pipe.XXXXXX") || exit 111
 	chmod 755 "$AP_P_DIR"
+	tap_tmp=$AP_P_DIR.out
 	trap pipe_done EXIT
 	trap 'exit 129' HUP
 	trap 'exit 130' INT

@@ -11,7 +11,10 @@
 #   wait_for SECONDS command...  until it succeeds; fails after that
 #   bg NAME command...           runs in the background, log in $AP_T_DIR/NAME.log, pid in $BG_PID
 #
+# Results: tap.sh.
 # PostgreSQL refuses to run as root: then it runs as AP_T_PG_USER (default postgres, else nobody) through runuser.
+
+. test/lib/tap.sh
 
 say() { printf '# %s\n' "$*" >&2; }
 
@@ -36,6 +39,7 @@ servers_init() {
 	AP_T_PORT_LO=$1 AP_T_PORT_HI=$2
 	AP_T_DIR=$(mktemp -d "${TMPDIR:-/tmp}/ap-test.XXXXXX") || exit 111
 	chmod 755 "$AP_T_DIR"
+	tap_tmp=$AP_T_DIR/tap.out
 	AP_T_PIDS=
 	trap servers_done EXIT
 	trap 'exit 129' HUP
@@ -66,11 +70,11 @@ free_port() {
 
 # wait_for SECONDS command ...: tries ten times a second.
 wait_for() {
-	limit=$(($1 * 10)) n=0
+	wait_limit=$(($1 * 10)) wait_n=0
 	shift
 	while ! "$@" >/dev/null 2>&1; do
-		n=$((n + 1))
-		[ $n -ge $limit ] && return 1
+		wait_n=$((wait_n + 1))
+		[ $wait_n -ge $wait_limit ] && return 1
 		sleep 0.1
 	done
 	return 0
@@ -219,40 +223,4 @@ servers_done() {
 		rm -rf "$AP_T_DIR"
 	fi
 	exit $rc
-}
-
-# --- TAP ------------------------------------------------------------------------------------------------------------------
-# check TEXT command...    equal TEXT EXPECTED GOT    tap_end
-
-tap_n=0 tap_bad=0
-ok() {
-	tap_n=$((tap_n + 1))
-	echo "ok $tap_n - $*"
-}
-not_ok() {
-	tap_n=$((tap_n + 1)) tap_bad=1
-	echo "not ok $tap_n - $*"
-}
-# The command's output is shown when it fails.
-check() {
-	check_text=$1
-	shift
-	if check_out=$("$@" 2>&1); then
-		ok "$check_text"
-	else
-		not_ok "$check_text"
-		printf '%s\n' "$check_out" | tail -n 20 | sed 's/^/#   /'
-	fi
-}
-equal() {
-	if [ "$2" = "$3" ]; then
-		ok "$1"
-	else
-		not_ok "$1"
-		printf 'expected: %s\ngot:      %s\n' "$2" "$3" | head -c 2000 | sed 's/^/#   /'
-	fi
-}
-tap_end() {
-	echo "1..$tap_n"
-	exit $tap_bad
 }
