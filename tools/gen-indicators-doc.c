@@ -34,7 +34,7 @@ static void params_print(const struct ind_def *d)
 			printf("%g (%g to %g)", p->def, p->min, p->max);
 			continue;
 		}
-		for (const char *w = p->words, *q = w; *w != '\0'; w = *q ? q + 1 : q) {
+		for (const char *w = p->words, *q; *w != '\0'; w = *q ? q + 1 : q) {
 			int at = 0;
 
 			for (const char *k = p->words; k < w; k++)

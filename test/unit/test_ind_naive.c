@@ -18,13 +18,26 @@ static const ld NONE = (ld)NAN;
 struct col { ld v[N]; };
 struct bars { struct col o, h, l, c, v, qv, n, buy, sell; };
 
+/* Every column since the last cols_free. */
+static struct col *kept[64];
+static size_t n_kept;
+
 static struct col *col_new(void)
 {
 	struct col *x = malloc(sizeof *x);
 
+	assert_non_null(x);
+	assert_true(n_kept < sizeof kept / sizeof kept[0]);
+	kept[n_kept++] = x;
 	for (size_t i = 0; i < N; i++)
 		x->v[i] = NONE;
 	return x;
+}
+
+static void cols_free(void)
+{
+	while (n_kept > 0)
+		free(kept[--n_kept]);
 }
 
 static size_t col_first(const struct col *x)
@@ -36,7 +49,7 @@ static size_t col_first(const struct col *x)
 	return i;
 }
 
-/* --- pieces: each gives a new column, frees nothing (the process is short) ---------------------- */
+/* --- pieces: each gives a new column, frees nothing (cols_free does) ---------------------- */
 
 typedef ld fn2(ld a, ld b);
 static struct col *map2(const struct col *a, const struct col *b, fn2 *f)
@@ -471,6 +484,7 @@ static struct bars *columns(const struct ind_bar *b)
 {
 	struct bars *x = malloc(sizeof *x);
 
+	assert_non_null(x);
 	for (size_t i = 0; i < N; i++) {
 		x->o.v[i] = (ld)b[i].o;
 		x->h.v[i] = (ld)b[i].h;
@@ -506,7 +520,8 @@ static double median(const struct col *x)
 
 static size_t compare(const struct ind_bar *b, const struct row *row, double tol, double *worst)
 {
-	struct col *want = row->naive(columns(b));
+	struct bars *bars = columns(b);
+	struct col *want = row->naive(bars);
 	double scale_by = median(want);
 	size_t values = 0;
 	struct rig r;
@@ -528,6 +543,8 @@ static size_t compare(const struct ind_bar *b, const struct row *row, double tol
 				 ref, e);
 	}
 	rig_done(&r);
+	cols_free();
+	free(bars);
 	return values;
 }
 
