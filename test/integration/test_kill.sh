@@ -14,8 +14,8 @@ awk -v seed="${AP_SEED:-11}" 'BEGIN { srand(seed); p = 50; t = 1700000000000
 	for (i = 1; i <= 60000; i++) { p += (rand() - 0.5) / 8; if (p < 1) p = 1; t += int(rand() * 240)
 		id = rand() < 0.01 && i > 50 ? i - int(rand() * 40) : i
 		printf "{\"source\":\"s%d\",\"symbol\":\"K%d-USD\",\"price\":\"%s\",\"quantity\":\"%.6f\",\"timestamp\":%.0f,\"trade_id\":\"%d\"}\n",
-			i % 2, i % 7, rand() < 0.001 ? "-1" : sprintf("%.4f", p), rand() * 3 + 0.000001, t - int(rand() * 3000), id } }' >"$AP_P_DIR/../kill.$$.ndjson"
-tape=$AP_P_DIR/../kill.$$.ndjson
+			i % 2, i % 7, rand() < 0.001 ? "-1" : sprintf("%.4f", p), rand() * 3 + 0.000001, t - int(rand() * 3000), id } }' >"$AP_P_DIR.ndjson"
+tape=$AP_P_DIR.ndjson
 trap 'pipe_done; rm -f "$tape"' EXIT
 
 # --- undisturbed ------------------------------------------------------------
@@ -34,7 +34,9 @@ check "disturbed: pipeline comes up" pipe_up -o supervisor.backoff_max_ms=2000
 	cuts=0
 	echo 0 >"$AP_P_DIR/cuts"
 	while [ $cuts -lt "$kills" ]; do
-		replay "$tape" --format ndjson --close --speed $speed >"$AP_P_DIR/replay.out" 2>&1 &
+		# The program itself, no function: $! of a function is a shell's, and the program would outlive it.
+		"$AP_BIN/ap-ingest" -c "$AP_P_DIR/alphapulse.conf" --replay "$tape" --format ndjson --close --speed $speed \
+			>"$AP_P_DIR/replay.out" 2>&1 &
 		r=$!
 		sleep "$(awk -v s="$cuts" 'BEGIN { srand(s); rand(); printf "%.2f", 0.5 + rand() * 4 }')"
 		kill -9 $r 2>/dev/null && cuts=$((cuts + 1))
