@@ -228,7 +228,8 @@ local function commit_parse(keys, argv)
 	return c
 end
 
--- Gives each output its id and q. Returns the HSET arguments for the seq hash, or nil and the stream whose id is too low.
+-- Gives each output its id and q. An id that is not above the stream's last one is raised: continuations of one input entry may
+-- have taken the ids of the next. Returns the HSET arguments for the seq hash and the last q.
 local function commit_number(keys, c)
 	local last, set, q = {}, {}, 0
 	for _, o in ipairs(c.outs) do
@@ -241,9 +242,6 @@ local function commit_number(keys, c)
 			last[o.name] = l
 		end
 		if not above(o.ms, o.seq, l.ms, l.seq) then
-			if o.name ~= 'reject' then
-				return nil, o.name
-			end
 			o.ms, o.seq = l.ms, l.seq + 1
 		end
 		l.ms, l.seq, l.q, l.n = o.ms, o.seq, l.q + 1, l.n + o.n
@@ -310,9 +308,6 @@ local function commit(keys, argv)
 		return { 'GAP', stored_q }
 	end
 	local seqs, q = commit_number(keys, c)
-	if not seqs then
-		return { 'BADID', q }
-	end
 	local taken = commit_taken(keys, argv, c, st[3])
 	for _, o in ipairs(c.outs) do
 		add(keys[4 + o.which], o.name, id_text(o.ms, o.seq), o.q, o.n, o.t, o.body, o.maxlen)
