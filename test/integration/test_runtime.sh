@@ -161,9 +161,10 @@ sleep 0.5
 ahead=$(($(rcli hget 'ap:{0}:seq' tick:n)))
 behind=$(($(rcli hget 'ap:{0}:seq' raw:n) - $(state_n)))
 [ "$behind" -gt 0 ]; result $? "a stage stops reading when what it wrote is not read"
+stopped_at=$(state_n)
 rcli hset 'ap:{0}:state:candle' n "$ahead" >/dev/null
 rcli hset 'ap:{1}:state:candle' n 1000000 >/dev/null
-wait_for 30 moved "$(state_n)"; result $? "and goes on when its reader has caught up"
+wait_for 30 moved "$stopped_at"; result $? "and goes on when its reader has caught up"
 kill -TERM "$sixth"; wait "$sixth"; [ $? -eq 0 ]; result $? "SIGTERM while held back ends with 0"
 echo "1..$t_no"
 exit "${AP_T_BAD:-0}"
