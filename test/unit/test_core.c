@@ -12,6 +12,7 @@
 #include "common/core/buf.h"
 #include "common/core/hist.h"
 #include "common/core/log.h"
+#include "common/core/origin.h"
 #include "common/core/part.h"
 #include "common/core/recjson.h"
 #include "common/core/stage.h"
@@ -261,6 +262,35 @@ static void a_record_is_one_json_object(void **state)
 	ap_buf_done(&b);
 }
 
+static void origins_are_what_they_always_were(void **state)
+{
+	static const struct {
+		const char *producer;
+		uint32_t tag;
+		uint64_t seq, origin;
+		const char *field;
+	} t[] = {
+		{ "", 0xd394c2, 0, 0xd394c20000000000, "producer:d394c2" },
+		{ "host-a", 0x1dd03e, 1, 0x1dd03e0000000001, "producer:1dd03e" },
+		{ "sim-history", 0xac7ac9, 57000, 0xac7ac9000000dea8, "producer:ac7ac9" },
+		{ "replay:0123456789abcdef0123456789abcdef", 0xd3b575, AP_ORIGIN_SEQ_MAX, 0xd3b575ffffffffff, "producer:d3b575" },
+	};
+	char field[AP_ORIGIN_FIELD];
+
+	(void)state;
+	for (size_t i = 0; i < LEN(t); i++) {
+		assert_int_equal(ap_origin_tag(ap_str_c(t[i].producer)), t[i].tag);
+		assert_int_equal(ap_origin_make(t[i].tag, t[i].seq), t[i].origin);
+		assert_int_equal(ap_origin_tag_of(t[i].origin), t[i].tag);
+		assert_int_equal(ap_origin_seq_of(t[i].origin), t[i].seq);
+		ap_origin_field(t[i].tag, field);
+		assert_string_equal(field, t[i].field);
+	}
+	ap_origin_field(0xab, field);
+	assert_string_equal(field, "producer:0000ab");
+	assert_int_equal(ap_origin_tag((ap_str){ 0 }), ap_origin_tag(ap_str_c("")));
+}
+
 static void streams_are_found_by_their_names(void **state)
 {
 	enum ap_stream s;
@@ -294,6 +324,7 @@ int main(void)
 		cmocka_unit_test(json_strings_are_valid_whatever_the_bytes),
 		cmocka_unit_test(json_doubles_read_back_the_same),
 		cmocka_unit_test(a_record_is_one_json_object),
+		cmocka_unit_test(origins_are_what_they_always_were),
 		cmocka_unit_test(streams_are_found_by_their_names),
 	};
 
