@@ -84,9 +84,11 @@ static bool setting_take(struct ap_conf *c, const char *section, const config_se
 		return false;
 	}
 	ap_buf_clear(b);
-	if (o->type == AP_OPT_LIST ? !json_text(s, b, 0) : !scalar_text(s, b)) {
+	/* A list may also be the text that -o and the environment take: so it stands in a file that a program has written. */
+	bool list = o->type == AP_OPT_LIST && config_setting_type(s) != CONFIG_TYPE_STRING;
+	if (list ? !json_text(s, b, 0) : !scalar_text(s, b)) {
 		snprintf(err, errlen, "%s is %s", dotted,
-			 o->type == AP_OPT_LIST ? "nested too deeply" : "a list or a group; it must be a single value");
+			 list ? "nested too deeply" : "a list or a group; it must be a single value");
 		return false;
 	}
 	if (b->full) {

@@ -106,6 +106,17 @@ static void a_list_where_one_value_belongs_is_an_error(void **s)
 	refused("candle = { fill = [ \"none\" ]; };\n", "candle.fill is a list or a group");
 }
 
+static void a_list_may_be_given_as_the_text_of_one(void **s)
+{
+	struct ap_conf c;
+
+	(void)s;
+	assert_true(text(&c, "candle = { bars = \"[{\\\"kind\\\":\\\"tick\\\",\\\"size\\\":1}]\"; };\n"));
+	assert_string_equal(c.candle_bars, "[{\"kind\":\"tick\",\"size\":1}]");
+	ap_conf_done(&c);
+	refused("candle = { bars = \"tick\"; };\n", "a.conf:1: candle.bars = 'tick': a list is needed");
+}
+
 static void a_file_that_is_not_there_is_an_error_with_its_name(void **s)
 {
 	struct ap_conf c;
@@ -446,6 +457,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_libconfig_is_an_error_with_the_line),
 		cmocka_unit_test(an_option_outside_of_a_section_is_an_error),
 		cmocka_unit_test(a_list_where_one_value_belongs_is_an_error),
+		cmocka_unit_test(a_list_may_be_given_as_the_text_of_one),
 		cmocka_unit_test(a_file_that_is_not_there_is_an_error_with_its_name),
 		cmocka_unit_test(the_environment_sets_options_and_leaves_other_names_alone),
 		cmocka_unit_test(an_assignment_needs_a_name_that_exists_and_an_equal_sign),
