@@ -171,6 +171,9 @@ $(FUZZONCE): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/test/fuzz/once.o $(TESTLIB) $(BUI
 # Tests of whole processes, against real servers: scripts that print TAP. They find the programs in AP_BIN
 # and the small tools in AP_TOOLS.
 SCRIPTS := $(sort $(wildcard test/integration/test_*.sh test/e2e/test_*.sh))
+# Faults injected into a running pipeline: once each in `make test`, except those that say they are slow; 20 times each in `make faults`.
+FAULTS  := $(sort $(wildcard test/faults/f[0-9]*.sh))
+FAULTS_ONCE := $(if $(FAULTS),$(sort $(shell grep -L '^\# slow: ' $(FAULTS))))
 export AP_BIN = $(abspath $(BIN))
 export AP_TOOLS = $(abspath $(BUILD))/test/tools
 export AP_BUILD = $(abspath $(BUILD))
@@ -178,7 +181,7 @@ export AP_BUILD = $(abspath $(BUILD))
 # Every C file there is, compiled and not linked: what a compiler has to say of all of them.
 OBJECTS := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard common/*/*.c stages/*/*.c supervisor/*.c tools/*.c tools/*/*.c test/*/*.c)))
 
-.PHONY: unit test-golden test test-programs gens benches objects
+.PHONY: unit test-golden test test-programs gens benches objects faults
 objects: $(OBJECTS) $(IO)
 gens: $(GENS)
 benches: $(BENCHES)
@@ -190,7 +193,11 @@ test-programs: all $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(TOOLS) $(GENS)
 test:
 	tools/deps build run test
 	$(MAKE) -j$(JOBS) test-programs
-	test/run $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(SCRIPTS)
+	test/run $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(SCRIPTS) $(FAULTS_ONCE)
+faults:
+	tools/deps build run test
+	$(MAKE) -j$(JOBS) all $(TOOLS)
+	test/faults/run $(FAULTS)
 
 # --- fuzzing: make fuzz [FUZZ_S=seconds for each target] [FUZZ=fuzz_wire] ----
 FUZZ_S ?= 60
@@ -214,6 +221,7 @@ docs: $(GENS)
 	$(BUILD)/tools/gen-conf man > etc/alphapulse.conf.5
 	if [ -x $(BUILD)/tools/gen-indicators-doc ]; then $(BUILD)/tools/gen-indicators-doc > docs/indicators.md; fi
 	if [ -x $(BUILD)/tools/gen-signals-doc ]; then $(BUILD)/tools/gen-signals-doc > docs/signals.md; fi
+	test/faults/report > docs/faults.md
 run:
 	tools/deps build run
 	$(MAKE) -j$(JOBS) all
