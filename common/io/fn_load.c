@@ -23,6 +23,8 @@ struct ensure {
 	unsigned open;          /* replies that have not come */
 	const char *why;        /* the first thing that was wrong */
 	bool any;               /* a partition has streams */
+	bool marked;            /* every partition had been marked with the data set's id before */
+	char id[37];            /* the data set's */
 };
 
 ap_str ap_fn_text(void)
@@ -64,6 +66,51 @@ bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx)
 	return true;
 }
 
+static void noted_cb(void *ctx, const redisReply *reply)
+{
+	ensure_done(ctx, reply == NULL ? "connection_lost" : reply->type != REDIS_REPLY_INTEGER ? "dataset_refused" : NULL);
+}
+
+/* Field `ds` of one partition's `seq`. */
+static void mark_cb(void *ctx, const redisReply *reply)
+{
+	struct ensure *e = ctx;
+
+	if (reply == NULL)
+		e->why = "connection_lost";
+	else if (reply->type == REDIS_REPLY_ERROR)
+		e->why = "dataset_refused";
+	else if (reply->type == REDIS_REPLY_NIL)
+		e->why = "partition_missing";
+	else if (reply->type == REDIS_REPLY_STRING && strcmp(reply->str, e->id) != 0)
+		e->why = "partition_of_another_dataset";
+	if (--e->open > 0)
+		return;
+	if (e->why != NULL || e->marked)
+		ensure_done(e, e->why);
+	else if (!ap_redis_sendf(e->r, noted_cb, e, "HSET ap:dataset marked 1"))
+		ensure_done(e, "connection_lost");
+}
+
+/*
+ * The data set's id stands in every partition too, so that a node that holds other partitions' keys, or none, is noticed. Once
+ * all have it (`marked`), one that lacks it has been emptied.
+ */
+static void mark(struct ensure *e, ap_str id)
+{
+	snprintf(e->id, sizeof e->id, "%.*s", (int)id.len, id.p);
+	for (unsigned p = 0; p < e->parts; p++) {
+		if (!e->marked) {
+			ap_redis_sendf(e->r, NULL, NULL, "HSETNX ap:{%u}:seq ds %s", p, e->id);
+			ap_redis_sendf(e->r, NULL, NULL, "HSETNX ap:{%u}:seq parts %u", p, e->parts);
+		}
+		if (ap_redis_sendf(e->r, mark_cb, e, "HGET ap:{%u}:seq ds", p))
+			e->open++;
+	}
+	if (e->open == 0)
+		ensure_done(e, "connection_lost");
+}
+
 static void made_cb(void *ctx, const redisReply *reply)
 {
 	struct ensure *e = ctx;
@@ -72,8 +119,10 @@ static void made_cb(void *ctx, const redisReply *reply)
 		ensure_done(e, "connection_lost");
 	else if (strcmp(ap_reply_word(reply), "OK") != 0)
 		ensure_done(e, "dataset_refused");
+	else if (ap_reply_u64(reply, 2, 0) != e->parts)
+		ensure_done(e, "other_partitions");
 	else
-		ensure_done(e, ap_reply_u64(reply, 2, 0) == e->parts ? NULL : "other_partitions");
+		mark(e, ap_reply_text(reply, 1));
 }
 
 static void uuid_make(char out[37])
@@ -123,7 +172,11 @@ static void seen_cb(void *ctx, const redisReply *reply)
 		return;
 	}
 	if (ap_reply_text(reply, 0).len > 0) {
-		ensure_done(e, ap_reply_u64(reply, 1, 0) == e->parts ? NULL : "other_partitions");
+		e->marked = ap_reply_text(reply, 2).len > 0;
+		if (ap_reply_u64(reply, 1, 0) == e->parts)
+			mark(e, ap_reply_text(reply, 0));
+		else
+			ensure_done(e, "other_partitions");
 		return;
 	}
 	for (unsigned p = 0; p < e->parts; p++)
@@ -138,7 +191,7 @@ bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, v
 	if (!ap_redis_is_up(r))
 		return false;
 	struct ensure *e = ensure_new(r, parts, done, ctx);
-	if (!ap_redis_sendf(r, seen_cb, e, "HMGET ap:dataset id parts")) {
+	if (!ap_redis_sendf(r, seen_cb, e, "HMGET ap:dataset id parts marked")) {
 		free(e);
 		return false;
 	}

@@ -55,6 +55,7 @@ struct ap_redis {
 	size_t args_left;               /* of the command being put together */
 	char db[12];                    /* "" or the number to SELECT */
 	char where[128];                /* for log lines: no secret */
+	char identity[24];              /* the hash that names the data set */
 
 	enum state state;
 	int fd;
@@ -623,8 +624,8 @@ static bool auth_send(struct ap_redis *r)
 static void check_start(struct ap_redis *r)
 {
 	static const char *const role[] = { "ROLE" }, *const ping[] = { "PING" },
-		*const version[] = { "FCALL_RO", "ap_version_v1", "0" },
-		*const dataset[] = { "HMGET", "ap:dataset", "id", "parts" };
+		*const version[] = { "FCALL_RO", "ap_version_v1", "0" };
+	const char *const dataset[] = { "HMGET", r->identity, strcmp(r->identity, "ap:dataset") == 0 ? "id" : "ds", "parts" };
 	const char *sel[] = { "SELECT", r->db };
 
 	if (!auth_send(r))
@@ -702,8 +703,8 @@ static bool target_set(struct ap_redis *r, char *err, size_t errlen)
 	return false;
 }
 
-struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
-			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
+static struct ap_redis *redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				  const char *identity, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
 {
 	struct ap_redis *r = calloc(1, sizeof *r);
 
@@ -719,6 +720,7 @@ struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const st
 		r->ev = *ev;
 	r->ctx = ctx;
 	r->fd = -1;
+	snprintf(r->identity, sizeof r->identity, "%s", identity);
 	ap_buf_init(&r->out, AP_REDIS_OUT_MAX);
 	if (!target_set(r, err, errlen)) {
 		free(r);
@@ -731,6 +733,21 @@ struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const st
 	r->rd.data = r->wr.data = r->timer.data = r->flush.data = r;
 	timer_set(r, 0);
 	return r;
+}
+
+struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
+{
+	return redis_new(loop, log, conf, check, "ap:dataset", ev, ctx, err, errlen);
+}
+
+struct ap_redis *ap_redis_new_part(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				   unsigned part, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
+{
+	char identity[24];
+
+	snprintf(identity, sizeof identity, "ap:{%u}:seq", part);
+	return redis_new(loop, log, conf, check, identity, ev, ctx, err, errlen);
 }
 
 bool ap_redis_is_up(const struct ap_redis *r)

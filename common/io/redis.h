@@ -40,6 +40,12 @@ enum ap_redis_check {
 /* Starts connecting. conf must outlive it. NULL: the URL is unusable, reason in err. */
 struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
+/*
+ * The same for the keys of one partition: its data set check asks the partition itself (`ap:{p}:seq`, fields ds and parts), and
+ * where partitions lie on several servers it goes to the one that has this.
+ */
+struct ap_redis *ap_redis_new_part(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				   unsigned part, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
 /* Closes it. Outstanding commands are not answered. May be called from any of its callbacks. */
 void ap_redis_free(struct ap_redis *r);
 bool ap_redis_is_up(const struct ap_redis *r);

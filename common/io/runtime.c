@@ -604,7 +604,7 @@ static bool part_init(struct part *p, struct runtime *rt, unsigned i, char *err,
 	p->timer.data = p->renew.data = p->watch.data = p;
 	ev_timer_start(rt->app.loop, &p->renew);
 	ev_timer_start(rt->app.loop, &p->watch);
-	p->redis = ap_redis_new(rt->app.loop, &rt->app.log, &rt->app.conf, AP_REDIS_DATASET, &redis_events, p, err, errlen);
+	p->redis = ap_redis_new_part(rt->app.loop, &rt->app.log, &rt->app.conf, AP_REDIS_DATASET, i, &redis_events, p, err, errlen);
 	return p->redis != NULL;
 }
 

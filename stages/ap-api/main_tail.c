@@ -281,7 +281,7 @@ bool api_tails_start(struct api *a, char *err, size_t errlen)
 		t->part = p;
 		for (unsigned i = 0; i < SOURCES; i++)
 			snprintf(t->key[i], sizeof t->key[i], "ap:{%u}:%s", p, ap_stream_name(sources[i].stream));
-		t->redis = ap_redis_new(a->app.loop, &a->app.log, &a->app.conf, AP_REDIS_DATASET, &ev, t, err, errlen);
+		t->redis = ap_redis_new_part(a->app.loop, &a->app.log, &a->app.conf, AP_REDIS_DATASET, p, &ev, t, err, errlen);
 		if (t->redis == NULL)
 			return false;
 	}

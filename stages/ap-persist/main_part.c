@@ -454,7 +454,8 @@ bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
 		else
 			snprintf(st->key, sizeof st->key, "ap:{%d}:%s", p, map_stream_name(i));
 	}
-	pt->redis = ap_redis_new(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, &events, pt, err, errlen);
+	pt->redis = p < 0 ? ap_redis_new(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, &events, pt, err, errlen)
+			  : ap_redis_new_part(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, (unsigned)p, &events, pt, err, errlen);
 	return pt->redis != NULL;
 }
 

@@ -230,6 +230,19 @@ static void it_connects_checks_and_says_up_once(void **s)
 	assert_int_equal(cli.downs, 0);
 }
 
+static void a_partition_s_connection_asks_the_partition_for_the_data_set(void **s)
+{
+	static const struct ap_redis_events ev = { up, down };
+	char err[200] = "";
+
+	(void)s;
+	cli.r = ap_redis_new_part(srv.loop, &cli.log, &cli.conf, AP_REDIS_DATASET, 3, &ev, NULL, err, sizeof err);
+	assert_non_null(cli.r);
+	UNTIL(cli.ups == 1);
+	assert_string_equal(srv.seen, "ROLE\nFCALL_RO ap_version_v1 0\nHMGET ap:{3}:seq ds parts\nPING\n");
+	assert_string_equal(ap_redis_dataset(cli.r), DATASET);
+}
+
 static void commands_are_answered_in_order(void **s)
 {
 	(void)s;
@@ -604,7 +617,8 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(it_connects_checks_and_says_up_once), T(commands_are_answered_in_order), T(nothing_is_sent_while_it_is_not_up),
+		T(it_connects_checks_and_says_up_once),
+		T(a_partition_s_connection_asks_the_partition_for_the_data_set), T(commands_are_answered_in_order), T(nothing_is_sent_while_it_is_not_up),
 		T(a_reply_that_does_not_come_is_null_at_the_deadline_then_down_then_up_again),
 		T(a_blocking_command_has_its_own_time_beside_the_deadline), T(a_closed_connection_answers_everything_with_null),
 		T(a_replica_is_refused), T(missing_functions_are_refused), T(another_version_of_the_functions_is_refused),

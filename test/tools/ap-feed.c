@@ -218,6 +218,8 @@ static void setup(void)
 	ap_str fn = ap_fn_text();
 	check(redisCommand(redis, "FUNCTION LOAD REPLACE %b", fn.p, fn.len), "FUNCTION LOAD");
 	check(redisCommand(redis, "HSET ap:dataset id 11111111-2222-3333-4444-555555555555 parts %u created 2026-01-01T00:00:00Z", parts), "HSET");
+	for (unsigned p = 0; p < parts; p++)
+		check(redisCommand(redis, "HSET ap:{%u}:seq ds 11111111-2222-3333-4444-555555555555 parts %u", p, parts), "HSET");
 }
 
 int main(int argc, char **argv)

@@ -43,6 +43,8 @@ static void init(redisContext *c, int parts)
 
 	done(c, redisCommand(c, "FUNCTION LOAD REPLACE %b", fn.p, fn.len));
 	done(c, redisCommand(c, "FCALL ap_dataset_v1 1 ap:dataset 6f1f3c1e-0000-4000-8000-000000000001 %d 2026-01-01T00:00:00Z", parts));
+	for (int p = 0; p < parts; p++)
+		done(c, redisCommand(c, "HSET ap:{%d}:seq ds 6f1f3c1e-0000-4000-8000-000000000001 parts %d", p, parts));
 }
 
 struct frame {

@@ -132,6 +132,9 @@ static int prepare_redis(struct ctl *c, char id[64])
 	if (p.why != NULL && strcmp(p.why, "dataset_missing") == 0)
 		return ctl_fail(AP_EX_MISTAKE, "the Redis at %s holds streams but no identity (ap:dataset): a wrong or half-emptied server",
 				c->app.conf.redis_url);
+	if (p.why != NULL && strncmp(p.why, "partition_", 10) == 0)
+		return ctl_fail(AP_EX_MISTAKE, "%s: a partition at %s does not carry the data set's id: its server was emptied, or is another one",
+				p.why, c->app.conf.redis_url);
 	return ctl_fail(AP_EX_AGAIN, "Redis at %s: %s", c->app.conf.redis_url, p.why != NULL ? p.why : "interrupted");
 }
 
