@@ -44,15 +44,23 @@ static struct ap_frame *frame_new(struct ap_fold *f, enum ap_stream to, uint64_t
 		f->frames = p;
 		f->cap_frames = cap;
 	}
-	assert(f->cont[to] < AP_FOLD_CONT);     /* the law `bounded` */
+	assert(f->begun < AP_FOLD_FRAMES);      /* the law `bounded` */
+	f->begun++;
 	struct ap_frame *fr = &f->frames[f->n_frames++];
 	*fr = (struct ap_frame){ .to = to, .id = { f->id.ms, f->id.seq + f->cont[to]++ }, .t_ms = t_ms, .off = f->bytes[to].len };
 	f->open[to] = f->n_frames;
 	return fr;
 }
 
+/* A revised candle makes its reader tell those behind it again: a frame must not ask for more than one commit holds. */
+static uint32_t weight_of(const struct ap_rec *rec)
+{
+	return rec->kind == AP_CANDLE && rec->u.candle.revision > 0 ? AP_REVISED_WEIGHT : 1;
+}
+
 static void fold_put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 {
+	const uint32_t weight = weight_of(rec);
 	struct ap_fold *f = (struct ap_fold *)out;
 	struct ap_buf *b = &f->bytes[to];
 	struct ap_frame *fr = f->open[to] == 0 ? NULL : &f->frames[f->open[to] - 1];
@@ -61,11 +69,12 @@ static void fold_put(struct ap_out *out, enum ap_stream to, const struct ap_rec 
 	/* The encoder's own length decides, not its upper bound: frames fill up, and equal outputs have equal cuts. */
 	bool ok = ap_wire_put(b, rec);
 	assert(ok && b->len - before <= AP_FRAME_BYTES);
-	if (fr == NULL || fr->n == AP_FRAME_RECS || b->len - fr->off > AP_FRAME_BYTES) {
+	if (fr == NULL || fr->weight + weight > AP_FRAME_RECS || b->len - fr->off > AP_FRAME_BYTES) {
 		fr = frame_new(f, to, ap_rec_t_ms(rec));
 		fr->off = before;
 	}
 	fr->n++;
+	fr->weight += weight;
 	fr->len = b->len - fr->off;
 	f->count.records_out++;
 }
@@ -80,6 +89,7 @@ static void entry_begin(struct ap_fold *f, ap_id id)
 	f->id = id;
 	memset(f->open, 0, sizeof f->open);
 	memset(f->cont, 0, sizeof f->cont);
+	f->begun = 0;
 	f->count.entries++;
 }
 

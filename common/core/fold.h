@@ -10,13 +10,18 @@
 #include "stage.h"
 #include "wire.h"
 
-enum { AP_FOLD_CONT = AP_ID_STEP };     /* frames of one stream for one entry, at most */
+/*
+ * Frames of one entry, in all streams together, at most: with what waits already (runtime_work.c) one commit holds them.
+ * Frames of a stream beyond AP_ID_STEP take ids that look like those of the next raw entry; the commit raises its ids.
+ */
+enum { AP_FOLD_FRAMES = 768 };
 
 /* A body that waits to be handed over. */
 struct ap_frame {
 	enum ap_stream to;
 	ap_id id;
 	uint32_t n;             /* records */
+	uint32_t weight;        /* of them, as AP_FRAME_RECS counts it */
 	uint64_t t_ms;          /* event time of the first */
 	size_t off, len;        /* of its bytes in bytes[to] */
 };
@@ -36,6 +41,7 @@ struct ap_fold {
 	size_t n_frames, cap_frames;
 	size_t open[AP_S_N];    /* 1 + index of the frame that the present entry fills; 0: none */
 	uint32_t cont[AP_S_N];  /* frames begun for the present entry */
+	uint32_t begun;         /* of all streams */
 	ap_id id;               /* of the present entry */
 	ap_ts live_beat;        /* newest live beat since the last ap_fold_clear; 0: none */
 	struct ap_buf sets, dels;       /* length-prefixed texts: field, value, field, value ...; field ... */

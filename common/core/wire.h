@@ -17,6 +17,7 @@
 enum {
 	AP_WIRE_V = 1,                  /* field `v` of every entry */
 	AP_FRAME_RECS = 512,            /* records in a frame, at most */
+	AP_REVISED_WEIGHT = 16,         /* a revised candle in a frame we write counts as this many */
 	AP_FRAME_BYTES = 256 * 1024,    /* bytes of a body, at most */
 };
 

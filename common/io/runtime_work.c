@@ -8,7 +8,8 @@
 #include "runtime_part.h"
 
 enum {
-	FRAMES_CUT = 512,               /* frames after which the rest of a reply waits for the next commit */
+	FRAMES_MAX = 1024,              /* outputs of one commit (schema/streams.md) */
+	FRAMES_CUT = FRAMES_MAX - AP_FOLD_FRAMES,       /* frames after which the rest of a reply waits for the next commit */
 	BYTES_CUT = 16 * 1024 * 1024,   /* bytes of outputs, likewise */
 };
 

@@ -29,7 +29,7 @@
 enum {
 	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
 	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
-	/* An entry has room for 64 frames of 512 records; these, and what its own 512 trades put, stay below. */
+	/* An entry has room for AP_FOLD_FRAMES frames, of 32 revised candles each; these, and what its own 512 trades put, stay below. */
 	CANDLE_EMIT_MAX = 16000,        /* final candles one beat may put; what is due beyond waits for the next */
 	CANDLE_LIVE_MAX = 6000,         /* larger forming candles one beat may put; further ones wait for news */
 	CANDLE_LIVE_SERIES = 16,        /* an entry of so few series tells their larger forming candles at once */

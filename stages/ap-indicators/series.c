@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "common/core/wire.h"
 #include "stages/ap-indicators/pack.h"
 #include "stages/ap-indicators/series.h"
+
+_Static_assert((int)IND_REWIND <= (int)AP_REVISED_WEIGHT, "a revised candle makes no more candles told than its weight in a frame says");
 
 enum { VERSION = 2, HEAD = 3, PACKED = 9, SUM = 8 };
 

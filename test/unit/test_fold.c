@@ -21,6 +21,7 @@ struct echo {
 static unsigned copies = 1;
 static size_t payload_len = 3;
 static unsigned flushes;
+static bool revised;            /* the copies are revised candles instead */
 
 static void *echo_open(const struct ap_conf *conf, char *err, size_t errlen)
 {
@@ -39,7 +40,12 @@ static enum ap_verdict echo_step(void *st, const struct ap_rec *rec, struct ap_o
 
 	memset(name, 'x', sizeof name);
 	e->n++;
-	to.u.raw = (struct ap_raw){ .source = ap_str_c("abc"), .payload = ap_str_n(name, payload_len), .recv = rec->u.beat.ts };
+	if (revised) {
+		to.kind = AP_CANDLE;
+		to.u.candle = (struct ap_candle){ .source = ap_str_c("abc"), .symbol = ap_str_c("A-B"), .tf = ap_str_c("1m"), .state = AP_REVISED, .revision = 1 };
+	} else {
+		to.u.raw = (struct ap_raw){ .source = ap_str_c("abc"), .payload = ap_str_n(name, payload_len), .recv = rec->u.beat.ts };
+	}
 	for (unsigned i = 0; i < copies; i++)
 		ap_out_put(out, AP_S_TICK, &to);
 	return AP_V_TAKEN;
@@ -86,7 +92,7 @@ static int setup(void **s)
 	char err[100];
 
 	(void)s;
-	copies = 1, payload_len = 3, flushes = 0;
+	copies = 1, payload_len = 3, flushes = 0, revised = false;
 	return ap_fold_init(&fold, &echo, NULL, err, sizeof err) ? 0 : -1;
 }
 
@@ -349,6 +355,26 @@ static void every_kind_has_an_event_time(void **s)
 	assert_int_equal(ap_rec_t_ms(&r), 4);
 }
 
+/* Each makes the reader tell up to sixteen candles anew: a frame asks for no more of them than 512 plain ones do. */
+static void a_frame_holds_32_revised_candles(void **s)
+{
+	(void)s;
+	revised = true;
+	entry((ap_id){ 5, 0 }, 70);
+	const uint32_t n[] = { 32, 32, 6 };
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(frame_of(AP_S_TICK, i)->n, n[i]);
+}
+
+static void an_entry_may_fill_more_frames_than_it_has_ids(void **s)
+{
+	(void)s;
+	copies = 512;
+	entry((ap_id){ 5, 0 }, 200);
+	assert_int_equal(fold.n_frames, 201);           /* and that of the flush */
+	assert_int_equal(frame_of(AP_S_TICK, 199)->id.seq, 199);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -359,7 +385,7 @@ int main(void)
 		T(more_records_announced_than_there_are_is_bad), T(a_huge_poison_is_cut_to_what_a_record_may_hold), T(an_entry_that_kills_is_rejected_record_by_record),
 		T(state_changes_come_out_as_texts_with_their_prefix), T(clear_forgets_what_was_handed_over),
 		T(the_newest_live_beat_is_remembered), T(a_single_record_is_an_entry_of_its_own), T(a_configuration_error_is_a_sentence),
-		T(every_kind_has_an_event_time),
+		T(every_kind_has_an_event_time), T(a_frame_holds_32_revised_candles), T(an_entry_may_fill_more_frames_than_it_has_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

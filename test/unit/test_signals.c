@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/core/fold.h"
 #include "common/core/json.h"
 #include "stages/ap-indicators/indicators.h"
 #include "stages/ap-indicators/plan.h"
@@ -660,6 +661,76 @@ static void patterns_go_on_where_only_the_rules_are_others(void **unused)
 	ap_conf_done(&second);
 }
 
+/* --- bounds ------------------------------------------------------------------------------------- */
+
+/* Four moving averages of each period from 2 to 26. */
+static char *hundred_values(void)
+{
+	static const char *const source[] = { "open", "high", "low", "close" };
+	char *list = calloc(1, 16384), *p = list;
+
+	for (int period = 2; period <= 26; period++)
+		for (int i = 0; i < 4; i++)
+			p += snprintf(p, 100, "%s{\"name\":\"SMA\",\"period\":%d,\"source\":\"%s\"}", p == list ? "[" : ",", period, source[i]);
+	(void)snprintf(p, 2, "]");
+	return list;
+}
+
+static uint32_t records_in(const struct ap_fold *f, enum ap_stream to)
+{
+	uint32_t n = 0;
+
+	for (size_t i = 0; i < f->n_frames; i++)
+		n += f->frames[i].to == to ? f->frames[i].n : 0;
+	return n;
+}
+
+static void candles_fold(struct ap_fold *f, uint64_t seq, const struct ap_candle *c, uint32_t n)
+{
+	const char *why = NULL;
+	struct ap_buf body;
+
+	ap_buf_init(&body, AP_FRAME_BYTES);
+	for (uint32_t i = 0; i < n; i++) {
+		const struct ap_rec rec = { .kind = AP_CANDLE, .u.candle = c[i] };
+
+		assert_true(ap_wire_put(&body, &rec));
+	}
+	assert_true(ap_fold_entry(f, (ap_id){ 1, seq }, n, ap_buf_view(&body), &why));
+	ap_buf_done(&body);
+}
+
+static void an_entry_full_of_revised_candles_is_told_to_its_end(void **state)
+{
+	enum { OLD = 40, BACK = 16, TOLD = AP_FRAME_RECS * BACK };
+	static struct ap_candle c[OLD], again[AP_FRAME_RECS];
+	char *list = hundred_values(), err[300] = "";
+	const struct words w[] = { { "indicators.list", list }, { "indicators.patterns", "none" }, { "indicators.default_rules", "off" }, { NULL, NULL } };
+	struct ap_conf conf;
+	struct ap_fold f;
+
+	(void)state;
+	conf_of(&conf, w);
+	if (!ap_fold_init(&f, &ap_indicators_stage, &conf, err, sizeof err))
+		fail_msg("%s", err);
+	market(c, OLD, 9);
+	candles_fold(&f, 0, c, OLD);
+	ap_fold_clear(&f);
+	for (uint32_t i = 0; i < AP_FRAME_RECS; i++) {
+		again[i] = c[OLD - BACK];
+		again[i].state = AP_REVISED;
+		again[i].revision = i + 1;
+	}
+	candles_fold(&f, AP_ID_STEP, again, AP_FRAME_RECS);
+	assert_int_equal(records_in(&f, AP_S_INDICATOR), TOLD);
+	assert_true(f.n_frames > AP_ID_STEP);           /* more than ids that are the entry's own */
+	for (size_t i = 1; i < f.n_frames; i++)
+		assert_int_equal(f.frames[i].id.seq, f.frames[i - 1].id.seq + 1);
+	ap_fold_done(&f);
+	ap_conf_done(&conf);
+	free(list);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -676,6 +747,7 @@ int main(void)
 		cmocka_unit_test(the_saved_state_of_a_series_with_everything_on_takes_four_kilobytes),
 		cmocka_unit_test(a_state_saved_with_other_settings_goes_on_from_its_candles),
 		cmocka_unit_test(patterns_go_on_where_only_the_rules_are_others),
+		cmocka_unit_test(an_entry_full_of_revised_candles_is_told_to_its_end),
 	};
 
 	return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
