@@ -24,7 +24,9 @@ CREATE TABLE sink_cursors (
 	PRIMARY KEY (dataset, partition, stream)
 ) WITH (fillfactor = 50);
 
--- What sources sent, as it came. message_id: entry id and place in the entry, unique within a partition.
+-- What sources sent, as it came. message_id: entry id and place in the entry, unique within a partition. A message that is published again
+-- (Redis was lost and refilled from the journals) has another one, but the same origin: the producer's tag and the number in its journal, 64 bits.
+-- Of a message that came without, a number made from the entry's id, below 2^40.
 CREATE TABLE stream_messages (
 	message_id  text        NOT NULL,
 	stream_key  text        NOT NULL,
@@ -34,13 +36,14 @@ CREATE TABLE stream_messages (
 	partition   integer     NOT NULL,
 	priority    integer     NOT NULL,           -- 1 trades, 2 quotes, 3 the rest: the smaller, the more urgent
 	data        jsonb       NOT NULL,           -- the payload; a string when it is not JSON
+	origin      bigint      NOT NULL,
 	timestamp   timestamptz NOT NULL,           -- when it was received
 	created_at  timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (timestamp);
-CREATE UNIQUE INDEX stream_messages_key ON stream_messages (timestamp, partition, message_id);
+CREATE UNIQUE INDEX stream_messages_key ON stream_messages (timestamp, partition, origin);
 
 -- What became of it: one row per trade, quote or reject. record_key tells rows of one instant apart: the trade id
--- where a valid trade has one (so the same trade sent again meets itself), else partition, message and place.
+-- where a valid trade has one (so the same trade sent again meets itself), else origin, place and status.
 CREATE TABLE normalized_data (
 	original_message_id text        NOT NULL,
 	source              text        NOT NULL,
@@ -57,6 +60,7 @@ CREATE TABLE normalized_data (
 	validation_errors   jsonb,                  -- [{"reason", "detail", "stage"}]
 	metadata            jsonb,                  -- {"venue_symbol"}
 	record_key          text        NOT NULL,
+	origin              bigint      NOT NULL,   -- of the message
 	timestamp           timestamptz NOT NULL,
 	created_at          timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (timestamp);
@@ -128,10 +132,11 @@ CREATE TABLE processing_results (
 	errors               jsonb       NOT NULL,
 	metadata             jsonb,
 	partition            integer     NOT NULL,
-	timestamp            timestamptz NOT NULL,  -- the entry id's
+	origin               bigint      NOT NULL,
+	timestamp            timestamptz NOT NULL,  -- when it was received
 	created_at           timestamptz NOT NULL DEFAULT now()
 ) PARTITION BY RANGE (timestamp);
-CREATE UNIQUE INDEX processing_results_key ON processing_results (timestamp, partition, message_id);
+CREATE UNIQUE INDEX processing_results_key ON processing_results (timestamp, partition, origin);
 
 CREATE TABLE system_metrics (
 	cpu_percent          double precision,

@@ -176,15 +176,18 @@ static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
 	switch (rec->kind) {
 	case AP_RAW:
 		to->source = rec->u.raw.source, to->symbol = rec->u.raw.symbol, to->recv = rec->u.raw.recv;
+		to->raw_seq = rec->u.raw.seq;
 		to->data = rec->u.raw.payload;
 		break;
 	case AP_TRADE:
 		to->source = rec->u.trade.source, to->symbol = rec->u.trade.symbol, to->trade_id = rec->u.trade.trade_id;
 		to->ts = rec->u.trade.ts, to->raw_idx = rec->u.trade.raw_idx, to->sub = rec->u.trade.sub;
+		to->raw_seq = rec->u.trade.raw_seq, to->recv = rec->u.trade.recv;
 		break;
 	case AP_QUOTE:
 		to->source = rec->u.quote.source, to->symbol = rec->u.quote.symbol, to->ts = rec->u.quote.ts;
 		to->raw_idx = rec->u.quote.raw_idx, to->sub = rec->u.quote.sub;
+		to->raw_seq = rec->u.quote.raw_seq, to->recv = rec->u.quote.recv;
 		break;
 	case AP_BEAT:
 		to->source = rec->u.beat.source, to->ts = rec->u.beat.ts;

@@ -33,7 +33,7 @@ struct ap_raw {
 				 * "too_long": a message cut at AP_PAYLOAD_MAX, to be refused for that */
 	ap_str payload;
 	ap_ts recv;             /* when it was received (a replay: the recorded time, else the tape's) */
-	uint64_t seq;           /* the producer's sequence number, from 1 */
+	uint64_t seq;           /* names it in the whole data set (origin.h); 0, or without a tag: nothing does */
 };
 
 struct ap_trade {
@@ -45,6 +45,8 @@ struct ap_trade {
 	enum ap_side side;
 	uint32_t raw_idx;       /* index of the raw message in its entry (entry id: ap_id_origin) */
 	uint32_t sub;           /* which trade of that message, from 0 */
+	uint64_t raw_seq;       /* the raw message's seq: stays the same when it is published again under another entry */
+	ap_ts recv;             /* the raw message's; 0: unknown */
 	bool rounded;           /* price or qty had more than 18 fractional digits */
 };
 
@@ -53,6 +55,8 @@ struct ap_quote {
 	ap_ts ts;
 	ap_dec bid, bid_qty, ask, ask_qty;
 	uint32_t raw_idx, sub;
+	uint64_t raw_seq;       /* as in a trade */
+	ap_ts recv;
 };
 
 /* Time as data: one a second, per source, in every partition. */
@@ -122,6 +126,7 @@ enum ap_status { AP_ST_VALID, AP_ST_INVALID, AP_ST_DUPLICATE, AP_ST_OUTLIER, AP_
 struct ap_reject {
 	ap_id origin;           /* entry of the raw message */
 	uint32_t raw_idx, sub;  /* which message of it, which trade of that */
+	uint64_t raw_seq;       /* the message's seq, as in a trade; 0: unknown */
 	enum ap_status status;
 	ap_str stage;           /* who refused it: "normalize", "candle", ... */
 	ap_str reason;          /* a word for counting: "bad_json", "price_not_positive", ... */

@@ -185,6 +185,17 @@ static void m_ms(struct ap_buf *b, const char *k, int64_t ms)
 		m_ts(b, k, t);
 }
 
+/* Where it came from, as far as known. As text: 64 bits do not survive in JavaScript's numbers. */
+static void m_origin(struct ap_buf *b, uint64_t raw_seq, ap_ts recv)
+{
+	char hex[24];
+
+	if (raw_seq != 0)
+		m_str(b, "raw_seq", ap_str_n(hex, (size_t)snprintf(hex, sizeof hex, "%016" PRIx64, raw_seq)));
+	if (recv.ns != 0)
+		m_ts(b, "recv", recv);
+}
+
 static void m_series(struct ap_buf *b, ap_str source, ap_str symbol)
 {
 	m_str(b, "source", source);
@@ -217,6 +228,7 @@ static void json_trade(struct ap_buf *b, const struct ap_rec *rec)
 	m_word(b, "side", ap_side_name(t->side));
 	m_u64(b, "raw_idx", t->raw_idx);
 	m_u64(b, "sub", t->sub);
+	m_origin(b, t->raw_seq, t->recv);
 	m_bool(b, "rounded", t->rounded);
 }
 
@@ -233,6 +245,7 @@ static void json_quote(struct ap_buf *b, const struct ap_rec *rec)
 	m_dec(b, "ask_quantity", q->ask_qty);
 	m_u64(b, "raw_idx", q->raw_idx);
 	m_u64(b, "sub", q->sub);
+	m_origin(b, q->raw_seq, q->recv);
 }
 
 static void json_beat(struct ap_buf *b, const struct ap_rec *rec)
@@ -323,6 +336,7 @@ static void json_reject(struct ap_buf *b, const struct ap_rec *rec)
 	m_str(b, "origin", ap_str_n(id, ap_id_format(r->origin, id)));
 	m_u64(b, "raw_idx", r->raw_idx);
 	m_u64(b, "sub", r->sub);
+	m_origin(b, r->raw_seq, (ap_ts){ 0 });
 	m_word(b, "status", ap_status_name(r->status));
 	m_str(b, "stage", r->stage);
 	m_str(b, "reason", r->reason);

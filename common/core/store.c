@@ -7,13 +7,13 @@
 #include <stdio.h>
 
 static const struct ap_table_def defs[] = {
-	[AP_T_MESSAGES] = { "stream_messages", "timestamp", "symbol", AP_STEP_DAY, 9,
-		"message_id, stream_key, source, symbol, data_type, partition, priority, data, timestamp",
-		"timestamp, partition, message_id", NULL },
-	[AP_T_NORMALIZED] = { "normalized_data", "timestamp", "symbol", AP_STEP_DAY, 16,
+	[AP_T_MESSAGES] = { "stream_messages", "timestamp", "symbol", AP_STEP_DAY, 10,
+		"message_id, stream_key, source, symbol, data_type, partition, priority, data, origin, timestamp",
+		"timestamp, partition, origin", NULL },
+	[AP_T_NORMALIZED] = { "normalized_data", "timestamp", "symbol", AP_STEP_DAY, 17,
 		"original_message_id, source, symbol, data_type, validation_status, confidence_score, "
 		"processing_time_ms, price, quantity, side, trade_id, normalized_data, validation_errors, metadata, "
-		"record_key, timestamp",
+		"record_key, origin, timestamp",
 		"timestamp, symbol, source, record_key", NULL },
 	[AP_T_CANDLES] = { "realtime_candles", "open_time", "symbol", AP_STEP_MONTH, 19,
 		"source, symbol, timeframe, open_time, close_time, open_price, high_price, low_price, close_price, "
@@ -30,9 +30,9 @@ static const struct ap_table_def defs[] = {
 		"target_price, inputs, revision, timestamp",
 		"symbol, timeframe, timestamp, kind, signal_name, source",
 		"direction, strength, entry_price, stop_price, target_price, inputs, revision" },
-	[AP_T_RESULTS] = { "processing_results", "timestamp", "partition", AP_STEP_DAY, 7,
-		"message_id, success, processing_time_ms, components_processed, errors, partition, timestamp",
-		"timestamp, partition, message_id", NULL },
+	[AP_T_RESULTS] = { "processing_results", "timestamp", "partition", AP_STEP_DAY, 8,
+		"message_id, success, processing_time_ms, components_processed, errors, partition, origin, timestamp",
+		"timestamp, partition, origin", NULL },
 	[AP_T_SYSTEM] = { "system_metrics", "timestamp", "instance", AP_STEP_MONTH, 9,
 		"cpu_percent, memory_percent, memory_used_mb, memory_available_mb, disk_usage_percent, "
 		"network_bytes_sent, network_bytes_recv, instance, timestamp",
@@ -114,12 +114,12 @@ void ap_table_twin_sql(struct ap_buf *b, enum ap_table t)
  */
 static const char merge_results[] =
 	"INSERT INTO processing_results AS t (message_id, success, processing_time_ms, components_processed, errors, "
-	"partition, timestamp) "
-	"SELECT message_id, bool_and(success), max(processing_time_ms), (array_agg(components_processed))[1], "
-	"coalesce(jsonb_agg(DISTINCT e) FILTER (WHERE e IS NOT NULL), '[]'), partition, timestamp "
+	"partition, origin, timestamp) "
+	"SELECT min(message_id), bool_and(success), max(processing_time_ms), (array_agg(components_processed))[1], "
+	"coalesce(jsonb_agg(DISTINCT e) FILTER (WHERE e IS NOT NULL), '[]'), partition, origin, timestamp "
 	"FROM m_processing_results LEFT JOIN LATERAL jsonb_array_elements(errors) e ON true "
-	"GROUP BY timestamp, partition, message_id "
-	"ON CONFLICT (timestamp, partition, message_id) DO UPDATE SET success = t.success AND EXCLUDED.success, "
+	"GROUP BY timestamp, partition, origin "
+	"ON CONFLICT (timestamp, partition, origin) DO UPDATE SET success = t.success AND EXCLUDED.success, "
 	"errors = (SELECT coalesce(jsonb_agg(DISTINCT e), '[]') FROM jsonb_array_elements(t.errors || EXCLUDED.errors) e) "
 	"WHERE (t.success AND NOT EXCLUDED.success) OR NOT t.errors @> EXCLUDED.errors";
 

@@ -59,6 +59,7 @@ static const struct field f_trade[] = {
 	{ F_TIME, AT(trade, ts), 0 },                       { F_POSITIVE, AT(trade, price), 0 },
 	{ F_NONNEG, AT(trade, qty), 0 },                    { F_ENUM, AT(trade, side), AP_SIDE_SELL + 1 },
 	{ F_U32, AT(trade, raw_idx), 0 },                   { F_U32, AT(trade, sub), 0 },
+	{ F_U64, AT(trade, raw_seq), 0 },                   { F_TIME, AT(trade, recv), 0 },
 	{ F_BOOL, AT(trade, rounded), 0 },
 };
 static const struct field f_quote[] = {
@@ -67,6 +68,7 @@ static const struct field f_quote[] = {
 	{ F_DEC, AT(quote, bid), 0 },                       { F_DEC, AT(quote, bid_qty), 0 },
 	{ F_DEC, AT(quote, ask), 0 },                       { F_DEC, AT(quote, ask_qty), 0 },
 	{ F_U32, AT(quote, raw_idx), 0 },                   { F_U32, AT(quote, sub), 0 },
+	{ F_U64, AT(quote, raw_seq), 0 },                   { F_TIME, AT(quote, recv), 0 },
 };
 static const struct field f_beat[] = {
 	{ F_TEXT, AT(beat, source), AP_SOURCE_MAX },
@@ -104,6 +106,7 @@ static const struct field f_signal[] = {
 static const struct field f_reject[] = {
 	{ F_U64, AT(reject, origin.ms), 0 },     { F_U64, AT(reject, origin.seq), 0 },
 	{ F_U32, AT(reject, raw_idx), 0 },       { F_U32, AT(reject, sub), 0 },
+	{ F_U64, AT(reject, raw_seq), 0 },
 	{ F_ENUM, AT(reject, status), AP_STATUS_N }, { F_TEXT, AT(reject, stage), FREE },
 	{ F_TEXT, AT(reject, reason), FREE },    { F_TEXT, AT(reject, detail), FREE },
 	{ F_TEXT, AT(reject, source), FREE },    { F_TEXT, AT(reject, symbol), FREE },

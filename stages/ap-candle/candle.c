@@ -116,9 +116,9 @@ static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct a
 	ap_buf_fixed(&data, json, sizeof json);
 	ap_rec_json(&data, rec);
 	no.u.reject = (struct ap_reject){
-		.origin = ap_id_origin(rec->id), .raw_idx = t->raw_idx, .sub = t->sub, .status = r->status,
+		.origin = ap_id_origin(rec->id), .raw_idx = t->raw_idx, .sub = t->sub, .raw_seq = t->raw_seq, .status = r->status,
 		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, t, why, detail) },
-		.source = t->source, .symbol = t->symbol, .trade_id = t->trade_id, .ts = t->ts,
+		.source = t->source, .symbol = t->symbol, .trade_id = t->trade_id, .ts = t->ts, .recv = t->recv,
 		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data),
 	};
 	ap_out_put(out, AP_S_REJECT, &no);

@@ -107,6 +107,7 @@ static void put_reject(struct norm *n, enum reason r, struct ap_reject *j)
 	struct ap_rec out = { .kind = AP_REJECT, .id = n->rec->id };
 	j->origin = ap_id_origin(n->rec->id);
 	j->raw_idx = n->rec->idx;
+	j->raw_seq = n->rec->u.raw.seq;
 	j->status = reasons[r].status;
 	j->stage = ap_str_c("normalize");
 	j->reason = ap_str_c(reasons[r].word);
@@ -266,6 +267,8 @@ static bool on_trade(void *ctx, const struct ap_vtrade *in)
 	enum reason r = R_NONE;
 	w.t.side = in->side;
 	w.t.raw_idx = n->rec->idx;
+	w.t.raw_seq = n->rec->u.raw.seq;
+	w.t.recv = n->rec->u.raw.recv;
 	w.t.sub = n->sub++;
 	for (size_t i = 0; r == R_NONE && i < sizeof checks / sizeof checks[0]; i++)
 		r = checks[i](n, &w);

@@ -18,7 +18,7 @@ enum {
 	TEXT_MAX = 1 << 20,
 	ERRORS_MAX = 64 << 10,
 	MSG_ID = AP_ID_TEXT + 12,
-	KEY_MAX = MSG_ID + 64,
+	KEY_MAX = 64,
 };
 
 static const int64_t s_ns = 1000000000, ms_ns = 1000000;
@@ -145,7 +145,10 @@ static bool plausible(int64_t ns)
 	return ns >= least_s * s_ns && ns < most_s * s_ns;
 }
 
-/* The time a row is filed under: its own if it can be, else the next best. */
+/*
+ * The time a row is filed under: its own if it can be, else the next best. It is part of the key, so the entry's time, which is
+ * another one when the message is published again, comes last.
+ */
 static int64_t row_time(int64_t ns, int64_t recv_ns, uint64_t id_ms)
 {
 	int64_t id_ns = id_ms < (uint64_t)(most_s * 1000) ? (int64_t)id_ms * ms_ns : least_s * s_ns;
@@ -162,6 +165,17 @@ static ap_str message_id(ap_id id, uint32_t idx, char out[MSG_ID])
 	size_t n = ap_id_format(id, out);
 
 	return ap_str_n(out, n + (size_t)snprintf(out + n, MSG_ID - n, "-%" PRIu32, idx));
+}
+
+/*
+ * The number of a message: its origin where the producer gave it one. Else it is made from the entry's id, so that the rows of a
+ * message still find one another; such a number has no tag.
+ */
+static uint64_t origin_of(const struct map *m, uint64_t raw_seq, ap_id entry, uint32_t idx)
+{
+	const uint64_t place[4] = { (uint64_t)(int64_t)m->e->part, entry.ms, entry.seq, idx };
+
+	return raw_seq >> 40 != 0 ? raw_seq : XXH64(place, sizeof place, 0) >> 24;
 }
 
 static int64_t elapsed_ms(const struct map *m, ap_id from)
@@ -204,7 +218,7 @@ static void end_result(struct map *m)
 	if (!m->res.open)
 		return;
 	m->res.open = false;
-	ts = row_time((int64_t)m->res.origin.ms * ms_ns, 0, m->res.origin.ms);
+	ts = row_time(m->res.recv.ns, 0, m->res.origin.ms);
 	rows_begin(r);
 	rows_text(r, message_id(m->res.origin, m->res.idx, id));
 	rows_bool(r, m->res.success);
@@ -215,12 +229,13 @@ static void end_result(struct map *m)
 	ap_buf_putc(&r->buf, ']');
 	rows_json_end(r);
 	rows_i32(r, m->e->part);
+	rows_i64(r, (int64_t)origin_of(m, m->res.raw_seq, m->res.origin, m->res.idx));
 	rows_time(r, ts);
 	end_row(m, AP_T_RESULTS, ts);
 }
 
 /* A message's trades follow one another; err == NULL: this one was good. */
-static void add_result(struct map *m, ap_id origin, uint32_t idx, const struct ap_reject *err)
+static void add_result(struct map *m, ap_id origin, uint32_t idx, uint64_t raw_seq, ap_ts recv, const struct ap_reject *err)
 {
 	struct ap_buf *b = &m->res.errors;
 
@@ -231,6 +246,8 @@ static void add_result(struct map *m, ap_id origin, uint32_t idx, const struct a
 	if (!m->res.open) {
 		m->res.origin = origin;
 		m->res.idx = idx;
+		m->res.raw_seq = raw_seq;
+		m->res.recv = recv;
 		m->res.success = m->res.open = true;
 		ap_buf_clear(b);
 	}
@@ -275,14 +292,15 @@ static void add_raw(struct map *m, const struct ap_rec *rec)
 	rows_i32(r, m->e->part);
 	rows_i32(r, priority);
 	put_payload(m, r, raw->payload);
+	rows_i64(r, (int64_t)origin_of(m, raw->seq, m->e->id, rec->idx));
 	rows_time(r, ts);
 	end_row(m, AP_T_MESSAGES, ts);
 }
 
-/* "#3:170…-0-17.0" and the status unless valid: which row of which message. */
-static ap_str record_key(const struct map *m, ap_str msg, uint32_t sub, enum ap_status st, char out[KEY_MAX])
+/* "#00ab3f0000000011.0" and the status unless valid: which row of which message. */
+static ap_str record_key(uint64_t origin, uint32_t sub, enum ap_status st, char out[KEY_MAX])
 {
-	int n = snprintf(out, KEY_MAX, "#%d:%.*s.%" PRIu32 "%s%s", m->e->part, (int)msg.len, msg.p, sub,
+	int n = snprintf(out, KEY_MAX, "#%016" PRIx64 ".%" PRIu32 "%s%s", origin, sub,
 			 st == AP_ST_VALID ? "" : ":", st == AP_ST_VALID ? "" : ap_status_name(st));
 
 	assert(n > 0 && n < KEY_MAX);
@@ -307,23 +325,22 @@ static void add_trade(struct map *m, const struct ap_rec *rec)
 {
 	const struct ap_trade *t = &rec->u.trade;
 	struct rows *r = &m->t[AP_T_NORMALIZED];
-	ap_id origin = ap_id_origin(m->e->id);
-	int64_t ts = row_time(t->ts.ns, 0, origin.ms);
+	ap_id entry = ap_id_origin(m->e->id);
+	int64_t ts = row_time(t->ts.ns, t->recv.ns, entry.ms);
+	uint64_t origin = origin_of(m, t->raw_seq, entry, t->raw_idx);
 	char id[MSG_ID], key[KEY_MAX];
-	ap_str msg;
 
-	add_result(m, origin, t->raw_idx, NULL);
+	add_result(m, entry, t->raw_idx, t->raw_seq, t->recv, NULL);
 	if (!m->conf->persist_normalized)
 		return;
-	msg = message_id(origin, t->raw_idx, id);
 	rows_begin(r);
-	rows_text(r, msg);
+	rows_text(r, message_id(entry, t->raw_idx, id));
 	rows_text(r, t->source);
 	rows_text(r, t->symbol);
 	text_c(r, "trade");
 	text_c(r, "valid");
 	rows_f64(r, 1.0);
-	rows_i64(r, elapsed_ms(m, origin));
+	rows_i64(r, elapsed_ms(m, entry));
 	rows_dec(r, t->price);
 	rows_dec(r, t->qty);
 	text_c(r, ap_side_name(t->side));
@@ -331,7 +348,8 @@ static void add_trade(struct map *m, const struct ap_rec *rec)
 	rows_null(r);
 	rows_null(r);
 	put_venue(r, t->venue_symbol, t->rounded, ts);
-	rows_text(r, t->trade_id.len > 0 ? t->trade_id : record_key(m, msg, t->sub, AP_ST_VALID, key));
+	rows_text(r, t->trade_id.len > 0 ? t->trade_id : record_key(origin, t->sub, AP_ST_VALID, key));
+	rows_i64(r, (int64_t)origin);
 	rows_time(r, ts);
 	end_row(m, AP_T_NORMALIZED, ts);
 }
@@ -340,24 +358,23 @@ static void add_quote(struct map *m, const struct ap_rec *rec)
 {
 	const struct ap_quote *q = &rec->u.quote;
 	struct rows *r = &m->t[AP_T_NORMALIZED];
-	ap_id origin = ap_id_origin(m->e->id);
-	int64_t ts = row_time(q->ts.ns, 0, origin.ms);
+	ap_id entry = ap_id_origin(m->e->id);
+	int64_t ts = row_time(q->ts.ns, q->recv.ns, entry.ms);
+	uint64_t origin = origin_of(m, q->raw_seq, entry, q->raw_idx);
 	char id[MSG_ID], key[KEY_MAX];
-	ap_str msg;
 	struct ap_buf *b;
 
-	add_result(m, origin, q->raw_idx, NULL);
+	add_result(m, entry, q->raw_idx, q->raw_seq, q->recv, NULL);
 	if (!m->conf->persist_normalized)
 		return;
-	msg = message_id(origin, q->raw_idx, id);
 	rows_begin(r);
-	rows_text(r, msg);
+	rows_text(r, message_id(entry, q->raw_idx, id));
 	rows_text(r, q->source);
 	rows_text(r, q->symbol);
 	text_c(r, "quote");
 	text_c(r, "valid");
 	rows_f64(r, 1.0);
-	rows_i64(r, elapsed_ms(m, origin));
+	rows_i64(r, elapsed_ms(m, entry));
 	for (int i = 0; i < 4; i++)     /* price, quantity, side, trade_id: a quote has none */
 		rows_null(r);
 	b = rows_json_begin(r);
@@ -369,7 +386,8 @@ static void add_quote(struct map *m, const struct ap_rec *rec)
 	rows_json_end(r);
 	rows_null(r);
 	put_venue(r, q->venue_symbol, false, ts);
-	rows_text(r, record_key(m, msg, q->sub, AP_ST_VALID, key));
+	rows_text(r, record_key(origin, q->sub, AP_ST_VALID, key));
+	rows_i64(r, (int64_t)origin);
 	rows_time(r, ts);
 	end_row(m, AP_T_NORMALIZED, ts);
 }
@@ -405,16 +423,15 @@ static void add_reject(struct map *m, const struct ap_rec *rec)
 	const struct ap_reject *j = &rec->u.reject;
 	struct rows *r = &m->t[AP_T_NORMALIZED];
 	int64_t ts = row_time(j->ts.ns, j->recv.ns, j->origin.ms);
+	uint64_t origin = origin_of(m, j->raw_seq, j->origin, j->raw_idx);
 	char id[MSG_ID], key[KEY_MAX];
-	ap_str msg;
 
 	if (ap_str_is(j->stage, "normalize"))
-		add_result(m, j->origin, j->raw_idx, j);
+		add_result(m, j->origin, j->raw_idx, j->raw_seq, j->recv, j);
 	if (!m->conf->persist_normalized)
 		return;
-	msg = message_id(j->origin, j->raw_idx, id);
 	rows_begin(r);
-	rows_text(r, msg);
+	rows_text(r, message_id(j->origin, j->raw_idx, id));
 	rows_text(r, j->source);
 	rows_text(r, j->symbol);
 	text_c(r, "trade");
@@ -427,7 +444,8 @@ static void add_reject(struct map *m, const struct ap_rec *rec)
 	put_payload(m, r, j->data);
 	put_errors(r, j);
 	put_event_time(r, j->ts.ns, ts);
-	rows_text(r, record_key(m, msg, j->sub, j->status, key));
+	rows_text(r, record_key(origin, j->sub, j->status, key));
+	rows_i64(r, (int64_t)origin);
 	rows_time(r, ts);
 	end_row(m, AP_T_NORMALIZED, ts);
 }

@@ -70,7 +70,7 @@ struct map {
 	int64_t now_ms;
 	bool failed;
 	struct ap_span last_span[AP_T_N];
-	struct { ap_id origin; uint32_t idx; bool open, success; struct ap_buf errors; } res;
+	struct { ap_id origin; uint32_t idx; uint64_t raw_seq; ap_ts recv; bool open, success; struct ap_buf errors; } res;
 	struct { bool open, set[7]; double v[7]; int64_t ts; char instance[64]; size_t instance_len; } sys;
 	struct ap_buf text;
 	struct ap_wire_iter it;

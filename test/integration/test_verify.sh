@@ -90,7 +90,7 @@ planted "a missing trade" \
 	"DELETE FROM normalized_data d USING kept_trade k WHERE (d.timestamp, d.symbol, d.source, d.record_key) = (k.timestamp, k.symbol, k.source, k.record_key)" \
 	"INSERT INTO normalized_data SELECT * FROM kept_trade" \
 	'candle gen V1-USD 1m 2023-11-14T22:31:00Z: trade_count' 'candle gen V1-USD 4h .*: volume' \
-	"message $(psql_q 'SELECT original_message_id FROM kept_trade') of partition [0-9]+: normalized_data: expected a trade or a reject, stored none"
+	"message $(psql_q 'SELECT original_message_id FROM kept_trade') of origin [0-9a-f]+: normalized_data: expected a trade or a reject, stored none"
 planted "a doubled trade" \
 	"INSERT INTO normalized_data SELECT (jsonb_populate_record(k, '{\"record_key\":\"#0:1-0-0.0\"}')).* FROM kept_trade k" \
 	"DELETE FROM normalized_data WHERE record_key = '#0:1-0-0.0'" \
@@ -135,7 +135,7 @@ planted "an indicator value too many" \
 planted "a missing message" \
 	"DELETE FROM stream_messages s USING kept_message k WHERE (s.message_id, s.partition) = (k.message_id, k.partition)" \
 	"INSERT INTO stream_messages SELECT * FROM kept_message" \
-	"message $(psql_q 'SELECT message_id FROM kept_message') of partition [0-9]+: stream_messages: expected the message, stored none"
+	"message $(psql_q 'SELECT message_id FROM kept_message') of origin [0-9a-f]+: stream_messages: expected the message, stored none"
 planted "a reject that was not kept" \
 	"CREATE TABLE kept_reject AS SELECT * FROM normalized_data WHERE validation_status = 'invalid' LIMIT 1;
 	DELETE FROM normalized_data d USING kept_reject k WHERE (d.timestamp, d.symbol, d.source, d.record_key) = (k.timestamp, k.symbol, k.source, k.record_key)" \

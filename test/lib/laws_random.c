@@ -69,6 +69,7 @@ static void rnd_market(struct laws_rng *r, struct ap_rec *rec, struct ap_buf *me
 			.source = rnd_name(r, mem, true), .symbol = rnd_name(r, mem, false), .venue_symbol = rnd_name(r, mem, false),
 			.trade_id = rnd_text(r, mem, 0, AP_TRADE_ID_MAX), .ts = rnd_ts(r), .price = rnd_dec(r), .qty = rnd_dec(r),
 			.side = (enum ap_side)laws_below(r, 3), .raw_idx = (uint32_t)laws_below(r, 512), .sub = (uint32_t)laws_below(r, 100),
+			.raw_seq = laws_rand(r), .recv = rnd_ts(r),
 		};
 	} else if (rec->kind == AP_QUOTE) {
 		rec->u.quote = (struct ap_quote){

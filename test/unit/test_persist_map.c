@@ -125,7 +125,7 @@ static struct ap_rec reject(enum ap_status st, const char *stage, int64_t ts_ns,
 
 /* Columns of normalized_data. */
 enum { N_MSG, N_SOURCE, N_SYMBOL, N_TYPE, N_STATUS, N_CONFIDENCE, N_ELAPSED, N_PRICE, N_QTY, N_SIDE, N_TRADE_ID, N_DATA, N_ERRORS,
-       N_META, N_KEY, N_TIME };
+       N_META, N_KEY, N_ORIGIN, N_TIME };
 
 static void a_trade_is_a_valid_row_that_names_its_message(void **state)
 {
@@ -161,16 +161,73 @@ static void nanoseconds_that_the_column_cannot_hold_are_kept_beside_it(void **st
 	assert_int_equal(int_of(g, AP_T_NORMALIZED, 1, N_TIME) - int_of(g, AP_T_NORMALIZED, 0, N_TIME), 2);
 }
 
-static void a_trade_without_id_is_told_apart_by_its_place(void **state)
+static const uint64_t origin = UINT64_C(0xab3f000000002a);
+
+static void a_trade_without_id_is_told_apart_by_its_origin_and_place(void **state)
 {
 	struct rig *g = *state;
+	struct ap_rec t[2] = { trade("", 7, 0), trade("", 7, 1) };
 
-	put(g, trade("", 7, 0));
-	put(g, trade("", 7, 1));
+	t[0].u.trade.raw_seq = t[1].u.trade.raw_seq = origin;
+	put(g, t[0]);
+	put(g, t[1]);
 	entry(g, 3, AP_S_TICK, 1700000000001);
 	is_null(g, AP_T_NORMALIZED, 0, N_TRADE_ID);
-	text_is(g, AP_T_NORMALIZED, 0, N_KEY, "#3:1700000000001-0-7.0");
-	text_is(g, AP_T_NORMALIZED, 1, N_KEY, "#3:1700000000001-0-7.1");
+	text_is(g, AP_T_NORMALIZED, 0, N_KEY, "#00ab3f000000002a.0");
+	text_is(g, AP_T_NORMALIZED, 1, N_KEY, "#00ab3f000000002a.1");
+	assert_true((uint64_t)int_of(g, AP_T_NORMALIZED, 1, N_ORIGIN) == origin);
+}
+
+static void without_an_origin_the_entry_gives_one_that_has_no_tag(void **state)
+{
+	struct rig *g = *state;
+	int64_t a, b, c;
+
+	put(g, trade("", 7, 0));
+	put(g, trade("", 8, 0));
+	entry(g, 3, AP_S_TICK, 1700000000001);
+	put(g, trade("", 7, 0));
+	entry(g, 3, AP_S_TICK, 1700000000001);
+	a = int_of(g, AP_T_NORMALIZED, 0, N_ORIGIN);
+	b = int_of(g, AP_T_NORMALIZED, 1, N_ORIGIN);
+	c = int_of(g, AP_T_NORMALIZED, 2, N_ORIGIN);
+	assert_true(a > 0 && a >> 40 == 0 && b >> 40 == 0);
+	assert_true(a == c && a != b);
+}
+
+/* What PostgreSQL tells rows apart by must not depend on the entry that brought them. */
+static void rows_published_again_under_another_entry_have_the_same_keys(void **state)
+{
+	struct rig *g = *state;
+	static const struct { enum ap_table t; unsigned f; } keys[] = {
+		{ AP_T_MESSAGES, 8 }, { AP_T_MESSAGES, 9 }, { AP_T_RESULTS, 6 }, { AP_T_RESULTS, 7 },
+		{ AP_T_NORMALIZED, N_KEY }, { AP_T_NORMALIZED, N_ORIGIN }, { AP_T_NORMALIZED, N_TIME },
+	};
+
+	for (uint64_t id = 1700000000001; id < 1700000900000; id += 600000) {
+		struct ap_rec raw = { .kind = AP_RAW, .u.raw = { ap_str_c("s"), ap_str_c("A-B"), ap_str_c("trade"), ap_str_c("{}"),
+								 { 1700000000000 * ms_ns }, origin } };
+		struct ap_rec t = trade("", 0, 0), no = reject(AP_ST_INVALID, "normalize", 0, "{}");
+
+		t.u.trade.raw_seq = no.u.reject.raw_seq = origin;
+		t.u.trade.recv.ns = no.u.reject.recv.ns;
+		no.u.reject.origin.ms = id;
+		put(g, raw);
+		entry(g, 1, AP_S_RAW, id);
+		put(g, t);
+		entry(g, 1, AP_S_TICK, id);
+		put(g, no);
+		entry(g, 1, AP_S_REJECT, id);
+	}
+	for (size_t k = 0; k < sizeof keys / sizeof keys[0]; k++) {
+		size_t half = g->m->t[keys[k].t].n / 2;
+
+		for (size_t i = 0; i < half; i++) {
+			ap_str one = cell(g, keys[k].t, i, keys[k].f), two = cell(g, keys[k].t, half + i, keys[k].f);
+
+			assert_true(half > 0 && ap_str_eq(one, two));
+		}
+	}
 }
 
 static void a_continuation_frame_names_the_raw_entry(void **state)
@@ -187,14 +244,16 @@ static void a_continuation_frame_names_the_raw_entry(void **state)
 static void a_reject_keeps_its_input_and_its_reason(void **state)
 {
 	struct rig *g = *state;
+	struct ap_rec no = reject(AP_ST_INVALID, "normalize", 0, "{\"price\":");
 
-	put(g, reject(AP_ST_INVALID, "normalize", 0, "{\"price\":"));
+	no.u.reject.raw_seq = origin;
+	put(g, no);
 	entry(g, 1, AP_S_REJECT, 1700000000105);
 	text_is(g, AP_T_NORMALIZED, 0, N_MSG, "1700000000100-64-3");
 	text_is(g, AP_T_NORMALIZED, 0, N_STATUS, "invalid");
 	json_is(g, AP_T_NORMALIZED, 0, N_DATA, "\"{\\\"price\\\":\"");
 	json_is(g, AP_T_NORMALIZED, 0, N_ERRORS, "[{\"reason\":\"bad_json\",\"detail\":\"at byte 7\",\"stage\":\"normalize\"}]");
-	text_is(g, AP_T_NORMALIZED, 0, N_KEY, "#1:1700000000100-64-3.0:invalid");
+	text_is(g, AP_T_NORMALIZED, 0, N_KEY, "#00ab3f000000002a.0:invalid");
 	/* Its time is not known: filed under the receive time. */
 	assert_int_equal(int_of(g, AP_T_NORMALIZED, 0, N_TIME), (1700000000099 - 946684800000) * 1000);
 }
@@ -501,7 +560,9 @@ int main(void)
 		T(a_trade_is_a_valid_row_that_names_its_message),
 		T(beats_that_follow_one_another_cover_without_a_gap),
 		T(nanoseconds_that_the_column_cannot_hold_are_kept_beside_it),
-		T(a_trade_without_id_is_told_apart_by_its_place),
+		T(a_trade_without_id_is_told_apart_by_its_origin_and_place),
+		T(without_an_origin_the_entry_gives_one_that_has_no_tag),
+		T(rows_published_again_under_another_entry_have_the_same_keys),
 		T(a_continuation_frame_names_the_raw_entry),
 		T(a_reject_keeps_its_input_and_its_reason),
 		T(an_absurd_time_is_kept_beside_the_row_it_cannot_file),

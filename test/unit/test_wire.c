@@ -51,11 +51,11 @@ static struct ap_rec sample(enum ap_kind k)
 		break;
 	case AP_TRADE:
 		r.u.trade = (struct ap_trade){ S("binance"), S("BTC-USDT"), S("BTCUSDT"), S("3741286091"), { 1723161600123000000 },
-					       D("61784.01"), D("0.00042"), AP_SIDE_SELL, 7, 3, true };
+					       D("61784.01"), D("0.00042"), AP_SIDE_SELL, 7, 3, UINT64_MAX, { 1723161600124000000 }, true };
 		break;
 	case AP_QUOTE:
 		r.u.quote = (struct ap_quote){ S("okx"), S("UNI-USD-PERP"), S("UNI-USD-SWAP"), { 5 }, D("1.5"), D("0"),
-					       D("123456789012345678.123456789012345678"), D("-2"), UINT32_MAX, 0 };
+					       D("123456789012345678.123456789012345678"), D("-2"), UINT32_MAX, 0, UINT64_C(0xab3f0000000011), { 6 } };
 		break;
 	case AP_BEAT:
 		r.u.beat = (struct ap_beat){ S("tcp"), { 1700000000000000000 }, 1000, true, false, true };
@@ -76,7 +76,7 @@ static struct ap_rec sample(enum ap_kind k)
 						 false, 0.75, 100.5, 101, 98.25, S("{\"rsi\":81.5}") };
 		break;
 	case AP_REJECT:
-		r.u.reject = (struct ap_reject){ { 1700000000123, 64 }, 3, 1, AP_ST_DUPLICATE, S("normalize"), S("duplicate"),
+		r.u.reject = (struct ap_reject){ { 1700000000123, 64 }, 3, 1, UINT64_C(0xffffff0000000001), AP_ST_DUPLICATE, S("normalize"), S("duplicate"),
 						 S("trade id seen before"), S("x"), S("SPY"), S("77"), { 9 }, { 10 }, S("{}") };
 		break;
 	case AP_METRIC:
@@ -199,17 +199,17 @@ static void equal_values_have_equal_bytes_however_they_were_spelled(void **state
 
 static void the_bytes_of_a_trade_are_these(void **state)
 {
-	static const uint8_t want[] = { 0x9e, 0x02, 0xa3, 't', 'c', 'p', 0xa3, 'S', 'P', 'Y', 0xa3, 'S', 'P', 'Y', 0xa1, '7',
+	static const uint8_t want[] = { 0xdc, 0x00, 0x10, 0x02, 0xa3, 't', 'c', 'p', 0xa3, 'S', 'P', 'Y', 0xa3, 'S', 'P', 'Y', 0xa1, '7',
 					0xce, 0x3b, 0x9a, 0xca, 0x00,           /* ts 1e9 */
 					0xcd, 0x3a, 0xa7, 0x02,                 /* 150.15 = 15015 x 10^-2 */
 					0xcc, 0xc8, 0x00,                       /* 200 */
-					0x01, 0x00, 0x02, 0xc2 };
+					0x01, 0x00, 0x02, 0x05, 0x06, 0xc2 };
 	struct ap_rec r = { .kind = AP_TRADE };
 	uint8_t got[64];
 	struct ap_buf b;
 
 	(void)state;
-	r.u.trade = (struct ap_trade){ S("tcp"), S("SPY"), S("SPY"), S("7"), { 1000000000 }, D("150.15"), D("200"), AP_SIDE_BUY, 0, 2, false };
+	r.u.trade = (struct ap_trade){ S("tcp"), S("SPY"), S("SPY"), S("7"), { 1000000000 }, D("150.15"), D("200"), AP_SIDE_BUY, 0, 2, 5, { 6 }, false };
 	ap_buf_fixed(&b, got, sizeof got);
 	assert_true(ap_wire_put(&b, &r));
 	assert_int_equal(b.len, sizeof want);
@@ -326,13 +326,13 @@ static void a_second_spelling_of_a_decimal_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(t); i++) {
-		uint8_t body[64] = { 0x9f, 0x03, 0xa1, 'x', 0xa1, 'y', 0xa1, 'z', 0x05 };
-		size_t n = 9;
+		uint8_t body[64] = { 0xdc, 0x00, 0x11, 0x03, 0xa1, 'x', 0xa1, 'y', 0xa1, 'z', 0x05 };
+		size_t n = 11;
 
 		memcpy(body + n, t[i].b, t[i].n);
 		n += t[i].n;
-		memcpy(body + n, "\x01\x00\x01\x00\x01\x00\x00\x00", 8);
-		n += 8;
+		memcpy(body + n, "\x01\x00\x01\x00\x01\x00\x00\x00\x07\x08", 10);
+		n += 10;
 		ap_wire_start(&it, ap_str_n((const char *)body, n), 1);
 		if (ap_wire_next(&it, &out) != t[i].rc)
 			fail_msg("row %zu: %s", i, it.why == NULL ? "taken" : it.why);

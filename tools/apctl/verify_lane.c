@@ -190,7 +190,7 @@ static bool trades_open(struct verify *v, struct verify_rows *r)
 	verify_where_time(v, &sql, "timestamp", "timestamp", "<");
 	ap_buf_puts(&sql,
 		    " AND NOT EXISTS (SELECT FROM normalized_data x WHERE x.validation_errors->0->>'stage' = 'candle' "
-		    "AND x.validation_status <> 'valid' AND x.original_message_id = t.original_message_id AND x.source = t.source "
+		    "AND x.validation_status <> 'valid' AND x.origin = t.origin AND x.source = t.source "
 		    "AND x.symbol = t.symbol AND x.timestamp = t.timestamp AND coalesce(x.trade_id, '') = coalesce(t.trade_id, '') "
 		    "AND (t.trade_id IS NOT NULL OR starts_with(x.record_key, t.record_key || ':'))) "
 		    "ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", timestamp");
