@@ -46,6 +46,13 @@ struct ap_counts {
 	void (*put)(struct ap_counts *c, const char *name, enum ap_metric_type type, double value);
 };
 
+/* A series of which a fold would have stored candles before it begins. */
+struct ap_past {
+	ap_str source, symbol, tf;      /* live until past_end */
+	int64_t before_ms;              /* candles that open before this */
+	uint32_t most;                  /* the newest so many of them */
+};
+
 struct ap_stage {
 	const char *name;       /* "candle": its group, its lease, its state key; the program is "ap-candle" */
 	enum ap_stream in;
@@ -66,6 +73,14 @@ struct ap_stage {
 	bool (*load)(void *st, ap_str field, ap_str value);
 	/* Every field was loaded. False with a sentence in err: they do not fit together. May be NULL. */
 	bool (*loaded)(void *st, char *err, size_t errlen);
+	/*
+	 * After that: which series begins anew, because what was saved of it is of another version or another configuration, and would
+	 * have its stored candles first. False: none any more. The candles follow by time (may be none), then past_end; all of it before
+	 * the first step. Where nobody can give them (files, no database) it is not called. May be NULL, all three.
+	 */
+	bool (*past_wanted)(void *st, struct ap_past *want);
+	void (*past)(void *st, const struct ap_candle *c);
+	void (*past_end)(void *st);
 	void (*count)(const void *st, struct ap_counts *c);     /* may be NULL */
 };
 

@@ -66,6 +66,7 @@ static bool expected(struct part *p, const redisReply *reply, enum ap_run_state 
 
 static void forget(struct part *p)
 {
+	part_past_drop(p);
 	if (!p->open)
 		return;
 	struct ap_fold_count *to = &p->m.before;
@@ -191,6 +192,12 @@ static void loaded(struct part *p)
 		part_refused(p, "load", "state_does_not_fit");
 		return;
 	}
+	if (!part_past(p))
+		part_loaded(p);
+}
+
+void part_loaded(struct part *p)
+{
 	ap_log(log_of(p), AP_INFO, "loaded", KV_U("part", p->p), KV_S("cursor", p->cursor), KV_U("q", p->q), KV_U("epoch", p->epoch));
 	part_event(p, AP_R_LOADED);
 }
@@ -669,6 +676,7 @@ out:
 		part_done(&rt->part[i]);
 	ap_metrics_free(rt->metrics);
 	ap_redis_free(rt->control);
+	ap_pg_free(rt->pg);
 	free(rt->part);
 	ev_timer_stop(rt->app.loop, &rt->stop_timer);
 	return rc;

@@ -34,7 +34,8 @@ int ap_stage_main(const struct ap_stage *stage, int argc, char **argv)
 	snprintf(name, sizeof name, "ap-%s", stage->name);
 	snprintf(summary, sizeof summary, "Takes records of the stream `%s` through the fold `%s`.", ap_stream_name(stage->in),
 		 stage->name);
-	snprintf(sections, sizeof sections, "data redis log runtime metrics %s", stage->name);
+	snprintf(sections, sizeof sections, "data redis log runtime metrics %s%s", stage->name,
+		 stage->past_wanted != NULL ? " pg" : "");
 	const struct ap_app_spec spec = { .name = name, .summary = summary, .flags = flags, .sections = sections,
 					  .check = stage_check, .check_ctx = stage };
 	int rc = ap_app_init(&rt.app, &spec, argc, argv);

@@ -10,11 +10,13 @@
 #include "app.h"
 #include "entry.h"
 #include "metric.h"
+#include "pg.h"
 #include "redis.h"
 
 enum { KEY_MAX = 48, TOKEN_LEN = 32, ROOM_READERS = 8 };
 
 struct runtime;
+struct past;
 
 /* A question about one reader of our outputs. */
 struct room_ask {
@@ -63,6 +65,8 @@ struct part {
 	bool read_behind;               /* a read was sent behind the commit */
 	size_t entry_bytes;             /* an entry's, of late: what it brings or what it makes, whichever is more */
 
+	struct past *past;      /* stored candles are being asked for; NULL: not now */
+
 	bool full;              /* downstream has too much in front of it */
 	uint64_t lag_entries, lag_records;
 	unsigned room_left;     /* replies of a room question that have not come */
@@ -90,6 +94,7 @@ struct runtime {
 	struct part *part;
 	struct ap_redis *control;       /* for metrics */
 	struct ap_metrics *metrics;
+	struct ap_pg *pg;               /* only when a fold has asked for stored candles */
 	ev_timer stop_timer;
 	bool ready, stopping, leaving;
 };
@@ -104,6 +109,8 @@ int runtime_run(struct runtime *rt);
 void part_event(struct part *p, enum ap_run_event e);
 void part_refused(struct part *p, const char *what, const char *why);
 void part_read(struct part *p);
+/* State and past are in memory. */
+void part_loaded(struct part *p);
 void part_timer(struct part *p, double after_s);
 
 /* runtime_work.c: steps the entries of a reply and sends the commit. */
@@ -114,5 +121,11 @@ void part_mark(struct part *p);
 
 /* runtime_room.c: asks for the heads of the streams and how far their readers are. */
 void part_ask_room(struct part *p);
+
+
+/* runtime_past.c: gives the fold the stored candles it wants, then calls part_loaded. False: it wants none. */
+bool part_past(struct part *p);
+/* The fold is being forgotten: whatever is still on its way is passed over. */
+void part_past_drop(struct part *p);
 
 #endif

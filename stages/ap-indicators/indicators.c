@@ -6,6 +6,9 @@
  *   0  version (2)   1  source, symbol, timeframe, each with its length (1 byte) before it
  *  ..  the image of series.c                  ..  XXH64 of field name and all before
  *
+ * The names and the sum stand there in every version: a series saved by another one, or for another choice of indicators, begins
+ * anew with its stored candles, where whoever drives the fold can give them.
+ *
  * Forming candles, should they come this way, give provisional values and leave no trace.
  */
 #include <assert.h>
@@ -36,6 +39,8 @@ struct fold {
 	uint32_t *table, table_cap;     /* open addressing: number + 1, 0: free; table_cap a power of two */
 	uint32_t *unsaved, n_unsaved;   /* numbers of lines */
 	uint32_t *gone, n_gone;         /* numbers whose saved field is to be deleted */
+	uint32_t *anew, n_anew, cap_anew;       /* numbers of lines that would have their stored candles first */
+	uint32_t past_most;
 	/* scratch */
 	struct ind_work work;
 	uint8_t *image;
@@ -44,7 +49,7 @@ struct fold {
 	struct ap_buf json;
 	struct {
 		uint64_t candles, revised, provisional, too_old, refused, values, patterns, signals, outcomes, withdrawn,
-			senseless, restarted;
+			senseless, restarted, past;
 	} count;
 };
 
@@ -185,6 +190,14 @@ static struct line *line_find(const struct fold *st, const struct ap_candle *c)
 	struct line **l = line_slot(st, c->source, c->symbol, c->tf, &place);
 
 	return l == NULL ? NULL : *l;
+}
+
+static void line_unsaved(struct fold *st, struct line *l)
+{
+	if (l->unsaved)
+		return;
+	l->unsaved = true;
+	st->unsaved[st->n_unsaved++] = l->no;
 }
 
 /* --- step -------------------------------------------------------------------------------------- */
@@ -406,10 +419,7 @@ static enum ap_verdict step_closed(struct fold *st, const struct ap_candle *c, s
 		st->count.too_old++;
 		return AP_V_IGNORED;
 	}
-	if (!l->unsaved) {
-		l->unsaved = true;
-		st->unsaved[st->n_unsaved++] = l->no;
-	}
+	line_unsaved(st, l);
 	st->count.candles++;
 	st->count.revised += c->revision > 0;
 	return AP_V_TAKEN;
@@ -527,19 +537,36 @@ static bool gone_add(struct fold *st, uint32_t no)
 	return true;
 }
 
+static bool anew_add(struct fold *st, uint32_t no)
+{
+	uint32_t cap = st->cap_anew ? st->cap_anew * 2 : 16, *more;
+
+	if (st->n_anew == st->cap_anew) {
+		more = realloc(st->anew, cap * sizeof *more);
+		if (more == NULL)
+			return false;
+		st->anew = more;
+		st->cap_anew = cap;
+	}
+	st->anew[st->n_anew++] = no;
+	st->count.restarted++;
+	return true;
+}
+
 static bool fold_load(void *state, ap_str field, ap_str value)
 {
 	struct fold *st = state;
 	const uint8_t *p = (const uint8_t *)value.p, *end = p + value.len;
 	ap_str source, symbol, tf;
 	const struct plan_set *plan;
-	bool restarted = false;
+	bool restarted = false, known;
 	uint8_t sum[SUM_BYTES];
 	struct line *l;
 	uint32_t no;
 
-	if (!field_number(field, st->max, &no) || value.len < 1 + SUM_BYTES || *p != STATE_V)
+	if (!field_number(field, st->max, &no) || value.len < 1 + SUM_BYTES)
 		return false;
+	known = *p == STATE_V;
 	end -= SUM_BYTES;
 	put_sum(sum, XXH64(p, (size_t)(end - p), XXH64(field.p, field.len, 0)));
 	p++;
@@ -550,10 +577,58 @@ static bool fold_load(void *state, ap_str field, ap_str value)
 	if (plan == NULL)
 		return gone_add(st, no);
 	l = line_new(st, no, source, symbol, tf, plan);
-	if (l == NULL || !ind_series_load(&l->series, p, (size_t)(end - p), &st->work, &restarted))
+	if (l == NULL)
 		return false;
-	st->count.restarted += restarted;
+	if (!known || !ind_series_known(p, (size_t)(end - p)))
+		return anew_add(st, no);
+	if (!ind_series_load(&l->series, p, (size_t)(end - p), &st->work, &restarted))
+		return false;
+	return !restarted || anew_add(st, no);
+}
+
+/* --- stored candles ---------------------------------------------------------------------------- */
+
+/* A series whose first candles are still in its window has all it needs. */
+static bool past_is_known(const struct line *l)
+{
+	return l->series.n > 0 && !l->series.begun;
+}
+
+static bool fold_past_wanted(void *state, struct ap_past *want)
+{
+	struct fold *st = state;
+	struct line *l;
+
+	while (st->n_anew > 0 && (st->past_most == 0 || past_is_known(st->line[st->anew[st->n_anew - 1]])))
+		st->n_anew--;
+	if (st->n_anew == 0)
+		return false;
+	l = st->line[st->anew[st->n_anew - 1]];
+	*want = (struct ap_past){ .source = l->source, .symbol = l->symbol, .tf = l->tf, .most = st->past_most,
+				  .before_ms = l->series.n > 0 ? l->series.window[0].bar.open_ms : INT64_MAX };
+	ind_series_past_begin(&l->series);
 	return true;
+}
+
+static void fold_past(void *state, const struct ap_candle *c)
+{
+	struct fold *st = state;
+	const struct ind_candle k = candle_of(c);
+
+	assert(st->n_anew > 0);
+	ind_series_past(&st->line[st->anew[st->n_anew - 1]]->series, &k, &st->work);
+	st->count.past++;
+}
+
+static void fold_past_end(void *state)
+{
+	struct fold *st = state;
+	struct line *l;
+
+	assert(st->n_anew > 0);
+	l = st->line[st->anew[--st->n_anew]];
+	ind_series_past_end(&l->series, &st->work);
+	line_unsaved(st, l);
 }
 
 /* --- stage ------------------------------------------------------------------------------------- */
@@ -571,6 +646,7 @@ static void fold_close(void *state)
 	free(st->table);
 	free(st->unsaved);
 	free(st->gone);
+	free(st->anew);
 	ind_work_done(&st->work);
 	ap_buf_done(&st->json);
 	free(st->image);
@@ -592,6 +668,7 @@ static void *fold_open(const struct ap_conf *conf, char *err, size_t errlen)
 	}
 	ap_buf_init(&st->json, JSON_MAX);
 	st->max = (uint32_t)conf->indicators_series_max;
+	st->past_most = (uint32_t)conf->indicators_past;
 	st->values = calloc(plan_slots_max(st->plan) + 1, sizeof *st->values);
 	if (st->values == NULL || !table_grow(st)) {
 		snprintf(err, errlen, "out of memory");
@@ -615,6 +692,7 @@ static void fold_count(const void *state, struct ap_counts *c)
 	c->put(c, "withdrawn_total", AP_M_COUNTER, (double)st->count.withdrawn);
 	c->put(c, "signals_senseless_total", AP_M_COUNTER, (double)st->count.senseless);
 	c->put(c, "series_restarted_total", AP_M_COUNTER, (double)st->count.restarted);
+	c->put(c, "past_candles_total", AP_M_COUNTER, (double)st->count.past);
 	c->put(c, "candles_too_old_total", AP_M_COUNTER, (double)st->count.too_old);
 	c->put(c, "candles_refused_total", AP_M_COUNTER, (double)st->count.refused);
 	c->put(c, "series", AP_M_GAUGE, (double)(st->n - st->n_gone));
@@ -630,5 +708,8 @@ const struct ap_stage ap_indicators_stage = {
 	.bound = fold_bound,
 	.save = fold_save,
 	.load = fold_load,
+	.past_wanted = fold_past_wanted,
+	.past = fold_past,
+	.past_end = fold_past_end,
 	.count = fold_count,
 };

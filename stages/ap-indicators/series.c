@@ -234,6 +234,18 @@ static bool candle_get(const uint8_t **q, const uint8_t *end, uint64_t *before, 
 	return true;
 }
 
+static void tip_from_base(struct ind_series *s, struct ind_work *w)
+{
+	memcpy(s->tip, s->base, s->engine->core_size);
+	for (uint32_t i = 0; i < s->n; i++)
+		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
+}
+
+bool ind_series_known(const uint8_t *p, size_t len)
+{
+	return len > 0 && p[0] == VERSION;
+}
+
 bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, struct ind_work *w, bool *restarted)
 {
 	const uint8_t *q = p + HEAD, *end;
@@ -252,8 +264,39 @@ bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, struct 
 			return false;
 	if (!engine_load(s->engine, s->ring, s->base, q, (size_t)(end - q), restarted))
 		return false;
-	memcpy(s->tip, s->base, s->engine->core_size);
-	for (uint32_t i = 0; i < s->n; i++)
-		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
+	tip_from_base(s, w);
 	return true;
+}
+
+void ind_series_past_begin(struct ind_series *s)
+{
+	memset(s->ring, 0, ind_set_ring_size(s->engine->set));
+	engine_init(s->engine, s->base);
+	engine_init(s->engine, s->tip);
+	s->begun = false;
+	s->filling = s->n == 0;
+}
+
+static void tell_nobody(struct ind_tell *t, const struct ind_candle *c, const struct engine_now *now, const struct ind_was *was)
+{
+	(void)t, (void)c, (void)now, (void)was;
+}
+
+void ind_series_past(struct ind_series *s, const struct ind_candle *c, struct ind_work *w)
+{
+	struct ind_tell nobody = { .candle = tell_nobody };
+
+	if (s->filling) {
+		ind_series_put(s, c, w, &nobody);
+		return;
+	}
+	assert(c->bar.open_ms < s->window[0].bar.open_ms);
+	engine_step(s->engine, s->ring, s->base, c, &w->now);
+	s->begun = true;
+}
+
+void ind_series_past_end(struct ind_series *s, struct ind_work *w)
+{
+	s->filling = false;
+	tip_from_base(s, w);
 }

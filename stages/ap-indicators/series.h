@@ -17,6 +17,7 @@ struct ind_series {
 	const struct engine *engine;
 	uint32_t n;                             /* candles in the window */
 	bool begun;                             /* the base has taken candles */
+	bool filling;                           /* past candles go into the window */
 	struct ind_candle window[IND_REWIND];   /* by time */
 	uint8_t *ring, *base, *tip;             /* one allocation, behind ring */
 };
@@ -75,12 +76,21 @@ enum ind_place ind_series_place(const struct ind_series *s, int64_t open_ms, uin
 /* Takes the candle and tells what it gave, and what all candles behind it give now (up to IND_REWIND). Returns false,
  * with nothing done, when it is too old. */
 bool ind_series_put(struct ind_series *s, const struct ind_candle *c, struct ind_work *w, struct ind_tell *tell);
+/*
+ * Begins anew from candles before the window, by time: begin, every candle, end. What was computed before is forgotten, the
+ * window stays; an empty one is filled with the last of them. Nothing is told.
+ */
+void ind_series_past_begin(struct ind_series *s);
+void ind_series_past(struct ind_series *s, const struct ind_candle *c, struct ind_work *w);
+void ind_series_past_end(struct ind_series *s, struct ind_work *w);
 /* w->now as it would be if this candle came next; the series stays as it is. */
 void ind_series_peek(const struct ind_series *s, const struct ind_candle *c, struct ind_work *w);
 
 /* The image: window, then the base's image. Fixed upper bound; ind_series_save returns the length, 0 if cap is too small. */
 size_t ind_series_save_size(const struct engine *e);
 size_t ind_series_save(const struct ind_series *s, uint8_t *p, size_t cap);
+/* Is the image of this version? What else may be wrong with it ind_series_load says. */
+bool ind_series_known(const uint8_t *p, size_t len);
 /*
  * Takes an image back into an initialised, empty series. What belongs to another set of indicators or rules, or to another
  * version, still has its candles: that part of the base then starts anew from them, and *restarted is set. false: damaged.

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "common/core/fold.h"
 #include "common/core/json.h"
@@ -729,6 +730,139 @@ static void an_entry_full_of_revised_candles_is_told_to_its_end(void **state)
 	ap_fold_done(&f);
 	ap_conf_done(&conf);
 	free(list);
+
+/* --- beginning anew with stored candles ---------------------------------------------------------- */
+
+/* A fold that has what was kept of another one, and the candles [0, n) as from a store. */
+static void *with_past(const struct ap_conf *conf, const struct keeper *k, const struct ap_candle *c, size_t n)
+{
+	const struct ap_stage *ind = &ap_indicators_stage;
+	char err[300] = "";
+	struct ap_past want;
+	void *st = ind->open(conf, err, sizeof err);
+
+	assert_true(ind->load(st, ap_str_c("i0"), ap_str_n(k->value, k->len)));
+	assert_true(ind->past_wanted(st, &want));
+	assert_true(ap_str_is(want.source, "sim") && ap_str_is(want.symbol, "BTC-USDT") && ap_str_is(want.tf, "1m"));
+	assert_int_equal(want.most, 5000);
+	for (size_t i = 0; i < n && c[i].open_ms < want.before_ms; i++)
+		ind->past(st, &c[i]);
+	ind->past_end(st);
+	assert_false(ind->past_wanted(st, &want));
+	return st;
+}
+
+static void image_equal(void *one, void *other)
+{
+	struct keeper a = { .saver = { keep, drop_field } }, b = a;
+
+	ap_indicators_stage.save(one, &a.saver, true);
+	ap_indicators_stage.save(other, &b.saver, true);
+	assert_int_equal(a.len, b.len);
+	assert_memory_equal(a.value, b.value, a.len);
+	free(a.value);
+	free(b.value);
+}
+
+static void stored_candles_make_a_state_as_if_the_choice_had_always_been_so(void **unused)
+{
+	static struct ap_candle c[MARKET];
+	static const struct words rsi[] = { { "indicators.list", "[{\"name\":\"RSI\",\"period\":50}]" }, { NULL, NULL } };
+	struct keeper k = { .saver = { keep, drop_field } };
+	struct heard h = { .out = { hear } };
+	struct ap_conf first, second;
+	char err[300] = "";
+	void *st, *straight;
+
+	(void)unused;
+	market(c, 400, 9);
+	conf_of(&first, lively);
+	conf_of(&second, rsi);
+	st = ap_indicators_stage.open(&first, err, sizeof err);
+	feed(st, c, 0, 300, &h);
+	ap_indicators_stage.save(st, &k.saver, true);
+	ap_indicators_stage.close(st);
+	straight = ap_indicators_stage.open(&second, err, sizeof err);
+	feed(straight, c, 0, 300, &h);
+	st = with_past(&second, &k, c, 300);
+	image_equal(straight, st);
+	free(k.value);
+	ap_indicators_stage.close(st);
+	ap_indicators_stage.close(straight);
+	ap_conf_done(&first);
+	ap_conf_done(&second);
+}
+
+/* What another version saved: the names and the sum stand where they do in ours. */
+static void version_set(struct keeper *k, int v)
+{
+	uint64_t sum;
+
+	k->value[0] = (char)v;
+	sum = XXH64(k->value, k->len - 8, XXH64("i0", 2, 0));
+	for (int i = 0; i < 8; i++)
+		k->value[k->len - 8 + (size_t)i] = (char)(sum >> (8 * i));
+}
+
+static void a_state_of_another_version_is_made_from_stored_candles(void **unused)
+{
+	static struct ap_candle c[MARKET];
+	struct keeper k = { .saver = { keep, drop_field } };
+	struct heard h = { .out = { hear } };
+	struct ap_conf conf;
+	char err[300] = "";
+	void *st, *straight;
+
+	(void)unused;
+	market(c, 400, 10);
+	conf_of(&conf, lively);
+	straight = ap_indicators_stage.open(&conf, err, sizeof err);
+	feed(straight, c, 0, 300, &h);
+	ap_indicators_stage.save(straight, &k.saver, true);
+	version_set(&k, 1);
+	st = with_past(&conf, &k, c, 300);
+	image_equal(straight, st);
+	/* Damaged, it is refused whatever its version. */
+	k.value[k.len / 2] ^= 1;
+	ap_indicators_stage.close(st);
+	st = ap_indicators_stage.open(&conf, err, sizeof err);
+	assert_false(ap_indicators_stage.load(st, ap_str_c("i0"), ap_str_n(k.value, k.len)));
+	free(k.value);
+	ap_indicators_stage.close(st);
+	ap_indicators_stage.close(straight);
+	ap_conf_done(&conf);
+}
+
+static void nothing_is_wanted_where_the_window_holds_the_whole_past(void **unused)
+{
+	static struct ap_candle c[MARKET];
+	static const struct words off[] = { { "indicators.past", "0" }, { "indicators.default_rules", "false" }, { NULL, NULL } };
+	static const struct { const struct words *words; size_t candles; } rows[] = { { NULL, 12 }, { off, 200 } };
+	struct heard h = { .out = { hear } };
+
+	(void)unused;
+	market(c, 400, 11);
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct keeper k = { .saver = { keep, drop_field } };
+		struct ap_conf first, second;
+		struct ap_past want;
+		char err[300] = "";
+		void *st;
+
+		conf_of(&first, lively);
+		conf_of(&second, rows[i].words);
+		st = ap_indicators_stage.open(&first, err, sizeof err);
+		feed(st, c, 0, rows[i].candles, &h);
+		ap_indicators_stage.save(st, &k.saver, true);
+		ap_indicators_stage.close(st);
+		st = ap_indicators_stage.open(&second, err, sizeof err);
+		assert_true(ap_indicators_stage.load(st, ap_str_c("i0"), ap_str_n(k.value, k.len)));
+		assert_false(ap_indicators_stage.past_wanted(st, &want));
+		free(k.value);
+		ap_indicators_stage.close(st);
+		ap_conf_done(&first);
+		ap_conf_done(&second);
+	}
 }
 
 int main(void)
@@ -748,6 +882,10 @@ int main(void)
 		cmocka_unit_test(a_state_saved_with_other_settings_goes_on_from_its_candles),
 		cmocka_unit_test(patterns_go_on_where_only_the_rules_are_others),
 		cmocka_unit_test(an_entry_full_of_revised_candles_is_told_to_its_end),
+
+		cmocka_unit_test(stored_candles_make_a_state_as_if_the_choice_had_always_been_so),
+		cmocka_unit_test(a_state_of_another_version_is_made_from_stored_candles),
+		cmocka_unit_test(nothing_is_wanted_where_the_window_holds_the_whole_past),
 	};
 
 	return cmocka_run_group_tests_name("signals", tests, NULL, NULL);
