@@ -34,8 +34,11 @@ static const char records[] =
 	"patterns and signals marked `provisional`, computed on a copy of the state; they are not stored, and no outcome is told of them.\n"
 	"\n"
 	"The saved state has the last 16 candles and the state before them. Where the configured indicators or rules are others than\n"
-	"when it was saved, or the program is of a version that saves otherwise, the part concerned begins anew from these candles\n"
-	"(`series_restarted_total`): indicators warm up again, and signals of the other rules are no longer followed. Patterns go on.\n"
+	"when it was saved, or the program is of a version that saves otherwise, the series begins anew (`series_restarted_total`) with its\n"
+	"stored candles: before a partition goes on, ap-indicators reads the newest `indicators.past` (5,000) of each such series from\n"
+	"PostgreSQL, so that all values and rules stand as if the choice had always been this one; sums from the very beginning (OBV, AD, PVT)\n"
+	"start at the oldest of them. Nothing is published for the past. Where PostgreSQL does not answer within 15 s (`ev=past_not_taken`), or\n"
+	"`indicators.past` is 0, indicators warm up from the 16 candles kept and with what comes.\n"
 	"\n";
 static const char configuration[] =
 	"## Configuration\n"

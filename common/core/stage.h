@@ -75,8 +75,8 @@ struct ap_stage {
 	bool (*loaded)(void *st, char *err, size_t errlen);
 	/*
 	 * After that: which series begins anew, because what was saved of it is of another version or another configuration, and would
-	 * have its stored candles first. False: none any more. The candles follow by time (may be none), then past_end; all of it before
-	 * the first step. Where nobody can give them (files, no database) it is not called. May be NULL, all three.
+	 * have its stored candles first. False: none any more. After each true the candles follow by time (may be none), then past_end;
+	 * all of it before the first step. Where nobody can give them (files, no database) it is not called. May be NULL, all three.
 	 */
 	bool (*past_wanted)(void *st, struct ap_past *want);
 	void (*past)(void *st, const struct ap_candle *c);

@@ -4,6 +4,7 @@
  * Between loading the state and placing the group: rare (a new version, another choice of indicators), so one question
  * at a time. PostgreSQL may be away; then a partition waits a while, says so, and goes on without.
  */
+#include <assert.h>
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -102,15 +103,10 @@ static void given_up(struct past *past, const char *why)
 
 static void page_ask(struct past *past);
 
-static void series_next(struct past *past)
+static void series_ask(struct past *past)
 {
-	struct part *p = past->p;
 	const struct ap_past *w = &past->want;
 
-	if (!p->rt->stage->past_wanted(p->fold.st, &past->want)) {
-		given(past);
-		return;
-	}
 	snprintf(past->source, sizeof past->source, "%.*s", (int)w->source.len, w->source.p);
 	snprintf(past->symbol, sizeof past->symbol, "%.*s", (int)w->symbol.len, w->symbol.p);
 	snprintf(past->tf, sizeof past->tf, "%.*s", (int)w->tf.len, w->tf.p);
@@ -118,6 +114,14 @@ static void series_next(struct past *past)
 	snprintf(past->most, sizeof past->most, "%" PRIu32, w->most);
 	past->after_ms = -1;
 	page_ask(past);
+}
+
+static void series_next(struct past *past)
+{
+	if (past->p->rt->stage->past_wanted(past->p->fold.st, &past->want))
+		series_ask(past);
+	else
+		given(past);
 }
 
 static void page_cb(void *ctx, const struct ap_pg_result *r)
@@ -208,14 +212,13 @@ bool part_past(struct part *p)
 	if (rt->pg == NULL)
 		rt->pg = ap_pg_new(rt->app.loop, &rt->app.log, &rt->app.conf, &events, rt, err, sizeof err);
 	past = calloc(1, sizeof *past);
-	if (past == NULL)
-		return false;
-	*past = (struct past){ .p = p };
+	assert(past != NULL);
+	*past = (struct past){ .p = p, .want = want };
 	p->past = past;
 	ev_timer_init(&past->wait, wait_cb, WAIT_S, WAIT_S);
 	past->wait.data = past;
 	ev_timer_start(rt->app.loop, &past->wait);
-	series_next(past);
+	series_ask(past);
 	return true;
 }
 

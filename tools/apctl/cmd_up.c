@@ -19,7 +19,7 @@
 
 #include "../../common/core/json.h"
 
-enum { PATH_LEN = PATH_MAX + 64 };
+enum { PATH_LEN = PATH_MAX + 64, VALUE_MAX = 300000 };      /* longer than any option may be */
 
 static void nap_ms(long ms)
 {
@@ -107,16 +107,18 @@ static void quoted(FILE *f, const char *s)
 /* Every option that is not at its default, by section. */
 static bool write_conf(const struct ap_conf *conf, const char *path)
 {
-	char tmp[PATH_LEN + 8], val[4096];
+	char tmp[PATH_LEN + 8], *val = malloc(VALUE_MAX);
 	const char *section = "";
 	snprintf(tmp, sizeof tmp, "%s.new", path);
-	FILE *f = fopen(tmp, "we");
-	if (f == NULL)
+	FILE *f = val == NULL ? NULL : fopen(tmp, "we");
+	if (f == NULL) {
+		free(val);
 		return false;
+	}
 	fputs("# Written by `apctl up`; edit it, then `apctl down` and `apctl up` again. Every option: etc/alphapulse.conf.\n", f);
 	for (size_t i = 0; i < ap_opts_n; i++) {
 		const struct ap_opt *o = &ap_opts[i];
-		ap_conf_get(conf, o, val, sizeof val);
+		ap_conf_get(conf, o, val, VALUE_MAX);
 		if (strcmp(val, o->dflt) == 0)
 			continue;
 		if (strcmp(section, o->section) != 0)
@@ -132,6 +134,7 @@ static bool write_conf(const struct ap_conf *conf, const char *path)
 		fputs(";\n", f);
 	}
 	fputs(section[0] != '\0' ? "};\n" : "", f);
+	free(val);
 	return fclose(f) == 0 && rename(tmp, path) == 0;
 }
 
