@@ -730,6 +730,7 @@ static void an_entry_full_of_revised_candles_is_told_to_its_end(void **state)
 	ap_fold_done(&f);
 	ap_conf_done(&conf);
 	free(list);
+}
 
 /* --- beginning anew with stored candles ---------------------------------------------------------- */
 
@@ -882,7 +883,6 @@ int main(void)
 		cmocka_unit_test(a_state_saved_with_other_settings_goes_on_from_its_candles),
 		cmocka_unit_test(patterns_go_on_where_only_the_rules_are_others),
 		cmocka_unit_test(an_entry_full_of_revised_candles_is_told_to_its_end),
-
 		cmocka_unit_test(stored_candles_make_a_state_as_if_the_choice_had_always_been_so),
 		cmocka_unit_test(a_state_of_another_version_is_made_from_stored_candles),
 		cmocka_unit_test(nothing_is_wanted_where_the_window_holds_the_whole_past),
