@@ -51,9 +51,25 @@ struct span {
 	int64_t from_ms, to_ms;
 };
 
+static int early_by_day(const void *a, const void *b)
+{
+	const struct candle_early *x = a, *y = b;
+
+	return (x->day > y->day) - (x->day < y->day);
+}
+
+static int32_t close_of(const struct candle_cal *c, int64_t day)
+{
+	const struct candle_early key = { .day = (int32_t)day }, *e = NULL;
+
+	if (c->earlies > 0)
+		e = bsearch(&key, c->early, c->earlies, sizeof key, early_by_day);
+	return e != NULL ? e->close_s : c->close_s;
+}
+
 static struct span session_of(const struct candle_cal *c, int64_t day)
 {
-	return (struct span){ utc_ms(c, day * DAY_S + c->open_s), utc_ms(c, day * DAY_S + c->close_s) };
+	return (struct span){ utc_ms(c, day * DAY_S + c->open_s), utc_ms(c, day * DAY_S + close_of(c, day)) };
 }
 
 /* The session that holds t, or the next one (false). */
@@ -97,17 +113,17 @@ static struct span by_offset(const struct candle_cal *c, const struct candle_tf 
 	return s;
 }
 
-/* By the wall clock: what candle_tf_at says of the local time, as instants. */
-static struct span by_clock(const struct candle_cal *c, const struct candle_tf *tf, int64_t t_ms)
+/* By the wall clock: what candle_tf_at says of the local time, as instants. A day begins shift_s after midnight. */
+static struct span by_clock(const struct candle_cal *c, const struct candle_tf *tf, int64_t t_ms, int32_t shift_s)
 {
-	const int64_t l_s = local_s(c, floor_to(t_ms, 1000) / 1000);
+	const int64_t l_s = local_s(c, floor_to(t_ms, 1000) / 1000) - shift_s;
 	struct span s;
 	int64_t open_ms, close_ms;
 
 	if (l_s < 0)
 		return (struct span){ 0, t_ms + 1 };    /* the first hours of 1970, west of Greenwich */
 	candle_tf_at(tf, l_s * 1000, &open_ms, &close_ms);
-	s = (struct span){ utc_ms(c, open_ms / 1000), utc_ms(c, close_ms / 1000) };
+	s = (struct span){ utc_ms(c, open_ms / 1000 + shift_s), utc_ms(c, close_ms / 1000 + shift_s) };
 	/* A boundary inside an hour that the clocks show twice: no zone has it where whole hours divide the day. */
 	return t_ms >= s.from_ms && t_ms < s.to_ms ? s : by_offset(c, tf, t_ms);
 }
@@ -120,7 +136,7 @@ static struct span interval(const struct candle_cal *c, const struct candle_tf *
 		candle_tf_at(tf, t_ms, &s.from_ms, &s.to_ms);
 		return s;
 	}
-	return tf->unit <= CANDLE_HOUR && tf->step_ms <= HOUR_MS ? by_offset(c, tf, t_ms) : by_clock(c, tf, t_ms);
+	return tf->unit <= CANDLE_HOUR && tf->step_ms <= HOUR_MS ? by_offset(c, tf, t_ms) : by_clock(c, tf, t_ms, 0);
 }
 
 bool candle_cal_at(const struct candle_cal *c, const struct candle_tf *tf, int64_t t_ms, int64_t *open_ms, int64_t *close_ms)
@@ -132,7 +148,7 @@ bool candle_cal_at(const struct candle_cal *c, const struct candle_tf *tf, int64
 		return false;
 	}
 	if (!c->session || tf->unit > CANDLE_DAY || (tf->unit == CANDLE_DAY && tf->count > 1)) {
-		s = interval(c, tf, t_ms);
+		s = c->session && c->open_s < 0 ? by_clock(c, tf, t_ms, c->open_s) : interval(c, tf, t_ms);
 	} else if (tf->unit == CANDLE_DAY) {
 		s = day;
 	} else {
@@ -269,9 +285,50 @@ static bool session_holidays(const struct candle_entry *in, struct candle_cal *c
 	return ok;
 }
 
+/* "2024-11-29 13:00" */
+static bool early_close(ap_str s, struct candle_early *e)
+{
+	return s.len == 16 && s.p[10] == ' ' && date(ap_str_n(s.p, 10), &e->day) && clock_time(ap_str_n(s.p + 11, 5), &e->close_s);
+}
+
+static bool session_early(const struct candle_entry *in, struct candle_cal *c)
+{
+	char *list = NULL;
+	bool ok = true;
+
+	if (!candle_entry_patterns(in, "early_closes", &list))
+		return false;
+	if (list == NULL)
+		return true;
+	c->early = calloc(CANDLE_HOLIDAYS_MAX, sizeof *c->early);
+	assert(c->early != NULL);
+	for (const char *p = list; ok && *p != '\0'; p += strlen(p) + 1) {
+		if (c->earlies == CANDLE_HOLIDAYS_MAX)
+			ok = candle_entry_bad(in, "more than 2000 early closes", "");
+		else if (!early_close(ap_str_c(p), &c->early[c->earlies++]))
+			ok = candle_entry_bad(in, "early closes are such as \"2024-11-29 13:00\", not ", p);
+		else if (c->early[c->earlies - 1].close_s <= c->open_s || c->early[c->earlies - 1].close_s > c->close_s)
+			ok = candle_entry_bad(in, "an early close lies between open and close; not so ", p);
+	}
+	free(list);
+	if (ok)
+		qsort(c->early, c->earlies, sizeof *c->early, early_by_day);
+	return ok;
+}
+
+static bool session_hours(const struct candle_entry *in, struct candle_cal *c)
+{
+	if (!clock_time(candle_entry_text(in, "open"), &c->open_s) || !clock_time(candle_entry_text(in, "close"), &c->close_s))
+		return candle_entry_bad(in, "open and close are times such as \"09:30\"", "");
+	/* Over midnight: the session belongs to the day on which it ends. */
+	if (c->open_s >= c->close_s)
+		c->open_s -= DAY_S;
+	return true;
+}
+
 static bool one_session(const struct candle_entry *in, void *ctx)
 {
-	static const char *const keys[] = { "symbols", "sources", "zone", "open", "close", "days", "holidays", NULL };
+	static const char *const keys[] = { "symbols", "sources", "zone", "open", "close", "days", "holidays", "early_closes", NULL };
 	const struct cals_in *ci = ctx;
 	struct candle_cal *c = &ci->cals->v[ci->cals->n];
 	const ap_str zone = candle_entry_text(in, "zone");
@@ -282,11 +339,9 @@ static bool one_session(const struct candle_entry *in, void *ctx)
 	ci->cals->n++;
 	c->session = true;
 	if (!candle_entry_keys(in, keys) || !candle_entry_patterns(in, "symbols", &c->symbols) ||
-	    !candle_entry_patterns(in, "sources", &c->sources) || !session_days(in, c) || !session_holidays(in, c))
+	    !candle_entry_patterns(in, "sources", &c->sources) || !session_days(in, c) || !session_holidays(in, c) ||
+	    !session_hours(in, c) || !session_early(in, c))
 		return false;
-	if (!clock_time(candle_entry_text(in, "open"), &c->open_s) || !clock_time(candle_entry_text(in, "close"), &c->close_s) ||
-	    c->open_s >= c->close_s)
-		return candle_entry_bad(in, "open and close are times such as \"09:30\", open before close, on the same day", "");
 	if (zone.len > 0 && !zone_by_name(c, ci, zone, &why))
 		return candle_entry_bad(in, "zone: ", why);
 	return true;
@@ -314,6 +369,7 @@ void candle_cals_done(struct candle_cals *c)
 	for (uint32_t i = 0; i < CANDLE_CALS_MAX; i++) {
 		candle_zone_done(&c->v[i].zone);
 		free(c->v[i].holiday);
+		free(c->v[i].early);
 		free(c->v[i].symbols);
 		free(c->v[i].sources);
 	}

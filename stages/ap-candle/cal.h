@@ -3,7 +3,8 @@
  *
  * Up to one hour, intervals follow the zone's offset and are cut where it changes; longer ones follow its wall clock, so a
  * day has 23 or 25 hours at the change, and a 4h bar 3 or 5. With trading hours, intervals begin at the open and end with
- * the close at the latest, a day is one session, and there is nothing outside. Weeks and months are those of the zone.
+ * the close at the latest, a day is one session, and there is nothing outside. Weeks and months are those of the zone, or,
+ * where a session begins on the evening before its day, as much earlier.
  */
 #ifndef AP_CANDLE_CAL_H
 #define AP_CANDLE_CAL_H
@@ -14,14 +15,21 @@
 
 enum { CANDLE_CALS_MAX = 17, CANDLE_HOLIDAYS_MAX = 2000 };
 
+/* A day on which trading ends early. */
+struct candle_early {
+	int32_t day, close_s;
+};
+
 struct candle_cal {
 	struct candle_zone zone;
 	bool zoned;                     /* false: UTC, and zone is empty */
 	bool session;                   /* the rest says when trading is on */
 	uint8_t days;                   /* bit 0: Sunday */
-	int32_t open_s, close_s;        /* of the local day, open < close */
+	int32_t open_s, close_s;        /* of the local day, open < close; open < 0: on the evening before */
 	int32_t *holiday;               /* ascending, days since 1970 */
 	uint32_t holidays;
+	struct candle_early *early;     /* ascending */
+	uint32_t earlies;
 	char *symbols, *sources;        /* patterns of the series it is for; NULL: all */
 };
 

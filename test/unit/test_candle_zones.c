@@ -333,6 +333,34 @@ static void the_session_moves_with_daylight_saving_time(void **s)
 	rig_free(&r);
 }
 
+static void a_session_over_midnight_belongs_to_the_day_on_which_it_ends(void **s)
+{
+	/* Chicago's futures: Sunday 17:00 is 23:00Z, and Monday's session. */
+	static const char futures[] = "[{\"symbols\":[\"ES-*\"],\"zone\":\"CST6CDT,M3.2.0,M11.1.0\",\"open\":\"17:00\",\"close\":\"16:00\","
+				      "\"early_closes\":[\"2024-03-05 09:00\",\"2024-03-04 12:00\"]}]";
+	struct rig r = rig_new("candle.sessions", futures, "candle.timeframes", "1m,4h,1d,1w", NULL);
+	const int64_t sunday = 2 * (int64_t)RIG_DAY + 23 * RIG_HOUR, monday = 3 * (int64_t)RIG_DAY;
+
+	(void)s;
+	r.symbol = "ES-USD";
+	rig_trade(&r, 22 * RIG_HOUR - 1, "1", "1", "");         /* Friday, before the close */
+	rig_trade(&r, 22 * RIG_HOUR, "99", "1", "");            /* and after it */
+	rig_trade(&r, sunday - 1, "99", "1", "");
+	rig_trade(&r, sunday, "2", "1", "");
+	rig_trade(&r, monday + 18 * RIG_HOUR - 1, "3", "1", "");
+	rig_trade(&r, monday + 18 * RIG_HOUR, "99", "1", "");   /* Monday has closed early */
+	rig_trade(&r, monday + 23 * RIG_HOUR, "4", "1", "");
+	rig_beat(&r, 12 * (int64_t)RIG_DAY);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1d", -RIG_HOUR), "1", "1", "1", "1", "1", 1);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1d", sunday), "2", "3", "2", "3", "2", 2);
+	assert_int_equal(rig_need(&r, AP_S_CANDLE, "1d", sunday)->close_ms, rig_t0_ms + monday + 18 * RIG_HOUR);
+	assert_int_equal(rig_need(&r, AP_S_CANDLE, "1d", monday + 23 * RIG_HOUR)->close_ms, rig_t0_ms + monday + 39 * RIG_HOUR);
+	rig_is(rig_need(&r, AP_S_CANDLE, "4h", sunday + 16 * RIG_HOUR), "3", "3", "3", "3", "1", 1);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1w", sunday - 7 * (int64_t)RIG_DAY), "1", "1", "1", "1", "1", 1);
+	rig_is(rig_need(&r, AP_S_CANDLE, "1w", sunday), "2", "4", "2", "4", "3", 3);
+	rig_free(&r);
+}
+
 static void nothing_is_filled_while_trading_is_off(void **s)
 {
 	struct rig r = rig_new("candle.sessions", hours, "candle.timeframes", "1m,1h", "candle.fill", "previous", NULL);
@@ -353,7 +381,8 @@ static void wrong_sessions_and_zones_are_told(void **s)
 	static const struct { const char *key, *text, *says; } rows[] = {
 		{ "candle.zone", "Mars/Base", "no such zone" },
 		{ "candle.sessions", "[{\"open\":\"09:30\"}]", "open and close are times" },
-		{ "candle.sessions", "[{\"open\":\"16:00\",\"close\":\"09:30\"}]", "open before close" },
+		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"early_closes\":[\"2024-11-29\"]}]", "early closes are such as" },
+		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"early_closes\":[\"2024-11-29 17:00\"]}]", "between open and close" },
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"days\":[\"monday\"]}]", "days are sun mon" },
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"holidays\":[\"2023-02-29\"]}]", "not 2023-02-29" },
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"lunch\":1}]", "there is no key lunch" },
@@ -375,7 +404,8 @@ static void wrong_sessions_and_zones_are_told(void **s)
 
 static void the_laws_hold_in_zones_and_trading_hours(void **s)
 {
-	static const char always[] = "[{\"symbols\":[\"S1-*\"],\"zone\":\"EST5EDT,M3.2.0,M11.1.0\",\"open\":\"01:00\",\"close\":\"03:30\",\"days\":[\"sun\",\"sat\"]}]";
+	static const char always[] = "[{\"symbols\":[\"S1-*\"],\"zone\":\"EST5EDT,M3.2.0,M11.1.0\",\"open\":\"01:00\",\"close\":\"03:30\",\"days\":[\"sun\",\"sat\"]},"
+				     "{\"symbols\":[\"S2-*\"],\"zone\":\"EST5EDT,M3.2.0,M11.1.0\",\"open\":\"22:00\",\"close\":\"02:00\",\"days\":[\"sun\",\"sat\"]}]";
 	/* Around the change in spring. */
 	const struct laws_walk w = { .seed = 9, .sources = 2, .symbols = 3, .trades = 900, .entry_max = 8, .step_ms_max = 120000, .beat_ms = 20000,
 				     .start_ms = (SPRING - 30000) * (int64_t)1000, .delay_pct = 20, .delay_ms_max = 900000, .dead_pct = 1, .close = true };
@@ -417,6 +447,7 @@ int main(void)
 		cmocka_unit_test(other_symbols_trade_around_the_clock),
 		cmocka_unit_test(weekends_and_holidays_have_no_candles),
 		cmocka_unit_test(a_week_holds_its_sessions_alone),
+		cmocka_unit_test(a_session_over_midnight_belongs_to_the_day_on_which_it_ends),
 		cmocka_unit_test(the_session_moves_with_daylight_saving_time),
 		cmocka_unit_test(nothing_is_filled_while_trading_is_off),
 		cmocka_unit_test(wrong_sessions_and_zones_are_told),
