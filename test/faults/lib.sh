@@ -24,6 +24,8 @@
 #   fault_up_apart [..]  the same with Redis and PostgreSQL of test/lib/servers.sh, so that the test itself stops and starts them.
 #                        FAULT_REDIS_URL, FAULT_PG_CONNINFO set before lead the pipeline elsewhere (a proxy); AP_REDIS_DIRECT and
 #                        AP_PG_DIRECT always lead to the servers
+#   fault_proxies        for fault_up_apart: both servers behind test/tools/faultproxy
+#   rproxy COMMAND...    says it to the proxy in front of Redis; pproxy: PostgreSQL. proxy_count rproxy drops: a figure of its `stat`
 #   mono                 the monotonic clock, ms
 #   next_trial           true AP_TRIALS times; sets trial_k (from 1)
 #   flow SINCE_MS [SECONDS]   sends a probe trade into every partition and waits until it has come through all stages into
@@ -123,6 +125,23 @@ fault_up_apart() {
 	fault_up -o supervisor.embedded=false -o "redis.url=${FAULT_REDIS_URL:-$AP_REDIS_DIRECT}" \
 		-o "pg.conninfo=${FAULT_PG_CONNINFO:-$AP_T_CONNINFO}" "$@"
 }
+
+fault_proxies() {
+	redis_start --appendfsync always "$@"
+	pg_start
+	fault_port=$(free_port)
+	mkdir -m 755 "$AP_T_DIR/pgproxy"
+	bg rproxy "$AP_TOOLS/faultproxy" "127.0.0.1:$fault_port" "127.0.0.1:$AP_T_REDIS_PORT" "$AP_T_DIR/rproxy.ctl"
+	bg pproxy "$AP_TOOLS/faultproxy" "$AP_T_DIR/pgproxy/.s.PGSQL.$AP_T_PG_PORT" "$AP_T_PG_DIR/.s.PGSQL.$AP_T_PG_PORT" "$AP_T_DIR/pproxy.ctl"
+	FAULT_REDIS_URL=redis://127.0.0.1:$fault_port
+	FAULT_PG_CONNINFO="host=$AP_T_DIR/pgproxy port=$AP_T_PG_PORT dbname=alphapulse user=alphapulse"
+	for fault_proxy in rproxy pproxy; do
+		wait_for 10 $fault_proxy stat || die "$fault_proxy did not start"
+	done
+}
+rproxy() { "$AP_TOOLS/faultproxy" ctl "$AP_T_DIR/rproxy.ctl" "$@"; }
+pproxy() { "$AP_TOOLS/faultproxy" ctl "$AP_T_DIR/pproxy.ctl" "$@"; }
+proxy_count() { "$1" stat | sed -n "s/.* $2=\([0-9]*\).*/\1/p"; }
 
 # The test's own eyes look past the proxies.
 psql_q() { psql -X -q -At -v ON_ERROR_STOP=1 "${AP_PG_DIRECT:-$AP_PG_URL}" -c "$1"; }
