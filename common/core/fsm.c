@@ -20,9 +20,21 @@ _Static_assert(AP_R_STATE_N < 255 && AP_R_ACTION_N < 256, "cells are bytes");
 	[AP_R_REFUSED] = GO(BACKOFF, RETREAT),  \
 	[AP_R_EXPIRED] = GO(BACKOFF, RETREAT)
 
+/* The same of an owner. What its read brings stays pending for the next one; replies come in order: the release after the commit. */
+#define OWNER                                   \
+	TROUBLE,                                \
+	[AP_R_THEIRS] = GO(YIELDING, RELEASE)
+
 static const struct cell table[AP_R_STATE_N][AP_R_EVENT_N] = {
 	[AP_R_DOWN] = {
-		[AP_R_UP] = GO(LEASING, ACQUIRE),
+		[AP_R_UP] = GO(IDLE, SEEK),
+		[AP_R_STOP] = GO(STOPPED, FINISH),
+	},
+	[AP_R_IDLE] = {
+		[AP_R_LOST] = GO(DOWN, FORGET),
+		[AP_R_MINE] = GO(LEASING, ACQUIRE),
+		/* Whoever it belongs to may not be able to take it: it is asked for if nobody has it. */
+		[AP_R_TIMER] = GO(LEASING, ACQUIRE),
 		[AP_R_STOP] = GO(STOPPED, FINISH),
 	},
 	[AP_R_LEASING] = {
@@ -35,20 +47,21 @@ static const struct cell table[AP_R_STATE_N][AP_R_EVENT_N] = {
 	[AP_R_STANDBY] = {
 		TROUBLE,
 		[AP_R_TIMER] = GO(LEASING, ACQUIRE),
+		[AP_R_THEIRS] = GO(IDLE, SEEK),
 		[AP_R_STOP] = GO(STOPPED, FINISH),
 	},
 	[AP_R_LOADING] = {
-		TROUBLE,
+		OWNER,
 		[AP_R_LOADED] = GO(PLACING, PLACE),
 		[AP_R_STOP] = GO(RELEASING, RELEASE),
 	},
 	[AP_R_PLACING] = {
-		TROUBLE,
+		OWNER,
 		[AP_R_PLACED] = GO(READING, READ),
 		[AP_R_STOP] = GO(RELEASING, RELEASE),
 	},
 	[AP_R_READING] = {
-		TROUBLE,
+		OWNER,
 		[AP_R_BATCH] = GO(COMMITTING, WORK),
 		[AP_R_EMPTY] = GO(READING, READ),
 		[AP_R_FULL] = GO(PAUSED, WAIT_ROOM),
@@ -56,14 +69,14 @@ static const struct cell table[AP_R_STATE_N][AP_R_EVENT_N] = {
 		[AP_R_STOP] = GO(RELEASING, RELEASE),
 	},
 	[AP_R_COMMITTING] = {
-		TROUBLE,
+		OWNER,
 		[AP_R_COMMITTED] = GO(READING, NONE),
 		[AP_R_FULL] = GO(PAUSED, WAIT_ROOM),
 		/* Replies come in order: the release is answered after the commit. */
 		[AP_R_STOP] = GO(RELEASING, RELEASE),
 	},
 	[AP_R_PAUSED] = {
-		TROUBLE,
+		OWNER,
 		[AP_R_TIMER] = GO(PAUSED, ASK_ROOM),
 		[AP_R_FULL] = GO(PAUSED, WAIT_ROOM),
 		[AP_R_ROOM] = GO(READING, READ),
@@ -73,6 +86,12 @@ static const struct cell table[AP_R_STATE_N][AP_R_EVENT_N] = {
 		[AP_R_LOST] = GO(DOWN, FORGET),
 		[AP_R_TIMER] = GO(LEASING, ACQUIRE),
 		[AP_R_STOP] = GO(RELEASING, RELEASE),
+	},
+	[AP_R_YIELDING] = {
+		[AP_R_LOST] = GO(DOWN, FORGET),
+		[AP_R_REFUSED] = GO(BACKOFF, RETREAT),
+		[AP_R_RELEASED] = GO(IDLE, SEEK),
+		[AP_R_STOP] = GO(RELEASING, NONE),
 	},
 	[AP_R_RELEASING] = {
 		[AP_R_OWNED] = GO(RELEASING, RELEASE),
@@ -99,15 +118,15 @@ bool ap_run_owns(enum ap_run_state s)
 	return s >= AP_R_LOADING && s <= AP_R_PAUSED;
 }
 
-static const char *const state_names[] = { "down", "leasing", "standby", "loading", "placing", "reading", "committing",
-					   "paused", "backoff", "releasing", "stopped" };
+static const char *const state_names[] = { "down", "idle", "leasing", "standby", "loading", "placing", "reading", "committing",
+					   "paused", "backoff", "yielding", "releasing", "stopped" };
 _Static_assert(sizeof state_names / sizeof state_names[0] == AP_R_STATE_N, "name every state");
 
 static const char *const event_names[] = { "up", "lost", "owned", "held", "loaded", "placed", "batch", "empty", "committed",
-					   "full", "refused", "expired", "timer", "room", "stop", "released" };
+					   "full", "refused", "expired", "timer", "room", "mine", "theirs", "stop", "released" };
 _Static_assert(sizeof event_names / sizeof event_names[0] == AP_R_EVENT_N, "name every event");
 
-static const char *const action_names[] = { "none", "acquire", "wait_held", "load", "place", "read", "work", "wait_room",
+static const char *const action_names[] = { "none", "acquire", "wait_held", "seek", "load", "place", "read", "work", "wait_room",
 					    "ask_room", "retreat", "forget", "release", "finish" };
 _Static_assert(sizeof action_names / sizeof action_names[0] == AP_R_ACTION_N, "name every action");
 

@@ -3,10 +3,11 @@
  *
  * Pure. common/io/runtime.c turns the world into events, asks the table, and carries out the action.
  *
- *   DOWN -> LEASING -> LOADING -> PLACING -> READING <-> COMMITTING      one path in, taken at start and after
- *              |  ^                             |  PAUSED                 every trouble alike
- *           STANDBY, BACKOFF  <-- any trouble --+
- *   any -> RELEASING -> STOPPED                                           on SIGTERM
+ *   DOWN -> IDLE -> LEASING -> LOADING -> PLACING -> READING <-> COMMITTING      one path in, taken at start and after
+ *            ^       |  ^                             |  PAUSED                 every trouble alike
+ *            |    STANDBY, BACKOFF  <-- any trouble --+
+ *            +------ YIELDING <-----------------------+                          another worker is to have it, and asks
+ *   any -> RELEASING -> STOPPED                                                  on SIGTERM
  */
 #ifndef AP_FSM_H
 #define AP_FSM_H
@@ -15,15 +16,17 @@
 
 enum ap_run_state {
 	AP_R_DOWN,              /* no connection */
+	AP_R_IDLE,              /* it is another worker's share; the timer looks whether that one takes it */
 	AP_R_LEASING,           /* the lease was asked for */
-	AP_R_STANDBY,           /* another worker has it; the timer asks again */
+	AP_R_STANDBY,           /* it is ours, and another worker still has it; the timer asks again */
 	AP_R_LOADING,           /* state is being read */
 	AP_R_PLACING,           /* the group is being set to the cursor */
 	AP_R_READING,           /* a read is on its way */
 	AP_R_COMMITTING,        /* a commit is on its way, and the next read behind it */
 	AP_R_PAUSED,            /* downstream is full; the timer looks again */
 	AP_R_BACKOFF,           /* something was refused; the timer takes the lease anew */
-	AP_R_RELEASING,         /* the lease is being given up */
+	AP_R_YIELDING,          /* the lease is being given up to another worker */
+	AP_R_RELEASING,         /* the lease is being given up for good */
 	AP_R_STOPPED,
 	AP_R_STATE_N
 };
@@ -43,6 +46,8 @@ enum ap_run_event {
 	AP_R_EXPIRED,           /* two thirds of the lease have passed without a renewal */
 	AP_R_TIMER,
 	AP_R_ROOM,              /* downstream has caught up */
+	AP_R_MINE,              /* it is our share */
+	AP_R_THEIRS,            /* it is another worker's: one that lives, and, where we own it, one that asks for it */
 	AP_R_STOP,              /* SIGTERM */
 	AP_R_RELEASED,
 	AP_R_EVENT_N
@@ -51,7 +56,8 @@ enum ap_run_event {
 enum ap_run_action {
 	AP_R_NONE,
 	AP_R_ACQUIRE,           /* forget memory; ask for the lease with a new token */
-	AP_R_WAIT_HELD,         /* set the timer until the lease may be free */
+	AP_R_WAIT_HELD,         /* set the timer until the lease may be free; THEIRS at once when it is not our share */
+	AP_R_SEEK,              /* forget memory; MINE at once when it is our share, else set the timer */
 	AP_R_LOAD, AP_R_PLACE, AP_R_READ,
 	AP_R_WORK,              /* step the batch, send the commit and, unless full or stopping, the next read */
 	AP_R_WAIT_ROOM,         /* set the timer */

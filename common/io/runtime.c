@@ -18,7 +18,7 @@ enum {
 	NAMES_BYTES = 256 * 1024 * 1024,
 	ACKS_BYTES = 256 * 64,
 	ROOM_MS = 100,                  /* between two looks downstream while paused */
-	HELD_MS_MAX = 250,              /* between two looks at another's lease */
+	LEAVING_BLOCK_MS = 50,          /* a read of what is soon to be another's */
 	STOP_S = 5,                     /* a partition that has not finished by then is left to its lease */
 };
 
@@ -79,7 +79,13 @@ static void forget(struct part *p)
 		to->verdict[v] += from->verdict[v];
 	ap_fold_done(&p->fold);
 	p->open = false;
-	p->m.recoveries++;
+}
+
+/* What was in memory may differ from what is in Redis. */
+static void forget_doubted(struct part *p)
+{
+	p->m.recoveries += p->open;
+	forget(p);
 }
 
 static void lease_extend(struct part *p)
@@ -98,6 +104,7 @@ static void acquire_cb(void *ctx, const redisReply *reply)
 	const char *word = ap_reply_word(reply);
 	if (strcmp(word, "OK") == 0) {
 		p->epoch = ap_reply_u64(reply, 1, 0);
+		p->held = 0;
 		lease_extend(p);
 		part_event(p, AP_R_OWNED);
 	} else if (strcmp(word, "HELD") == 0) {
@@ -111,15 +118,9 @@ static void acquire_cb(void *ctx, const redisReply *reply)
 
 static void acquire(struct part *p)
 {
-	uint8_t raw[TOKEN_LEN / 2];
-
 	forget(p);
-	ap_random(raw, sizeof raw);
-	for (size_t i = 0; i < sizeof raw; i++)
-		snprintf(p->token + 2 * i, 3, "%02x", raw[i]);
 	p->asked_ns = ap_mono_ns();
-	ap_redis_sendf(p->redis, acquire_cb, p, "FCALL ap_acquire_v1 1 %s %s %s %llu", p->key_own, p->token, p->rt->worker,
-		       (unsigned long long)conf_of(p)->runtime_lease_ms);
+	ap_worker_take(p->rt->worker, p->p, p->redis, p->key_own, p->token, acquire_cb, p);
 }
 
 static void renew_cb(void *ctx, const redisReply *reply)
@@ -128,10 +129,25 @@ static void renew_cb(void *ctx, const redisReply *reply)
 
 	if (reply == NULL || !ap_run_owns(p->state))
 		return;
-	if (strcmp(ap_reply_word(reply), "OK") == 0)
-		lease_extend(p);
-	else
+	if (strcmp(ap_reply_word(reply), "OK") != 0) {
 		part_refused(p, "renew", reply->type == REDIS_REPLY_ERROR ? reply->str : ap_reply_word(reply));
+		return;
+	}
+	lease_extend(p);
+	/* Who asks for it is named. It is given to whom it belongs, and to nobody who may not come. */
+	if (ap_worker_theirs(p->rt->worker, p->p, ap_reply_text(reply, 1))) {
+		p->m.yields++;
+		part_event(p, AP_R_THEIRS);
+	}
+}
+
+void part_renew(struct part *p)
+{
+	int64_t now_ns = ap_mono_ns();
+
+	if (p->asked_ns == 0 && ap_redis_sendf(p->redis, renew_cb, p, "FCALL ap_renew_v1 1 %s %s %llu %llu", p->key_own, p->token,
+					       (unsigned long long)p->epoch, (unsigned long long)conf_of(p)->runtime_lease_ms))
+		p->asked_ns = now_ns;
 }
 
 static void renew_tick(struct ev_loop *loop, ev_timer *w, int revents)
@@ -139,16 +155,14 @@ static void renew_tick(struct ev_loop *loop, ev_timer *w, int revents)
 	struct part *p = w->data;
 
 	(void)loop, (void)revents;
+	runtime_offer(p->rt);
 	if (!ap_run_owns(p->state))
 		return;
 	if (ap_mono_ns() >= p->lease_ns) {
 		ap_log(log_of(p), AP_WARN, "lease_expired", KV_U("part", p->p), KV_S("next", "recover"));
 		part_event(p, AP_R_EXPIRED);
-	} else if (p->asked_ns == 0) {
-		int64_t now_ns = ap_mono_ns();
-		if (ap_redis_sendf(p->redis, renew_cb, p, "FCALL ap_renew_v1 1 %s %s %llu %llu", p->key_own, p->token,
-				   (unsigned long long)p->epoch, (unsigned long long)conf_of(p)->runtime_lease_ms))
-			p->asked_ns = now_ns;
+	} else {
+		part_renew(p);
 	}
 }
 
@@ -156,7 +170,7 @@ static void release_cb(void *ctx, const redisReply *reply)
 {
 	struct part *p = ctx;
 
-	if (reply != NULL && p->state == AP_R_RELEASING)
+	if (reply != NULL && (p->state == AP_R_RELEASING || p->state == AP_R_YIELDING))
 		part_event(p, AP_R_RELEASED);
 }
 
@@ -169,13 +183,20 @@ static void release(struct part *p)
 
 static void wait_held(struct part *p)
 {
-	uint64_t ms = conf_of(p)->runtime_lease_ms / 8;
+	if (ap_worker_mine(p->rt->worker, p->p))
+		part_timer(p, ap_worker_wait_s(p->rt->worker, p->p, p->held_ms, p->held++));
+	else
+		part_event(p, AP_R_THEIRS);
+}
 
-	if (ms > HELD_MS_MAX)
-		ms = HELD_MS_MAX;
-	if (p->held_ms < ms)
-		ms = p->held_ms + 1;
-	part_timer(p, (double)ms / 1000);
+static void seek(struct part *p)
+{
+	forget(p);
+	p->held = 0;
+	if (ap_worker_mine(p->rt->worker, p->p))
+		part_event(p, AP_R_MINE);
+	else
+		part_timer(p, ap_worker_wait_s(p->rt->worker, p->p, 0, 0));
 }
 
 /* --- loading --- */
@@ -380,7 +401,9 @@ void part_read(struct part *p)
 {
 	uint64_t block = conf_of(p)->runtime_block_ms, most = conf_of(p)->runtime_lease_ms / 8;
 
-	/* Renewals wait behind a read. */
+	/* Renewals wait behind a read, and so does giving the lease up. */
+	if (!ap_worker_mine(p->rt->worker, p->p))
+		most = LEAVING_BLOCK_MS;
 	if (block > most)
 		block = most;
 	if (!ap_redis_begin(p->redis, 11))
@@ -422,7 +445,7 @@ static void finish(struct runtime *rt)
 
 static void part_retreat(struct part *p)
 {
-	forget(p);
+	forget_doubted(p);
 	part_timer(p, ap_backoff_s(conf_of(p), p->attempt++));
 }
 
@@ -433,6 +456,7 @@ static void part_act(struct part *p, enum ap_run_action a)
 	case AP_R_NONE: case AP_R_WORK: case AP_R_ACTION_N: break;
 	case AP_R_ACQUIRE: acquire(p); break;
 	case AP_R_WAIT_HELD: wait_held(p); break;
+	case AP_R_SEEK: seek(p); break;
 	case AP_R_LOAD: load(p); break;
 	case AP_R_PLACE: place(p); break;
 	case AP_R_READ: part_read(p); break;
@@ -443,25 +467,10 @@ static void part_act(struct part *p, enum ap_run_action a)
 			part_timer(p, ROOM_MS / 1000.0);
 		break;
 	case AP_R_RETREAT: part_retreat(p); break;
-	case AP_R_FORGET: forget(p); break;
+	case AP_R_FORGET: forget_doubted(p); break;
 	case AP_R_RELEASE: release(p); break;
 	case AP_R_FINISH: forget(p); finish(p->rt); break;
 	}
-}
-
-/* Every partition is worked by us, or by another with us standing by. */
-static void ready_look(struct runtime *rt)
-{
-	if (rt->ready)
-		return;
-	for (unsigned i = 0; i < rt->n; i++) {
-		enum ap_run_state s = rt->part[i].state;
-		if (s != AP_R_STANDBY && s != AP_R_READING && s != AP_R_COMMITTING && s != AP_R_PAUSED)
-			return;
-	}
-	rt->ready = true;
-	ap_log(&rt->app.log, AP_INFO, "ready", KV_U("parts", rt->n), KV_S("worker", rt->worker));
-	ap_app_notify(&rt->app, "READY=1");
 }
 
 void part_event(struct part *p, enum ap_run_event e)
@@ -475,7 +484,8 @@ void part_event(struct part *p, enum ap_run_event e)
 	}
 	p->state = row.next;
 	part_act(p, row.act);
-	ready_look(p->rt);
+	runtime_offer(p->rt);
+	runtime_ready(p->rt);
 }
 
 static void up_cb(void *ctx)
@@ -556,6 +566,7 @@ static void part_report(struct part *p, struct ap_metrics *m)
 		{ "commits_total", AP_M_COUNTER, (double)p->m.commits },
 		{ "lost_entries_total", AP_M_COUNTER, (double)p->m.lost },
 		{ "recoveries_total", AP_M_COUNTER, (double)p->m.recoveries },
+		{ "yields_total", AP_M_COUNTER, (double)p->m.yields },
 		{ "refusals_total", AP_M_COUNTER, (double)p->m.refused },
 		{ "redelivered_total", AP_M_COUNTER, (double)p->m.duplicates },
 		{ "foreign_entries_total", AP_M_COUNTER, (double)p->m.foreign },
@@ -642,6 +653,7 @@ static void on_stop(struct ap_app *app)
 	if (rt->stopping)
 		return;
 	rt->stopping = true;
+	ap_worker_ready(rt->worker, false);
 	ev_timer_init(&rt->stop_timer, stop_late, STOP_S, 0);
 	rt->stop_timer.data = rt;
 	ev_timer_start(app->loop, &rt->stop_timer);
@@ -657,7 +669,7 @@ int runtime_run(struct runtime *rt)
 	rt->app.ctx = rt;
 	rt->app.on_stop = on_stop;
 	rt->n = (unsigned)rt->app.conf.data_partitions;
-	ap_worker_name(&rt->app.conf, rt->worker, sizeof rt->worker);
+	ap_worker_name(&rt->app.conf, rt->name, sizeof rt->name);
 	rt->part = calloc(rt->n, sizeof *rt->part);
 	assert(rt->part != NULL);
 	rt->control = ap_redis_new(rt->app.loop, &rt->app.log, &rt->app.conf, AP_REDIS_PRIMARY, NULL, NULL, err, sizeof err);
@@ -665,7 +677,10 @@ int runtime_run(struct runtime *rt)
 		fprintf(stderr, "%s: %s\n", rt->app.spec->name, err);
 		goto out;
 	}
-	rt->metrics = ap_metrics_new(rt->app.loop, &rt->app.log, &rt->app.conf, rt->control, rt->app.spec->name, rt->worker,
+	rt->worker = ap_worker_new(&rt->app, rt->stage->name, rt->name, rt->n, &runtime_worker_events, rt, err, sizeof err);
+	if (rt->worker == NULL)
+		goto out;
+	rt->metrics = ap_metrics_new(rt->app.loop, &rt->app.log, &rt->app.conf, rt->control, rt->app.spec->name, rt->name,
 				     collect, rt);
 	for (unsigned i = 0; i < rt->n; i++)
 		if (!part_init(&rt->part[i], rt, i, err, sizeof err))
@@ -675,6 +690,7 @@ out:
 	for (unsigned i = 0; i < rt->n && rt->part[i].rt != NULL; i++)
 		part_done(&rt->part[i]);
 	ap_metrics_free(rt->metrics);
+	ap_worker_free(rt->worker);
 	ap_redis_free(rt->control);
 	ap_pg_free(rt->pg);
 	free(rt->part);

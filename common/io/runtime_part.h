@@ -1,5 +1,5 @@
 /*
- * runtime_part.h - one partition of a stage, as runtime.c, runtime_work.c and runtime_room.c share it. Not for others.
+ * runtime_part.h - one partition of a stage, as runtime.c, runtime_share.c, runtime_work.c and runtime_room.c share it. Not for others.
  */
 #ifndef AP_IO_RUNTIME_PART_H
 #define AP_IO_RUNTIME_PART_H
@@ -12,8 +12,9 @@
 #include "metric.h"
 #include "pg.h"
 #include "redis.h"
+#include "worker.h"
 
-enum { KEY_MAX = 48, TOKEN_LEN = 32, ROOM_READERS = 8 };
+enum { KEY_MAX = 48, ROOM_READERS = 8 };
 
 struct runtime;
 struct past;
@@ -32,11 +33,12 @@ struct part {
 
 	char key_own[KEY_MAX], key_state[KEY_MAX], key_seq[KEY_MAX], key_stream[AP_S_N][KEY_MAX];
 
-	char token[TOKEN_LEN + 1];
+	char token[AP_TOKEN];
 	uint64_t epoch;
 	int64_t lease_ns;       /* CLOCK_BOOTTIME until which we may work: 2/3 of the term from before it was asked for */
 	int64_t asked_ns;       /* when the lease or its renewal now on its way was sent; 0: none is */
 	uint64_t held_ms;       /* how long the present owner still has */
+	unsigned held;          /* how many times in a row it was another's */
 
 	struct ap_fold fold;
 	bool open;              /* fold holds a state */
@@ -80,7 +82,7 @@ struct part {
 	unsigned attempt;       /* of the back-off */
 
 	struct {
-		uint64_t commits, lost, recoveries, refused, duplicates, foreign, gone;
+		uint64_t commits, lost, recoveries, yields, refused, duplicates, foreign, gone;
 		struct ap_fold_count before;    /* of folds that are gone */
 		struct ap_hist commit_us, age_ms, beat_ms;      /* since the last report */
 	} m;
@@ -89,13 +91,16 @@ struct part {
 struct runtime {
 	struct ap_app app;
 	const struct ap_stage *stage;
-	char worker[64];
+	char name[AP_WORKER_NAME];
+	struct ap_worker *worker;
 	unsigned n;
 	struct part *part;
 	struct ap_redis *control;       /* for metrics */
 	struct ap_metrics *metrics;
 	struct ap_pg *pg;               /* only when a fold has asked for stored candles */
 	ev_timer stop_timer;
+	int64_t up_ns;                  /* when the first partition's connection came up */
+	bool offered;                   /* we have asked to be registered */
 	bool ready, stopping, leaving;
 };
 
@@ -112,6 +117,15 @@ void part_read(struct part *p);
 /* State and past are in memory. */
 void part_loaded(struct part *p);
 void part_timer(struct part *p, double after_s);
+/* Sends a renewal of the lease unless one is on its way. */
+void part_renew(struct part *p);
+
+/* runtime_share.c */
+extern const struct ap_worker_events runtime_worker_events;
+/* Registers this worker once it can work: called whenever that may have become so. */
+void runtime_offer(struct runtime *rt);
+/* Says READY=1 once: when every partition of our share is looked after. */
+void runtime_ready(struct runtime *rt);
 
 /* runtime_work.c: steps the entries of a reply and sends the commit. */
 void part_work(struct part *p, const redisReply *entries, size_t n);

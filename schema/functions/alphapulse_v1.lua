@@ -9,6 +9,7 @@
 
 local FRAME_RECS, FRAME_BYTES = 512, 262144
 local ACKS_MAX, OUTS_MAX, FIELDS_MAX = 256, 1024, 131072
+local WORKERS_MAX = 256          -- of one stage
 local STEP = 64                 -- raw ids leave room for 63 continuations
 local CHUNK = 4000              -- arguments handed to one command; unpack fails near 8,000
 
@@ -83,22 +84,28 @@ local function dataset(keys, argv)
 	return { 'OK', argv[1], argv[2] }
 end
 
--- KEYS own  ARGV token, worker, lease_ms
+-- KEYS own  ARGV token, worker, lease_ms[, free_ms: take it only when nobody has had it for so long]
 local function acquire(keys, argv)
-	local lease = num(argv[3])
-	if #keys ~= 1 or #argv ~= 3 or not hex32(argv[1]) or argv[2] == '' or not lease or lease < 1 then
+	local lease, free = num(argv[3]), num(argv[4] or '0')
+	if #keys ~= 1 or #argv < 3 or #argv > 4 or not hex32(argv[1]) or argv[2] == '' or not lease or lease < 1 or not free then
 		return bad('arguments')
 	end
 	if not is_type(keys[1], 'hash') then
 		return bad('type')
 	end
-	local was = redis.call('HMGET', keys[1], 'e', 'x', 'w')
+	local was = redis.call('HMGET', keys[1], 'e', 'x', 'w', 't')
 	local epoch, expiry, now = num(was[1]) or 0, num(was[2]) or 0, now_ms()
-	if expiry > now and was[3] ~= argv[2] then
-		return { 'HELD', was[3] or '', expiry - now }
+	-- The first half of a token is its process's: a process may have back what it had, whoever that belongs to.
+	local same = was[3] == argv[2] and (free == 0 or string.sub(was[4] or '', 1, 16) == string.sub(argv[1], 1, 16))
+	if expiry + free > now and not same then
+		if expiry > now and free == 0 then
+			redis.call('HSET', keys[1], 'n', argv[2], 'nx', string.format('%.0f', now + lease))
+		end
+		return { 'HELD', expiry > now and was[3] or '', expiry + free - now }
 	end
 	redis.call('HSET', keys[1], 't', argv[1], 'e', string.format('%.0f', epoch + 1),
 		'x', string.format('%.0f', now + lease), 'w', argv[2])
+	redis.call('HDEL', keys[1], 'n', 'nx')
 	return { 'OK', epoch + 1 }
 end
 
@@ -111,17 +118,60 @@ local function renew(keys, argv)
 	if not is_type(keys[1], 'hash') then
 		return bad('type')
 	end
-	local own = redis.call('HMGET', keys[1], 't', 'e')
+	local own = redis.call('HMGET', keys[1], 't', 'e', 'n', 'nx')
 	if own[1] ~= argv[1] or own[2] ~= argv[2] then
 		return { 'FENCED' }
 	end
+	local now = now_ms()
 	if lease == 0 then
 		-- The epoch stays, so that it never repeats; the token goes, so that nothing of ours passes any more.
-		redis.call('HSET', keys[1], 't', '', 'x', '0', 'w', '')
-	else
-		redis.call('HSET', keys[1], 'x', string.format('%.0f', now_ms() + lease))
+		redis.call('HSET', keys[1], 't', '', 'x', string.format('%.0f', now), 'w', '')
+		return { 'OK' }
+	end
+	redis.call('HSET', keys[1], 'x', string.format('%.0f', now + lease))
+	if own[3] and (num(own[4]) or 0) > now then
+		return { 'OK', own[3] }
 	end
 	return { 'OK' }
+end
+
+-- What a worker's field says: when its registration ends, the token of its process, where that process is.
+local function member(text)
+	local x, token, where = string.match(text or '', '^(%d+) (%x+) (%S+)$')
+	return num(x), token, where
+end
+
+-- KEYS workers  ARGV worker, token, term_ms (0: leave), where[, token of the dead process whose place is taken]
+local function worker(keys, argv)
+	local term = num(argv[3])
+	if #keys ~= 1 or #argv < 4 or #argv > 5 or argv[1] == '' or #argv[1] > 64 or not hex32(argv[2]) or not term
+	or #argv[4] > 200 or not string.find(argv[4], '^%S+$') then
+		return bad('arguments')
+	end
+	if not is_type(keys[1], 'hash') then
+		return bad('type')
+	end
+	local now, all, live = now_ms(), redis.call('HGETALL', keys[1]), { 'OK' }
+	for i = 1, #all, 2 do
+		local x, token, where = member(all[i + 1])
+		if not x or x <= now then
+			redis.call('HDEL', keys[1], all[i])
+		elseif all[i] ~= argv[1] then
+			live[#live + 1], live[#live + 2] = all[i], x - now
+		elseif token ~= argv[2] and token ~= argv[5] then
+			return { 'TWIN', x - now, token, where }
+		end
+	end
+	if term == 0 then
+		redis.call('HDEL', keys[1], argv[1])
+		return live
+	end
+	if #live > 2 * WORKERS_MAX - 2 then
+		return { 'FULL' }
+	end
+	redis.call('HSET', keys[1], argv[1], string.format('%.0f %s %s', now + term, argv[2], argv[4]))
+	live[#live + 1], live[#live + 2] = argv[1], term
+	return live
 end
 
 local function add(key, name, id, q, n, t, body, maxlen)
@@ -366,6 +416,7 @@ redis.register_function{ function_name = 'ap_version_v1', callback = version, fl
 redis.register_function('ap_dataset_v1', dataset)
 redis.register_function{ function_name = 'ap_acquire_v1', callback = acquire, flags = { 'allow-oom' } }
 redis.register_function{ function_name = 'ap_renew_v1', callback = renew, flags = { 'allow-oom' } }
+redis.register_function{ function_name = 'ap_worker_v1', callback = worker, flags = { 'allow-oom' } }
 redis.register_function('ap_append_v1', append)
 redis.register_function('ap_commit_v1', commit)
 redis.register_function{ function_name = 'ap_trim_v1', callback = trim, flags = { 'allow-oom' } }

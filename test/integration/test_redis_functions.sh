@@ -49,6 +49,37 @@ unchanged 'a term of nothing' 'BAD arguments' ap_acquire_v1 1 $own $A w1 0
 rcli set ap:text x >/dev/null
 unchanged 'a lease on a key of another type' 'BAD type' ap_acquire_v1 1 ap:text $A w1 60000
 
+is 'a lease nobody has had for a while is taken by anybody' 'OK 5' "$(rcli hset $own x 1000 >/dev/null; f ap_acquire_v1 1 $own $B w2 60000 4000)"
+is 'but not from its owner' 'HELD w2' "$(f ap_acquire_v1 1 $own $A w1 60000 4000 | cut -d' ' -f1,2)"
+is 'who asks so leaves no claim' '' "$(rcli hget $own n)"
+is 'its owner may have it back, under a token of the same process' 'OK 6' "$(f ap_acquire_v1 1 $own ffffffffffffffff0000000000000000 w2 60000 4000)"
+is 'another process of its name may not' 'HELD w2' "$(f ap_acquire_v1 1 $own $A w2 60000 4000 | cut -d' ' -f1,2)"
+is 'nor anybody just after it was given up' HELD "$(f ap_renew_v1 1 $own ffffffffffffffff0000000000000000 6 0 >/dev/null; f ap_acquire_v1 1 $own $A w1 60000 60000 | cut -d' ' -f1)"
+is 'a claim of a free lease is answered at once' 'OK 7' "$(f ap_acquire_v1 1 $own $A w1 60000 0)"
+is 'a claim of a held one leaves its name' 'HELD w2' "$(f ap_acquire_v1 1 $own $B w2 60000 0 >/dev/null; echo "HELD $(rcli hget $own n)")"
+is 'and its owner hears it with the next renewal' 'OK w2' "$(f ap_renew_v1 1 $own $A 7 60000)"
+is 'a claim grows old' OK "$(rcli hset $own nx 1000 >/dev/null; f ap_renew_v1 1 $own $A 7 60000)"
+is 'and goes with the next taking' '' "$(f ap_renew_v1 1 $own $A 7 0 >/dev/null; f ap_acquire_v1 1 $own $B w2 60000 >/dev/null; rcli hget $own n)"
+rcli hset $own t $A e 4 w w1 >/dev/null         # what follows is written for this one
+
+ws=ap:workers:normalize
+is 'the first worker is alone' 'OK w1 60000' "$(f ap_worker_v1 1 $ws w1 $A 60000 host/1)"
+is 'the second sees the first' 'OK w1 w2' "$(f ap_worker_v1 1 $ws w2 $B 50000 host/2 | awk '{ print $1, $2, $4 }')"
+is 'who is not renewed is no longer there' 'OK w2' "$(rcli hset $ws w1 "1000 $A host/1" >/dev/null; f ap_worker_v1 1 $ws w2 $B 60000 host/2 | awk '{ print $1, $2, $4 }' | sed 's/ $//')"
+is 'and not in the hash' w2 "$(rcli hkeys $ws)"
+is 'another process of a name hears of the first' "TWIN $B host/2" "$(f ap_worker_v1 1 $ws w2 $A 60000 host/9 | awk '{ print $1, $3, $4 }')"
+is 'unless that one is known to have ended' 'OK w2 60000' "$(f ap_worker_v1 1 $ws w2 $A 60000 host/9 $B)"
+is 'who leaves is gone at once' 'OK' "$(f ap_worker_v1 1 $ws w2 $A 0 host/9)"
+is 'and leaves no key' 0 "$(rcli exists $ws)"
+unchanged 'a worker without a name' 'BAD arguments' ap_worker_v1 1 $ws '' $A 60000 host/1
+unchanged 'a worker whose token is none' 'BAD arguments' ap_worker_v1 1 $ws w1 xyz 60000 host/1
+unchanged 'a worker that is nowhere' 'BAD arguments' ap_worker_v1 1 $ws w1 $A 60000 'host 1'
+unchanged 'workers in a key of another type' 'BAD type' ap_worker_v1 1 ap:text w1 $A 60000 host/1
+i=0
+while [ $i -lt 256 ]; do echo "HSET $ws n$i \"9000000000000 $B h/$i\""; i=$((i + 1)); done | rcli >/dev/null
+is 'one worker too many' FULL "$(f ap_worker_v1 1 $ws w1 $A 60000 host/1)"
+rcli del $ws >/dev/null
+
 is 'an append' 'OK 1' "$(f ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body | cut -d' ' -f1,3)"
 unchanged 'the same again' 'DUP 3' ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body
 unchanged 'half of it new' 'PART 3' ap_append_v1 3 $raw $seq $hw feed 3 4 0-0 2 5 body

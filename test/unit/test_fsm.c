@@ -33,7 +33,7 @@ static void check(const struct want *w, size_t n)
 static void the_way_in_is_lease_load_place_read(void **s)
 {
 	(void)s;
-	CHECK({ AP_R_DOWN, AP_R_UP, AP_R_LEASING, AP_R_ACQUIRE }, { AP_R_LEASING, AP_R_OWNED, AP_R_LOADING, AP_R_LOAD },
+	CHECK({ AP_R_DOWN, AP_R_UP, AP_R_IDLE, AP_R_SEEK }, { AP_R_IDLE, AP_R_MINE, AP_R_LEASING, AP_R_ACQUIRE }, { AP_R_LEASING, AP_R_OWNED, AP_R_LOADING, AP_R_LOAD },
 	      { AP_R_LOADING, AP_R_LOADED, AP_R_PLACING, AP_R_PLACE }, { AP_R_PLACING, AP_R_PLACED, AP_R_READING, AP_R_READ });
 }
 
@@ -48,6 +48,31 @@ static void a_held_lease_is_asked_for_again(void **s)
 {
 	(void)s;
 	CHECK({ AP_R_LEASING, AP_R_HELD, AP_R_STANDBY, AP_R_WAIT_HELD }, { AP_R_STANDBY, AP_R_TIMER, AP_R_LEASING, AP_R_ACQUIRE });
+}
+
+static void what_is_anothers_share_is_only_looked_after(void **s)
+{
+	(void)s;
+	CHECK({ AP_R_IDLE, AP_R_TIMER, AP_R_LEASING, AP_R_ACQUIRE }, { AP_R_IDLE, AP_R_THEIRS, AP_R_IDLE, AP_R_NONE },
+	      { AP_R_STANDBY, AP_R_THEIRS, AP_R_IDLE, AP_R_SEEK }, { AP_R_IDLE, AP_R_LOST, AP_R_DOWN, AP_R_FORGET });
+}
+
+static void an_owner_gives_to_whom_it_belongs_and_seeks_again(void **s)
+{
+	(void)s;
+	for (unsigned st = AP_R_LOADING; st <= AP_R_PAUSED; st++)
+		CHECK({ (enum ap_run_state)st, AP_R_THEIRS, AP_R_YIELDING, AP_R_RELEASE },
+		      { (enum ap_run_state)st, AP_R_MINE, (enum ap_run_state)st, AP_R_NONE });
+	CHECK({ AP_R_YIELDING, AP_R_RELEASED, AP_R_IDLE, AP_R_SEEK }, { AP_R_YIELDING, AP_R_LOST, AP_R_DOWN, AP_R_FORGET },
+	      { AP_R_YIELDING, AP_R_REFUSED, AP_R_BACKOFF, AP_R_RETREAT }, { AP_R_YIELDING, AP_R_STOP, AP_R_RELEASING, AP_R_NONE });
+}
+
+static void what_ends_while_yielding_changes_nothing(void **s)
+{
+	(void)s;
+	CHECK({ AP_R_YIELDING, AP_R_COMMITTED, AP_R_YIELDING, AP_R_NONE }, { AP_R_YIELDING, AP_R_BATCH, AP_R_YIELDING, AP_R_NONE },
+	      { AP_R_YIELDING, AP_R_MINE, AP_R_YIELDING, AP_R_NONE }, { AP_R_YIELDING, AP_R_THEIRS, AP_R_YIELDING, AP_R_NONE },
+	      { AP_R_LEASING, AP_R_THEIRS, AP_R_LEASING, AP_R_NONE }, { AP_R_BACKOFF, AP_R_THEIRS, AP_R_BACKOFF, AP_R_NONE });
 }
 
 static void every_trouble_of_an_owner_takes_the_one_recovery_path(void **s)
@@ -74,7 +99,7 @@ static void stop_gives_the_lease_back_where_there_is_one(void **s)
 	(void)s;
 	for (unsigned st = AP_R_LOADING; st <= AP_R_BACKOFF; st++)
 		CHECK({ (enum ap_run_state)st, AP_R_STOP, AP_R_RELEASING, AP_R_RELEASE });
-	CHECK({ AP_R_DOWN, AP_R_STOP, AP_R_STOPPED, AP_R_FINISH }, { AP_R_STANDBY, AP_R_STOP, AP_R_STOPPED, AP_R_FINISH },
+	CHECK({ AP_R_DOWN, AP_R_STOP, AP_R_STOPPED, AP_R_FINISH }, { AP_R_IDLE, AP_R_STOP, AP_R_STOPPED, AP_R_FINISH }, { AP_R_STANDBY, AP_R_STOP, AP_R_STOPPED, AP_R_FINISH },
 	      { AP_R_RELEASING, AP_R_RELEASED, AP_R_STOPPED, AP_R_FINISH }, { AP_R_RELEASING, AP_R_LOST, AP_R_STOPPED, AP_R_FINISH },
 	      { AP_R_RELEASING, AP_R_REFUSED, AP_R_STOPPED, AP_R_FINISH });
 }
@@ -119,8 +144,8 @@ static void the_table_says_exactly_what_the_tests_say(void **s)
 			struct ap_run_row r = ap_run_next((enum ap_run_state)st, (enum ap_run_event)e);
 			said += r.next != (enum ap_run_state)st || r.act != AP_R_NONE;
 		}
-	/* 2 down, 6 leasing, 5 standby, 5 loading, 5 placing, 7 reading, 6 committing, 7 paused, 3 backoff, 5 releasing */
-	assert_int_equal(said, 2 + 6 + 5 + 5 + 5 + 7 + 6 + 7 + 3 + 5);
+	/* 2 down, 4 idle, 6 leasing, 6 standby, 6 loading, 6 placing, 8 reading, 7 committing, 8 paused, 3 backoff, 4 yielding, 5 releasing */
+	assert_int_equal(said, 2 + 4 + 6 + 6 + 6 + 6 + 8 + 7 + 8 + 3 + 4 + 5);
 }
 
 static void no_way_leads_to_reading_but_through_a_lease(void **s)
@@ -155,6 +180,9 @@ int main(void)
 		cmocka_unit_test(the_way_in_is_lease_load_place_read),
 		cmocka_unit_test(a_batch_is_worked_and_its_commit_leads_back_to_reading),
 		cmocka_unit_test(a_held_lease_is_asked_for_again),
+		cmocka_unit_test(what_is_anothers_share_is_only_looked_after),
+		cmocka_unit_test(an_owner_gives_to_whom_it_belongs_and_seeks_again),
+		cmocka_unit_test(what_ends_while_yielding_changes_nothing),
 		cmocka_unit_test(every_trouble_of_an_owner_takes_the_one_recovery_path),
 		cmocka_unit_test(a_full_downstream_pauses_reading_until_there_is_room),
 		cmocka_unit_test(stop_gives_the_lease_back_where_there_is_one),
