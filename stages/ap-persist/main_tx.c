@@ -768,25 +768,41 @@ void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents)
 		tx_restart(s);
 }
 
-/* A partition is taken over only when no batch holds entries of its earlier life: those still carry their token. */
+/* Its entries of an earlier life wait in the batch that is being gathered: they still carry the earlier token. */
+static bool has_entries(const struct sink *s, const struct part *pt)
+{
+	const struct mark *m = &s->next->mark[(size_t)(pt - s->part) * MAP_STREAMS];
+
+	for (size_t i = 0; i < MAP_STREAMS; i++)
+		if (m[i].on)
+			return true;
+	return false;
+}
+
+/*
+ * Takes over the next partition that waits for it. Before the next transaction, which may take a second when there is much to
+ * store, and there are as many of these as partitions.
+ */
+static void load_next(struct sink *s)
+{
+	for (size_t p = 0; p < s->parts; p++)
+		if (s->part[p].phase == PH_LOAD && !has_entries(s, &s->part[p])) {
+			sink_load(s, &s->part[p]);
+			return;
+		}
+}
+
 void sink_pump(struct sink *s)
 {
 	/* What was gathered during the last COPY goes at once; the server is not kept waiting for more. */
 	if (!gather(s, s->job == JOB_TX || s->next->taken_n > 0 ? SLICE : ALL))
 		return;
+	if (s->job == JOB_NONE && s->pg_ready && !s->stopping)
+		load_next(s);
 	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0)
 		tx_start(s);
 	for (size_t p = 0; p < s->parts; p++)
 		part_read(&s->part[p]);
-	if (s->job != JOB_NONE)
-		return;
-	if (s->stopping) {
+	if (s->job == JOB_NONE && s->stopping)
 		sink_leave(s);
-		return;
-	}
-	for (size_t p = 0; p < s->parts && s->pg_ready; p++)
-		if (s->part[p].phase == PH_LOAD) {
-			sink_load(s, &s->part[p]);
-			return;
-		}
 }
