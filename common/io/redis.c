@@ -56,6 +56,7 @@ struct ap_redis {
 	char db[12];                    /* "" or the number to SELECT */
 	char where[128];                /* for log lines: no secret */
 	char identity[24];              /* the hash that names the data set */
+	bool alarmed;                   /* that it does not, has been said */
 
 	enum state state;
 	int fd;
@@ -551,6 +552,15 @@ static void version_cb(void *ctx, const redisReply *reply)
 		check_failed(ctx, "functions_missing", reply);
 }
 
+/* What waiting does not heal. Said once, not at every attempt. */
+static void dataset_alarm(struct ap_redis *r, const char *why)
+{
+	if (!r->alarmed)
+		ap_log(r->log, AP_ERROR, "dataset_wrong", KV_S("server", r->where), KV_S("why", why),
+		       KV_S("next", "nothing is read or written; if it was emptied: apctl rebuild fills it again from the journals"));
+	r->alarmed = true;
+}
+
 static void dataset_cb(void *ctx, const redisReply *reply)
 {
 	struct ap_redis *r = ctx;
@@ -558,16 +568,21 @@ static void dataset_cb(void *ctx, const redisReply *reply)
 	if (reply == NULL)
 		return;
 	ap_str id = ap_reply_text(reply, 0);
-	if (reply->type != REDIS_REPLY_ARRAY || id.len != 36) {
+	if (reply->type == REDIS_REPLY_ARRAY && id.len == 0) {
+		ap_redis_reset(r, "dataset_missing");
+		dataset_alarm(r, "this Redis does not hold the data set: it was emptied, or is another server");
+	} else if (reply->type != REDIS_REPLY_ARRAY || id.len != 36) {
 		check_failed(r, "dataset_missing", reply);
 	} else if (ap_reply_u64(reply, 1, 0) != r->conf->data_partitions) {
 		ap_redis_reset(r, "dataset_has_other_partitions");
 	} else if (r->dataset[0] != '\0' && !ap_str_is(id, r->dataset)) {
 		/* Going on would mix two data sets; this stays so until somebody restarts the program knowingly. */
 		ap_redis_reset(r, "dataset_changed");
+		dataset_alarm(r, "this Redis holds another data set than before");
 	} else {
 		memcpy(r->dataset, id.p, id.len);
 		r->dataset[id.len] = '\0';
+		r->alarmed = false;
 	}
 }
 

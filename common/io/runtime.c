@@ -111,6 +111,8 @@ static void acquire_cb(void *ctx, const redisReply *reply)
 		p->held_ms = ap_reply_u64(reply, 2, 0);
 		p->asked_ns = 0;
 		part_event(p, AP_R_HELD);
+	} else if (strcmp(word, "DATASET") == 0) {
+		ap_redis_reset(p->redis, "dataset_lost");
 	} else {
 		part_refused(p, "acquire", reply->type == REDIS_REPLY_ERROR ? reply->str : word);
 	}

@@ -84,6 +84,12 @@ local function dataset(keys, argv)
 	return { 'OK', argv[1], argv[2] }
 end
 
+-- Whether the partition of this key no longer carries the data set's id: everything was deleted. Its seq is in the same slot.
+local function emptied(key)
+	local seq = string.match(key, '^ap:{%d+}:')
+	return seq and not redis.call('HGET', seq .. 'seq', 'ds')
+end
+
 -- KEYS own  ARGV token, worker, lease_ms[, free_ms: take it only when nobody has had it for so long]
 local function acquire(keys, argv)
 	local lease, free = num(argv[3]), num(argv[4] or '0')
@@ -92,6 +98,9 @@ local function acquire(keys, argv)
 	end
 	if not is_type(keys[1], 'hash') then
 		return bad('type')
+	end
+	if emptied(keys[1]) then
+		return { 'DATASET' }
 	end
 	local was = redis.call('HMGET', keys[1], 'e', 'x', 'w', 't')
 	local epoch, expiry, now = num(was[1]) or 0, num(was[2]) or 0, now_ms()
@@ -203,7 +212,10 @@ local function append(keys, argv)
 	if last > 0 and first <= hw then
 		return { 'PART', hw }
 	end
-	local was = redis.call('HMGET', keys[2], 'raw', 'raw:id', 'raw:n')
+	local was = redis.call('HMGET', keys[2], 'raw', 'raw:id', 'raw:n', 'ds')
+	if not was[4] then
+		return { 'DATASET' }
+	end
 	local lms, lseq = id_of(was[2])
 	local ms, seq = now_ms(), 0
 	if lms and not above(ms, seq, lms, lseq) then

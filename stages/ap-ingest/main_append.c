@@ -231,6 +231,10 @@ static void on_appended(void *ctx, const redisReply *reply)
 	} else if (strcmp(word, "PART") == 0 && ap_batch_cut(a->batch, l->part, ap_reply_u64(reply, 1, 0)) > 0) {
 		if (f->n == 0)
 			frame_done(l, (ap_id){ 0, 0 });
+	} else if (strcmp(word, "DATASET") == 0) {
+		a->n.retries++;
+		ap_redis_reset(a->redis, "dataset_lost");
+		return;
 	} else {
 		frame_refused(l, reply);
 		return;

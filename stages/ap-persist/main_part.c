@@ -67,6 +67,10 @@ static void lease_cb(void *ctx, const redisReply *reply)
 		sink_pump(s);
 		return;
 	}
+	if (strcmp(word, "DATASET") == 0) {
+		part_forget(pt, "dataset_lost");
+		return;
+	}
 	if (strcmp(word, "HELD") != 0)
 		ap_log(&s->app.log, AP_WARN, "lease_refused", KV_I("part", pt->p), KV_S("next", "try_again"));
 	else if (pt->attempts == 0)

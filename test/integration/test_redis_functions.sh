@@ -34,6 +34,10 @@ is 'the data set is made' "OK $U 4" "$(f ap_dataset_v1 1 ap:dataset $U 4 now)"
 is 'and stays what it is' "OK $U 4" "$(f ap_dataset_v1 1 ap:dataset 99999999-2222-4333-8444-555555555555 8 now)"
 is 'a bad number of partitions' 'BAD arguments' "$(f ap_dataset_v1 1 ap:dataset $U x now)"
 
+unchanged 'a partition that was emptied gives no lease' DATASET ap_acquire_v1 1 $own $A w1 60000
+unchanged 'and takes nothing' DATASET ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body
+rcli hset $seq ds $U parts 4 >/dev/null
+is 'with the data set it does' 'OK 1' "$(f ap_acquire_v1 1 ap:{0}:own:toy $A w1 60000)"
 is 'a free lease is taken' 'OK 1' "$(f ap_acquire_v1 1 $own $A w1 60000)"
 is 'a held lease is refused, with its holder' 'HELD w1' "$(f ap_acquire_v1 1 $own $B w2 60000 | cut -d' ' -f1,2)"
 is 'the same worker takes it again, one epoch later' 'OK 2' "$(f ap_acquire_v1 1 $own $B w1 60000)"

@@ -31,11 +31,11 @@ moved() { [ "$(state_n)" -gt "$1" ]; }
 "$toy" setup -c "$AP_T_DIR/empty.conf"; result $? "functions are loaded and the data set is made"
 "$toy" setup -c "$AP_T_DIR/empty.conf"; result $? "doing so again changes nothing"
 "$toy" setup -c "$AP_T_DIR/empty.conf" -o data.partitions=3 2>/dev/null; [ $? -eq 1 ]; result $? "a data set of another number of partitions is refused"
-ds=$(rcli hget 'ap:{2}:seq' ds)
+ds=$(rcli hget 'ap:{1}:seq' ds)
 [ -n "$ds" ] && [ "$ds" = "$(rcli hget ap:dataset id)" ]; result $? "every partition carries the data set's id"
-rcli del 'ap:{2}:seq' >/dev/null
+rcli del 'ap:{1}:seq' >/dev/null
 "$toy" setup -c "$AP_T_DIR/empty.conf" 2>/dev/null; [ $? -eq 1 ]; result $? "a partition that has lost it is not given it again in silence"
-rcli hset 'ap:{2}:seq' ds "$ds" parts 4 >/dev/null
+rcli hset 'ap:{1}:seq' ds "$ds" parts 2 >/dev/null
 
 stage first w1
 "$toy" feed -c "$AP_T_DIR/empty.conf" 200 5 >/dev/null

@@ -358,7 +358,7 @@ static void another_version_of_the_functions_is_refused(void **s)
 static void a_missing_data_set_is_refused(void **s)
 {
 	(void)s;
-	check_refused("HMGET", "*2\r\n$-1\r\n$-1\r\n", "dataset_missing:unexpected_reply");
+	check_refused("HMGET", "*2\r\n$-1\r\n$-1\r\n", "dataset_missing");
 }
 
 static void a_data_set_of_other_partitions_is_refused(void **s)
