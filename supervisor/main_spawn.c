@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 enum { ARGS_MAX = 160, ROOM = 16384 };
@@ -87,8 +86,6 @@ _Noreturn static void child_exec(const struct sup *s, const struct ap_plan_row *
 		: program_argv(s, row, argv, room, sizeof room);
 	if (is_pg && (!become_pg_user(s) || chdir("/") != 0))
 		ok = false;
-	/* After setuid, which clears it: nobody is left running when the supervisor is killed. */
-	prctl(PR_SET_PDEATHSIG, row->what == AP_W_POSTGRES ? SIGINT : SIGTERM);
 	if (ok)
 		execvp(argv[0], (char *const *)(uintptr_t)argv);
 	dprintf(2, "lvl=error app=ap-supervisor ev=exec_failed program=%s why=\"%s\"\n", ok ? argv[0] : row->program,
@@ -96,16 +93,33 @@ _Noreturn static void child_exec(const struct sup *s, const struct ap_plan_row *
 	_exit(errno == ENOENT || !ok ? AP_EX_MISTAKE : AP_EX_AGAIN);
 }
 
-pid_t sup_spawn(struct sup *s, const struct ap_plan_row *row)
+pid_t sup_spawn(struct sup *s, const struct ap_plan_row *row, int *gate)
 {
-	char path[sizeof s->dir + 64];
+	char path[sizeof s->dir + 64], go;
+	int ends[2];
+
 	snprintf(path, sizeof path, "%s/log/%s.log", s->dir, row->name);
 	int log_fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
 	if (log_fd == -1)
 		return -1;
+	if (pipe2(ends, O_CLOEXEC) == -1) {
+		close(log_fd);
+		return -1;
+	}
 	pid_t pid = fork();
-	if (pid == 0)
+	if (pid == 0) {
+		/* Until the exec: what a supervisor holds alone must not outlive it in us. */
+		close(s->lock_fd);
+		close(s->notify_fd);
+		close(ends[1]);
+		if (read(ends[0], &go, 1) != 1)
+			_exit(AP_EX_AGAIN);
 		child_exec(s, row, log_fd);
+	}
 	close(log_fd);
+	close(ends[0]);
+	*gate = ends[1];
+	if (pid == -1)
+		close(ends[1]);
 	return pid;
 }

@@ -5,31 +5,68 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* The programs there are, in the order of the flow: a stop goes down this list. */
-static const char *const programs[] = {
-	"ap-ingest", "ap-normalize", "ap-candle", "ap-indicators", "ap-persist", "ap-metrics", "ap-api",
+static const struct {
+	const char *name;
+	bool overlap;   /* those that listen on a port of their own cannot */
+} programs[] = {
+	{ "ap-ingest", false }, { "ap-normalize", true }, { "ap-candle", true }, { "ap-indicators", true },
+	{ "ap-persist", true }, { "ap-metrics", false }, { "ap-api", false },
 };
 enum { PROGRAMS_N = sizeof programs / sizeof programs[0], COUNT_MAX = 16 };
 
-static struct ap_plan_row *add(struct ap_plan *plan, const char *program, enum ap_child_kind kind, enum ap_child_what what,
-			       int start_rank, int stop_rank)
+static void add(struct ap_plan *plan, const char *program, enum ap_child_kind kind, enum ap_child_what what, int start_rank,
+		int stop_rank)
 {
-	if (plan->n == AP_PLAN_MAX)
-		return NULL;
 	struct ap_plan_row *r = &plan->row[plan->n++];
 	*r = (struct ap_plan_row){ .kind = kind, .what = what, .start_rank = start_rank, .stop_rank = stop_rank };
 	snprintf(r->name, sizeof r->name, "%s", program);
 	snprintf(r->program, sizeof r->program, "%s", program);
-	return r;
 }
 
 static int program_index(const char *p, size_t len)
 {
 	for (int i = 0; i < PROGRAMS_N; i++)
-		if (strlen(programs[i]) == len && memcmp(programs[i], p, len) == 0)
+		if (strlen(programs[i].name) == len && memcmp(programs[i].name, p, len) == 0)
 			return i;
 	return -1;
+}
+
+bool ap_plan_row(struct ap_plan_row *row, const char *program, unsigned instance)
+{
+	int which = program_index(program, strlen(program));
+
+	if (which < 0)
+		return false;
+	*row = (struct ap_plan_row){ .instance = instance, .kind = AP_K_STAGE, .what = AP_W_PROGRAM, .start_rank = AP_RANK_STAGES,
+				     .stop_rank = which, .overlap = programs[which].overlap };
+	snprintf(row->program, sizeof row->program, "%s", program);
+	snprintf(row->name, sizeof row->name, "%.20s.%u", program, instance);
+	return true;
+}
+
+unsigned ap_plan_count(const struct ap_plan *plan, const char *program)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < plan->n; i++)
+		n += strcmp(plan->row[i].program, program) == 0;
+	return n;
+}
+
+const char *ap_plan_program(const char *word)
+{
+	for (size_t i = 0; i < PROGRAMS_N; i++)
+		if (strcmp(programs[i].name, word) == 0 || strcmp(programs[i].name + strlen("ap-"), word) == 0)
+			return programs[i].name;
+	return NULL;
+}
+
+const char *ap_plan_nth(size_t i)
+{
+	return i < PROGRAMS_N ? programs[i].name : NULL;
 }
 
 /* One NAME or NAME=COUNT. */
@@ -46,13 +83,11 @@ static bool add_program(struct ap_plan *plan, const char *word, size_t len, char
 		return false;
 	}
 	for (unsigned i = 0; i < count; i++) {
-		struct ap_plan_row *r = add(plan, programs[which], AP_K_STAGE, AP_W_PROGRAM, 3, which);
-		if (r == NULL) {
+		if (plan->n == AP_PLAN_MAX) {
 			snprintf(err, errlen, "supervisor.programs: more than %d processes", AP_PLAN_MAX);
 			return false;
 		}
-		r->instance = i;
-		snprintf(r->name, sizeof r->name, "%.20s.%u", programs[which], i);
+		ap_plan_row(&plan->row[plan->n++], programs[which].name, i);
 	}
 	return true;
 }

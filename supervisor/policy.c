@@ -10,29 +10,29 @@
 
 static const struct ap_policy_step table[AP_C_STATES][AP_E_EVENTS] = {
 	/*               GO                     READY                EXIT_DONE            EXIT_MISTAKE          EXIT_FAIL
-	 *               TIMER                  SILENT               RENEW                STOP */
+	 *               TIMER                  SILENT               RENEW                STOP                   ADOPT */
 	[AP_C_IDLE] = { TO(STARTING, SPAWN), STAY(IDLE), STAY(IDLE), STAY(IDLE), STAY(IDLE),
-			STAY(IDLE), STAY(IDLE), STAY(IDLE), TO(DONE, END) },
+			STAY(IDLE), STAY(IDLE), STAY(IDLE), TO(DONE, END), TO(STARTING, AWAIT) },
 	[AP_C_STARTING] = { STAY(STARTING), TO(UP, READY), TO(DONE, READY), TO(PARKED, PARK), TO(BACKOFF, WAIT),
-			    TO(RENEWING, TERM), TO(KILLING, KILL), TO(RENEWING, TERM), TO(STOPPING, TERM) },
+			    TO(RENEWING, TERM), TO(KILLING, KILL), TO(RENEWING, TERM), TO(STOPPING, TERM), STAY(STARTING) },
 	[AP_C_UP] = { STAY(UP), STAY(UP), TO(DONE, END), TO(PARKED, PARK), TO(BACKOFF, WAIT),
-		      STAY(UP), TO(KILLING, KILL), TO(RENEWING, TERM), TO(STOPPING, TERM) },
+		      STAY(UP), TO(KILLING, KILL), TO(RENEWING, TERM), TO(STOPPING, TERM), STAY(UP) },
 	[AP_C_BACKOFF] = { TO(STARTING, SPAWN), STAY(BACKOFF), STAY(BACKOFF), STAY(BACKOFF), STAY(BACKOFF),
-			   TO(STARTING, SPAWN), STAY(BACKOFF), TO(STARTING, SPAWN), TO(DONE, END) },
+			   TO(STARTING, SPAWN), STAY(BACKOFF), TO(STARTING, SPAWN), TO(DONE, END), STAY(BACKOFF) },
 	[AP_C_PARKED] = { TO(STARTING, SPAWN), STAY(PARKED), STAY(PARKED), STAY(PARKED), STAY(PARKED),
-			  STAY(PARKED), STAY(PARKED), TO(STARTING, SPAWN), TO(DONE, END) },
+			  STAY(PARKED), STAY(PARKED), TO(STARTING, SPAWN), TO(DONE, END), STAY(PARKED) },
 	[AP_C_STOPPING] = { STAY(STOPPING), STAY(STOPPING), TO(DONE, END), TO(DONE, END), TO(DONE, END),
-			    { AP_C_STOPPING, AP_A_KILL }, STAY(STOPPING), STAY(STOPPING), STAY(STOPPING) },
+			    { AP_C_STOPPING, AP_A_KILL }, STAY(STOPPING), STAY(STOPPING), STAY(STOPPING), STAY(STOPPING) },
 	[AP_C_KILLING] = { STAY(KILLING), STAY(KILLING), TO(BACKOFF, WAIT), TO(PARKED, PARK), TO(BACKOFF, WAIT),
-			   STAY(KILLING), STAY(KILLING), STAY(KILLING), TO(STOPPING, TERM) },
+			   STAY(KILLING), STAY(KILLING), STAY(KILLING), TO(STOPPING, TERM), STAY(KILLING) },
 	[AP_C_RENEWING] = { STAY(RENEWING), STAY(RENEWING), TO(STARTING, SPAWN), TO(PARKED, PARK), TO(STARTING, SPAWN),
-			    TO(KILLING, KILL), STAY(RENEWING), STAY(RENEWING), TO(STOPPING, TERM) },
+			    TO(KILLING, KILL), STAY(RENEWING), STAY(RENEWING), TO(STOPPING, TERM), STAY(RENEWING) },
 	[AP_C_DONE] = { STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE),
-			STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE) },
+			STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE), STAY(DONE) },
 };
 
 static const char state_name[][9] = { "idle", "starting", "up", "backoff", "parked", "stopping", "killing", "renewing", "done" };
-static const char event_name[][13] = { "go", "ready", "exit_done", "exit_mistake", "exit_fail", "timer", "silent", "renew", "stop" };
+static const char event_name[][13] = { "go", "ready", "exit_done", "exit_mistake", "exit_fail", "timer", "silent", "renew", "stop", "adopt" };
 _Static_assert(sizeof state_name / sizeof state_name[0] == AP_C_STATES, "name every state");
 _Static_assert(sizeof event_name / sizeof event_name[0] == AP_E_EVENTS, "name every event");
 

@@ -32,13 +32,15 @@ enum ap_child_event {
 	AP_E_TIMER,             /* the state's own time is up: ready, back-off, stop */
 	AP_E_SILENT,            /* the watchdog was not fed */
 	AP_E_RENEW,             /* start it anew */
-	AP_E_STOP,              /* the supervisor is ending */
+	AP_E_STOP,              /* it is to end for good: the supervisor is ending, or it is wanted no longer */
+	AP_E_ADOPT,             /* it runs already: an earlier supervisor started it */
 	AP_E_EVENTS
 };
 
 enum ap_child_action {
 	AP_A_NONE,
 	AP_A_SPAWN,
+	AP_A_AWAIT,             /* it was not spawned by us; wait for what it says, and for its end */
 	AP_A_TERM,              /* ask it to end, and start the stop timer */
 	AP_A_KILL,
 	AP_A_WAIT,              /* start the back-off timer */

@@ -192,17 +192,31 @@ static int args_read(struct ap_app *app, struct args *a, int argc, char **argv)
 	return -1;
 }
 
+static bool conf_fill(const struct ap_app *app, struct ap_conf *conf, char *err, size_t errlen)
+{
+	if (app->conf_path != NULL && !ap_conf_file(conf, app->conf_path, err, errlen))
+		return false;
+	if (!ap_conf_env(conf, (const char *const *)environ, err, errlen))
+		return false;
+	for (size_t i = 0; i < app->over_n; i++)
+		if (!ap_conf_assign(conf, app->over[i], err, errlen))
+			return false;
+	return app->spec->check == NULL || app->spec->check(app->spec->check_ctx, conf, err, errlen);
+}
+
 static bool conf_read(struct ap_app *app, const struct args *a, char *err, size_t errlen)
 {
 	app->conf_path = a->file != NULL ? a->file : access(DEFAULT_FILE, F_OK) == 0 ? DEFAULT_FILE : NULL;
-	if (app->conf_path != NULL && !ap_conf_file(&app->conf, app->conf_path, err, errlen))
-		return false;
-	if (!ap_conf_env(&app->conf, (const char *const *)environ, err, errlen))
-		return false;
-	for (size_t i = 0; i < app->over_n; i++)
-		if (!ap_conf_assign(&app->conf, app->over[i], err, errlen))
-			return false;
-	return app->spec->check == NULL || app->spec->check(app->spec->check_ctx, &app->conf, err, errlen);
+	return conf_fill(app, &app->conf, err, errlen);
+}
+
+bool ap_app_conf_again(const struct ap_app *app, struct ap_conf *out, char *err, size_t errlen)
+{
+	ap_conf_init(out);
+	if (conf_fill(app, out, err, errlen))
+		return true;
+	ap_conf_done(out);
+	return false;
 }
 
 static void stop_cb(struct ev_loop *loop, ev_signal *w, int revents)
@@ -290,6 +304,7 @@ const char *ap_app_flag(const struct ap_app *app, const char *name)
 
 int ap_app_run(struct ap_app *app)
 {
+	ap_app_notify_watch(app);
 	ev_run(app->loop, 0);
 	return app->exit_code;
 }

@@ -46,6 +46,8 @@ struct ap_app {
 	char **argv_rest;
 	ev_signal sig_term, sig_int, sig_hup;
 	ev_timer watchdog;
+	bool said_ready;                /* READY=1 was sent: the watchdog is fed */
+	int64_t away_ns;                /* since when nobody listens at our supervisor's socket; 0: somebody does */
 	void (*on_stop)(struct ap_app *app);    /* SIGTERM, SIGINT: drain, then ev_break; default: ev_break at once */
 	void (*on_hup)(struct ap_app *app);
 	void *ctx;                      /* the program's own */
@@ -58,14 +60,21 @@ struct ap_app {
  * Returns -1: go on; otherwise the exit code to leave with (messages are written, nothing is left to free).
  */
 int ap_app_init(struct ap_app *app, const struct ap_app_spec *spec, int argc, char **argv);
+/* Reads file, environment and -o arguments once more into *out (pair with ap_conf_done). False with a sentence in err. */
+bool ap_app_conf_again(const struct ap_app *app, struct ap_conf *out, char *err, size_t errlen);
 /* The value of a flag by name, NULL when not given. */
 const char *ap_app_flag(const struct ap_app *app, const char *name);
 /* Runs the loop until ev_break; returns app->exit_code. */
 int ap_app_run(struct ap_app *app);
 void ap_app_done(struct ap_app *app);
 /* sd_notify: "READY=1", "WATCHDOG=1", "STOPPING=1", "STATUS=..."; nothing when NOTIFY_SOCKET is not set.
- * READY starts sending WATCHDOG=1 at half of WATCHDOG_USEC by itself. */
+ * From READY=1 on WATCHDOG=1 is sent at half of WATCHDOG_USEC. */
 void ap_app_notify(struct ap_app *app, const char *state);
+/*
+ * Starts what happens every half of WATCHDOG_USEC: WATCHDOG=1 once READY=1 was said; and where it is ap-supervisor that listens,
+ * a look whether it still does: gone for supervisor.orphan_ms, SIGTERM is raised. ap_app_run calls it.
+ */
+void ap_app_notify_watch(struct ap_app *app);
 /* Wall clock, and a clock that never goes back (CLOCK_BOOTTIME), in ns. */
 ap_ts ap_now(void);
 int64_t ap_mono_ns(void);

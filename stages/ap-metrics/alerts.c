@@ -10,6 +10,8 @@ static const int64_t s_ns = 1000000000;
 
 const struct alert_rule alert_rules[] = {
 	{ "stage_down", "critical", NULL, NULL, ALERT_SILENT, 0, 10, "no process of this component reports" },
+	{ "crash_loop", "critical", "ap-supervisor", "process_crash_loop", ALERT_ABOVE, 0, 0, "a program keeps ending as soon as it is started" },
+	{ "parked", "critical", "ap-supervisor", "process_parked", ALERT_ABOVE, 0, 0, "a program says that its configuration is wrong" },
 	{ "lag_high", "warning", "ap-metrics", "stage_lag_records", ALERT_ABOVE, 100000, 10, "a stage is far behind its input" },
 	{ "lost", "critical", NULL, "lost_entries_total", ALERT_RISES, 0, 60, "entries of a stream never came" },
 	{ "bad_row", "critical", NULL, "bad_rows_total", ALERT_RISES, 0, 60, "PostgreSQL refused rows, which were left out" },

@@ -80,15 +80,67 @@ pids=$(sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json"
 check "SIGTERM ends everything" pipe_down
 equal "no process is left behind" "" "$(still_there)"
 
-# A supervisor that is killed takes nothing with it but leaves nothing behind either.
+# --- killed itself ----------------------------------------------------------
 program ap-persist 'exit 100'
 program ap-normalize 'exit 100'
-check "up again" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --no-feed --timeout 60 -o supervisor.programs=ap-candle"
-pids=$(sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json")
-kill -9 "$(cat "$AP_P_DIR/run/supervisor.pid")"
-check "killed itself, its children end cleanly" within 15 all_gone
-check "and the next one starts" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --timeout 60"
-check "goes down" pipe_down
+pid_file() { cat "$AP_P_DIR/run/$1.pid"; }
+another() { [ -s "$AP_P_DIR/run/$1.pid" ] && [ "$(pid_file "$1")" != "$2" ] && kill -0 "$(pid_file "$1")" 2>/dev/null; }
+pids_now() { all_up && sed -n 's/.*"pid":\([1-9][0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json" | sed 1d | tr '\n' ' '; }
+same_pids() { [ "$(pids_now)" = "$1" ]; }
+# What the present supervisor says; the file may still be the one before it.
+all_up() { grep -q "^{\"pid\":$(pid_file supervisor),\"ready\":true" "$AP_P_DIR/run/supervisor.json" && ! grep -q '"state":"starting"' "$AP_P_DIR/run/supervisor.json"; }
+names() { sed -n 's/.*"name":"\(ap-[a-z]*\.[0-9]*\)".*"state":"up".*/\1/p' "$AP_P_DIR/run/supervisor.json" | tr '\n' ' '; }
+are() { [ "$(names)" = "$1" ]; }
+
+check "up again" "$bin/apctl" up --dir "$AP_P_DIR" --no-feed --timeout 60 -o "supervisor.programs=ap-candle ap-metrics" -o supervisor.bin_dir="$bin" \
+	-o supervisor.watchdog_ms=2000 -o supervisor.orphan_ms=3000
+before=$(pids_now)
+one=$(pid_file supervisor) keeper=$(pid_file keeper)
+kill -9 "$one"
+check "killed, the supervisor is started again by its keeper" within 20 another supervisor "$one"
+check "and takes over every process there was, no other" within 20 same_pids "$before"
+kill -9 "$keeper"
+check "its keeper killed, there is a keeper again" within 20 another keeper "$keeper"
+check "and every process goes on" within 20 same_pids "$before"
+
+within 20 all_up
+check "a stage is restarted while the others go on" ctl restart candle
+check "the new process has a name of its own" are "ap-candle.1 ap-metrics.0 "
+check "one that cannot run twice is restarted in its place" ctl restart ap-metrics.0
+check "the supervisor itself is restarted" ctl restart supervisor
+within 20 all_up
+check "an unknown name is a mistake" sh -c "'$bin/apctl' restart ap-kandle --dir '$AP_P_DIR' 2>/dev/null; test \$? -eq 100"
+within 20 all_up
+
+conf=$AP_P_DIR/alphapulse.conf
+cp "$conf" "$conf.one"
+sed -i 's/ap-candle ap-metrics/ap-candle=3 ap-metrics/' "$conf"
+kill -HUP "$(pid_file supervisor)"
+check "SIGHUP: three instead of one" within 20 are "ap-candle.0 ap-candle.1 ap-candle.2 ap-metrics.0 "
+sed -i 's/ap-candle=3 ap-metrics/ap-candle=3 ap-metriks/' "$conf"
+check "a wrong configuration is refused" sh -c "'$bin/ap-supervisor' -n -c '$conf' >/dev/null; kill -HUP \$(cat '$AP_P_DIR/run/supervisor.pid')"
+check "and says so" within 10 logged 'ev=reload_refused'
+equal "while everything goes on" "ap-candle.0 ap-candle.1 ap-candle.2 ap-metrics.0 " "$(names)"
+cp "$conf.one" "$conf"
+check "reload: one again" ctl reload
+check "two are ended" within 20 are "ap-candle.0 ap-metrics.0 "
+
+victim=$(pid_of ap-candle.0)
+kill -STOP "$victim"
+check "a program that hangs is killed and started again" within 30 new_pid ap-candle.0 "$victim" up
+check "its silence was logged" logged 'ev=silent child=ap-candle.0'
+
+# Supervisor and keeper at once: nobody of ours is left who could start anything.
+before=$(pids_now) pids=$(pids_now)
+kill -9 "$(pid_file keeper)" "$(pid_file supervisor)"
+check "both killed, apctl up takes everything over" sh -c "'$bin/apctl' up --dir '$AP_P_DIR' --timeout 60"
+equal "the same processes" "$before" "$(pids_now)"
+kill -9 "$(pid_file keeper)" "$(pid_file supervisor)"
+pids="$(pid_of ap-candle.0) $(pid_of ap-metrics.0)"
+check "both killed and nobody comes: programs end by themselves" within 30 all_gone
+pids=$before
+check "apctl down ends the servers" pipe_down
+equal "nothing is left" "" "$(still_there)"
 
 # PostgreSQL runs as its own user when we are root; a checkout in root's home is closed to that user.
 if [ "$(id -u)" -eq 0 ]; then

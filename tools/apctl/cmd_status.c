@@ -32,21 +32,38 @@ static void cell(char *out, size_t cap, const struct ap_json *j, uint32_t obj, c
 	snprintf(out, cap, "%.*s", (int)s.len, s.p);
 }
 
+/* What somebody should look at: a program that keeps ending, or that says its configuration is wrong. */
+static void alarm_text(char *out, size_t cap, const struct ap_json *j, uint32_t kid)
+{
+	char state[32], code[32], sig[32];
+
+	cell(state, sizeof state, j, kid, "state");
+	cell(code, sizeof code, j, kid, "last_exit");
+	cell(sig, sizeof sig, j, kid, "last_signal");
+	if (strcmp(state, "parked") == 0)
+		snprintf(out, cap, "wrong configuration: see its log");
+	else if (ap_json_get(j, kid, "crash_loop") != 0)
+		snprintf(out, cap, "crash loop (exit %s, signal %s): see its log", code, sig);
+	else
+		snprintf(out, cap, "-");
+}
+
 static void print_processes(const struct ctl *c, const struct ap_json *j)
 {
 	struct ctl_table t;
-	char name[64], state[32], pid[32], restarts[32], since[32];
+	char name[64], state[32], pid[32], restarts[32], since[32], alarm[128];
 	uint32_t kids = ap_json_get(j, 0, "children");
 	ctl_table_begin(&t);
-	ctl_table_row(&t, "process\tstate\tpid\trestarts\tfor_s");
+	ctl_table_row(&t, "process\tstate\tpid\trestarts\tfor_s\talarm");
 	for (uint32_t i = 0, k; kids != 0 && (k = ap_json_at(j, kids, i)) != 0; i++) {
 		cell(name, sizeof name, j, k, "name");
 		cell(state, sizeof state, j, k, "state");
 		cell(pid, sizeof pid, j, k, "pid");
 		cell(restarts, sizeof restarts, j, k, "restarts");
 		cell(since, sizeof since, j, k, "since_ms");
-		ctl_table_row(&t, "%s\t%s\t%s\t%s\t%lld", name, state, pid, restarts,
-			      (long long)((ap_ts_ms(ap_now()) - strtoll(since, NULL, 10)) / 1000));
+		alarm_text(alarm, sizeof alarm, j, k);
+		ctl_table_row(&t, "%s\t%s\t%s\t%s\t%lld\t%s", name, state, pid, restarts,
+			      (long long)((ap_ts_ms(ap_now()) - strtoll(since, NULL, 10)) / 1000), alarm);
 	}
 	ctl_table_end(c, &t);
 }

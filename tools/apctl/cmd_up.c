@@ -138,11 +138,11 @@ static bool write_conf(const struct ap_conf *conf, const char *path)
 	return fclose(f) == 0 && rename(tmp, path) == 0;
 }
 
-/* The pid of the supervisor that holds DIR's lock, or 0. */
-static pid_t running(const char *dir)
+/* The pid that holds DIR/run/NAME.pid, or 0. */
+static pid_t lock_holder(const char *dir, const char *name)
 {
 	char path[PATH_LEN], text[32] = "";
-	snprintf(path, sizeof path, "%s/run/supervisor.pid", dir);
+	snprintf(path, sizeof path, "%s/run/%s.pid", dir, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd == -1)
 		return 0;
@@ -152,7 +152,14 @@ static pid_t running(const char *dir)
 	return n > 0 ? (pid_t)strtol(text, NULL, 10) : 0;
 }
 
-static void exec_supervisor(const char *dir, const char *conf)
+/* The supervisor of DIR, or, while that is being started again, its keeper; 0: neither. */
+static pid_t running(const char *dir)
+{
+	pid_t pid = lock_holder(dir, "supervisor");
+	return pid != 0 ? pid : lock_holder(dir, "keeper");
+}
+
+static void exec_supervisor(const char *dir, const char *conf, const char *flag)
 {
 	char self[PATH_LEN], log[PATH_LEN];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 32);
@@ -167,20 +174,20 @@ static void exec_supervisor(const char *dir, const char *conf)
 	dup2(fd, 2);
 	if (fd > 2)
 		close(fd);
-	execl(self, "ap-supervisor", "-c", conf, (char *)NULL);
+	execl(self, self, "-c", conf, flag, (char *)NULL);
 	dprintf(2, "lvl=error app=apctl ev=exec_failed program=%s why=\"%s\"\n", self, strerror(errno));
 	_exit(AP_EX_AGAIN);
 }
 
 /* In two steps, so that the supervisor is nobody's child and no zombie of ours. */
-static bool start_supervisor(const char *dir, const char *conf)
+static bool start_supervisor(const char *dir, const char *conf, const char *flag)
 {
 	int st = 0;
 	pid_t pid = fork();
 	if (pid == 0) {
 		pid_t second = fork();
 		if (second == 0)
-			exec_supervisor(dir, conf);
+			exec_supervisor(dir, conf, flag);
 		_exit(second > 0 ? 0 : 1);
 	}
 	while (pid > 0 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
@@ -224,6 +231,8 @@ int cmd_up(struct ctl *c)
 		return AP_EX_MISTAKE;
 	if ((mkdir(c->dir, 0755) == -1 && errno != EEXIST) || realpath(c->dir, dir) == NULL)
 		return ctl_fail(AP_EX_MISTAKE, "%s cannot be made: %s", c->dir, strerror(errno));
+	for (int i = 0; i < 40 && running(dir) != 0; i++)
+		nap_ms(25);     /* one that was just killed holds its lock until it is quite gone */
 	if (running(dir) != 0)
 		return ctl_fail(AP_EX_MISTAKE, "a pipeline runs in %s already (pid %ld); apctl down --dir %s ends it", dir,
 				(long)running(dir), dir);
@@ -239,13 +248,21 @@ int cmd_up(struct ctl *c)
 		return ctl_fail(AP_EX_MISTAKE, "%s cannot be written: %s", conf, strerror(errno));
 	snprintf(sub, sizeof sub, "%s/run/supervisor.json", dir);
 	unlink(sub);    /* what an earlier run said is no news */
-	if (!start_supervisor(dir, conf))
+	if (!start_supervisor(dir, conf, NULL))
 		return ctl_fail(AP_EX_AGAIN, "no process could be started: %s", strerror(errno));
 	int rc = wait_ready(dir, timeout_s);
 	if (rc == 0)
 		printf("ready: page http://%s  metrics http://%s/metrics  trades in %s\nlogs: %s/log  end it: apctl down --dir %s\n",
 		       c->app.conf.api_listen, c->app.conf.metrics_listen, c->app.conf.ingest_tcp, dir, dir);
 	return rc;
+}
+
+/* Is there a list of children that no supervisor has ended? It may name none that still runs: --end finds out. */
+static bool left_behind(const char *dir)
+{
+	char path[PATH_LEN];
+	snprintf(path, sizeof path, "%s/run/children", dir);
+	return access(path, F_OK) == 0;
 }
 
 int cmd_down(struct ctl *c)
@@ -255,20 +272,22 @@ int cmd_down(struct ctl *c)
 		return AP_EX_MISTAKE;
 	const char *dir = c->app.conf.data_dir;
 	pid_t pid = running(dir);
-	if (pid == 0) {
+	if (pid == 0 && !left_behind(dir)) {
 		printf("nothing runs in %s\n", dir);
 		return 0;
 	}
-	if (kill(pid, SIGTERM) == -1)
+	if (pid == 0 && !start_supervisor(dir, c->app.conf_path, "--end"))
+		return ctl_fail(AP_EX_AGAIN, "no process could be started: %s", strerror(errno));
+	if (pid != 0 && kill(pid, SIGTERM) == -1 && errno != ESRCH)
 		return ctl_fail(AP_EX_AGAIN, "pid %ld cannot be ended: %s", (long)pid, strerror(errno));
 	for (uint64_t ms = 0; ms < timeout_s * 1000; ms += 50) {
-		if (running(dir) != pid) {
+		nap_ms(50);
+		if (running(dir) == 0 && !left_behind(dir)) {
 			printf("ended\n");
 			return 0;
 		}
-		nap_ms(50);
 	}
-	return ctl_fail(CTL_EX_TIMEOUT, "pid %ld still runs after %llu s; see %s/log/supervisor.log", (long)pid,
+	return ctl_fail(CTL_EX_TIMEOUT, "pid %ld still runs after %llu s; see %s/log/supervisor.log", (long)running(dir),
 			(unsigned long long)timeout_s, dir);
 }
 

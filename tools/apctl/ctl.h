@@ -72,6 +72,8 @@ int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_p
 
 int cmd_up(struct ctl *c);
 int cmd_down(struct ctl *c);
+int cmd_restart(struct ctl *c);
+int cmd_reload(struct ctl *c);
 int cmd_env(struct ctl *c);
 int cmd_status(struct ctl *c);
 int cmd_lag(struct ctl *c);

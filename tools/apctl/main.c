@@ -13,6 +13,9 @@
 const struct ctl_verb ctl_verbs[] = {
 	{ "up", "--dir DIR [--no-feed] [-o ...]", "write DIR/alphapulse.conf and start a private pipeline in the background", cmd_up },
 	{ "down", "--dir DIR", "end it: drained, in the order of the flow", cmd_down },
+	{ "restart", "PROGRAM|all|supervisor [--timeout S]",
+	  "start it anew while the others go on: the new process is ready before the old one ends, where two may run", cmd_restart },
+	{ "reload", "", "the supervisor reads its configuration again: counts of programs, logs; wrong ones change nothing", cmd_reload },
 	{ "env", "", "print its addresses as shell assignments: eval \"$(apctl env --dir DIR)\"", cmd_env },
 	{ "status", "", "processes, partitions, owners, lag", cmd_status },
 	{ "lag", "", "how far every stage is behind, from the streams' own sequence numbers", cmd_lag },
@@ -28,7 +31,7 @@ const size_t ctl_verbs_n = sizeof ctl_verbs / sizeof ctl_verbs[0];
 static const struct ap_flag flags[] = {
 	{ "dir", "DIR", "the directory of a pipeline made by `up`" },
 	{ "no-feed", NULL, "up: without the built-in market simulator" },
-	{ "timeout", "S", "up, down, drain: longest wait in seconds" },
+	{ "timeout", "S", "up, down, drain, restart: longest wait in seconds" },
 	{ "json", NULL, "JSON instead of tables" },
 	{ "format", "table|json|csv", "how to print" },
 	{ "from", "ID|TIME", "tail: first entry id; 0: all there is; $: only new ones. verify: intervals from this time on" },
