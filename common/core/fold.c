@@ -24,6 +24,7 @@ uint64_t ap_rec_t_ms(const struct ap_rec *rec)
 	case AP_QUOTE: ms = rec->u.quote.ts.ns / 1000000; break;
 	case AP_BEAT: ms = rec->u.beat.ts.ns / 1000000; break;
 	case AP_CANDLE: ms = rec->u.candle.open_ms; break;
+	case AP_QUOTEBAR: ms = rec->u.quotebar.open_ms; break;
 	case AP_INDICATOR: ms = rec->u.indicator.open_ms; break;
 	case AP_SIGNAL: ms = rec->u.signal.open_ms; break;
 	case AP_REJECT: ms = (rec->u.reject.ts.ns > 0 ? rec->u.reject.ts.ns : rec->u.reject.recv.ns) / 1000000; break;
@@ -188,12 +189,16 @@ static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
 		to->source = rec->u.quote.source, to->symbol = rec->u.quote.symbol, to->ts = rec->u.quote.ts;
 		to->raw_idx = rec->u.quote.raw_idx, to->sub = rec->u.quote.sub;
 		to->raw_seq = rec->u.quote.raw_seq, to->recv = rec->u.quote.recv;
+		to->quote = true;
 		break;
 	case AP_BEAT:
 		to->source = rec->u.beat.source, to->ts = rec->u.beat.ts;
 		break;
 	case AP_CANDLE:
 		to->source = rec->u.candle.source, to->symbol = rec->u.candle.symbol, to->ts.ns = rec->u.candle.open_ms * 1000000;
+		break;
+	case AP_QUOTEBAR:
+		to->source = rec->u.quotebar.source, to->symbol = rec->u.quotebar.symbol, to->ts.ns = rec->u.quotebar.open_ms * 1000000;
 		break;
 	default:
 		break;

@@ -12,7 +12,7 @@
 
 const char *ap_kind_name(enum ap_kind k)
 {
-	WORDS("none", "raw", "trade", "quote", "beat", "candle", "indicator", "signal", "reject", "metric");
+	WORDS("none", "raw", "trade", "quote", "beat", "candle", "indicator", "signal", "reject", "metric", "quotebar");
 	_Static_assert(COUNT == AP_KIND_N, "name every kind");
 	assert((unsigned)k < COUNT);
 	return words[k];

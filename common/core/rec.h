@@ -20,6 +20,7 @@ enum {
 
 enum ap_kind {
 	AP_RAW = 1, AP_TRADE, AP_QUOTE, AP_BEAT, AP_CANDLE, AP_INDICATOR, AP_SIGNAL, AP_REJECT, AP_METRIC,
+	AP_QUOTEBAR,
 	AP_KIND_N
 };
 
@@ -50,13 +51,16 @@ struct ap_trade {
 	bool rounded;           /* price or qty had more than 18 fractional digits */
 };
 
+/* The best bid and the best ask of a venue from ts on, until its next quote. */
 struct ap_quote {
 	ap_str source, symbol, venue_symbol;
-	ap_ts ts;
-	ap_dec bid, bid_qty, ask, ask_qty;
+	ap_ts ts;               /* exchange time; where the venue gives none: when it was received */
+	ap_dec bid, bid_qty;    /* 0 < bid <= ask; quantities >= 0, and 0 also where they are not told */
+	ap_dec ask, ask_qty;
 	uint32_t raw_idx, sub;
 	uint64_t raw_seq;       /* as in a trade */
 	ap_ts recv;
+	uint64_t seq;           /* the venue's number of this update, which decides between equal times; 0: none */
 };
 
 /* Time as data: one a second, per source, in every partition. */
@@ -84,6 +88,27 @@ struct ap_candle {
 	uint64_t trade_count;
 	enum ap_candle_state state;
 	uint32_t revision;      /* 0 while forming and when first final */
+	int64_t coverage_ms;
+	enum ap_quality quality;
+};
+
+struct ap_px4 {
+	ap_dec open, high, low, close;
+};
+
+/* The quotes of one interval. */
+struct ap_quotebar {
+	ap_str source, symbol, tf;
+	int64_t open_ms, close_ms;      /* [open, close), UTC */
+	struct ap_px4 bid, ask;
+	struct ap_px4 mid;      /* of (bid + ask) / 2, half-even at 18 decimals */
+	ap_dec spread_min, spread_max, spread_last;     /* of ask - bid, exact */
+	ap_dec spread_mean;     /* weighted by time, half-even at 18 decimals */
+	uint64_t weighted_ns;   /* the time it is weighted over: from the first quote to the close (forming: to the last quote) */
+	uint32_t resolution_ms; /* quotes closer together than this count as one in the mean; 0: none does */
+	uint64_t quote_count, locked_count;     /* locked: bid = ask */
+	enum ap_candle_state state;
+	uint32_t revision;      /* as in candles */
 	int64_t coverage_ms;
 	enum ap_quality quality;
 };
@@ -136,6 +161,7 @@ struct ap_reject {
 	ap_ts ts;               /* event time; 0: unknown */
 	ap_ts recv;             /* receive time; 0: unknown */
 	ap_str data;            /* the payload, or the refused record as JSON */
+	bool quote;             /* what was refused is a quote; false: a trade, or nobody knows */
 };
 
 enum ap_metric_type { AP_M_COUNTER, AP_M_GAUGE };
@@ -164,6 +190,7 @@ struct ap_rec {
 		struct ap_signal signal;
 		struct ap_reject reject;
 		struct ap_metric metric;
+		struct ap_quotebar quotebar;
 	} u;
 };
 

@@ -246,6 +246,7 @@ static void json_quote(struct ap_buf *b, const struct ap_rec *rec)
 	m_u64(b, "raw_idx", q->raw_idx);
 	m_u64(b, "sub", q->sub);
 	m_origin(b, q->raw_seq, q->recv);
+	m_u64(b, "seq", q->seq);
 }
 
 static void json_beat(struct ap_buf *b, const struct ap_rec *rec)
@@ -348,6 +349,7 @@ static void json_reject(struct ap_buf *b, const struct ap_rec *rec)
 	if (r->recv.ns != 0)
 		m_ts(b, "recv", r->recv);
 	m_str(b, "data", r->data);
+	m_bool(b, "quote", r->quote);
 }
 
 static void json_metric(struct ap_buf *b, const struct ap_rec *rec)
@@ -363,12 +365,51 @@ static void json_metric(struct ap_buf *b, const struct ap_rec *rec)
 	m_ts(b, "timestamp", m->ts);
 }
 
+static void m_px4(struct ap_buf *b, const char *what, const struct ap_px4 *p)
+{
+	const struct { const char *word; ap_dec v; } four[] = {
+		{ "open", p->open }, { "high", p->high }, { "low", p->low }, { "close", p->close },
+	};
+	char k[32];
+
+	for (size_t i = 0; i < sizeof four / sizeof four[0]; i++) {
+		snprintf(k, sizeof k, "%s_%s", what, four[i].word);
+		m_dec(b, k, four[i].v);
+	}
+}
+
+static void json_quotebar(struct ap_buf *b, const struct ap_rec *rec)
+{
+	const struct ap_quotebar *q = &rec->u.quotebar;
+
+	m_series(b, q->source, q->symbol);
+	m_str(b, "timeframe", q->tf);
+	m_ms(b, "open_time", q->open_ms);
+	m_ms(b, "close_time", q->close_ms);
+	m_px4(b, "bid", &q->bid);
+	m_px4(b, "ask", &q->ask);
+	m_px4(b, "mid", &q->mid);
+	m_dec(b, "spread_min", q->spread_min);
+	m_dec(b, "spread_max", q->spread_max);
+	m_dec(b, "spread_last", q->spread_last);
+	m_dec(b, "spread_mean", q->spread_mean);
+	m_u64(b, "weighted_ns", q->weighted_ns);
+	m_u64(b, "resolution_ms", q->resolution_ms);
+	m_u64(b, "quote_count", q->quote_count);
+	m_u64(b, "locked_count", q->locked_count);
+	m_word(b, "state", ap_candle_state_name(q->state));
+	m_u64(b, "revision", q->revision);
+	m_i64(b, "coverage_ms", q->coverage_ms);
+	m_word(b, "quality", ap_quality_name(q->quality));
+}
+
 void ap_rec_json(struct ap_buf *b, const struct ap_rec *rec)
 {
 	static void (*const kinds[AP_KIND_N])(struct ap_buf *, const struct ap_rec *) = {
 		[AP_RAW] = json_raw,       [AP_TRADE] = json_trade,         [AP_QUOTE] = json_quote,
 		[AP_BEAT] = json_beat,     [AP_CANDLE] = json_candle,       [AP_INDICATOR] = json_indicator,
 		[AP_SIGNAL] = json_signal, [AP_REJECT] = json_reject,       [AP_METRIC] = json_metric,
+		[AP_QUOTEBAR] = json_quotebar,
 	};
 	char id[AP_ID_TEXT];
 

@@ -69,6 +69,7 @@ static const struct field f_quote[] = {
 	{ F_DEC, AT(quote, ask), 0 },                       { F_DEC, AT(quote, ask_qty), 0 },
 	{ F_U32, AT(quote, raw_idx), 0 },                   { F_U32, AT(quote, sub), 0 },
 	{ F_U64, AT(quote, raw_seq), 0 },                   { F_TIME, AT(quote, recv), 0 },
+	{ F_U64, AT(quote, seq), 0 },
 };
 static const struct field f_beat[] = {
 	{ F_TEXT, AT(beat, source), AP_SOURCE_MAX },
@@ -112,12 +113,31 @@ static const struct field f_reject[] = {
 	{ F_TEXT, AT(reject, source), FREE },    { F_TEXT, AT(reject, symbol), FREE },
 	{ F_TEXT, AT(reject, trade_id), FREE },  { F_TIME, AT(reject, ts), 0 },
 	{ F_TIME, AT(reject, recv), 0 },         { F_BIN, AT(reject, data), FREE },
+	{ F_BOOL, AT(reject, quote), 0 },
 };
 static const struct field f_metric[] = {
 	{ F_TEXT, AT(metric, component), FREE }, { F_TEXT, AT(metric, instance), FREE },
 	{ F_TEXT, AT(metric, name), FREE },      { F_TEXT, AT(metric, labels), FREE },
 	{ F_ENUM, AT(metric, type), AP_M_GAUGE + 1 }, { F_F64, AT(metric, value), 0 },
 	{ F_TIME, AT(metric, ts), 0 },
+};
+
+static const struct field f_quotebar[] = {
+	{ F_TEXT, AT(quotebar, source), AP_SOURCE_MAX }, { F_TEXT, AT(quotebar, symbol), AP_SYMBOL_MAX },
+	{ F_TEXT, AT(quotebar, tf), AP_TF_MAX },         { F_TIME, AT(quotebar, open_ms), 0 },
+	{ F_TIME, AT(quotebar, close_ms), 0 },           { F_DEC, AT(quotebar, bid.open), 0 },
+	{ F_DEC, AT(quotebar, bid.high), 0 },            { F_DEC, AT(quotebar, bid.low), 0 },
+	{ F_DEC, AT(quotebar, bid.close), 0 },           { F_DEC, AT(quotebar, ask.open), 0 },
+	{ F_DEC, AT(quotebar, ask.high), 0 },            { F_DEC, AT(quotebar, ask.low), 0 },
+	{ F_DEC, AT(quotebar, ask.close), 0 },           { F_DEC, AT(quotebar, mid.open), 0 },
+	{ F_DEC, AT(quotebar, mid.high), 0 },            { F_DEC, AT(quotebar, mid.low), 0 },
+	{ F_DEC, AT(quotebar, mid.close), 0 },           { F_DEC, AT(quotebar, spread_min), 0 },
+	{ F_DEC, AT(quotebar, spread_max), 0 },          { F_DEC, AT(quotebar, spread_last), 0 },
+	{ F_DEC, AT(quotebar, spread_mean), 0 },         { F_U64, AT(quotebar, weighted_ns), 0 },
+	{ F_U32, AT(quotebar, resolution_ms), 0 },       { F_U64, AT(quotebar, quote_count), 0 },
+	{ F_U64, AT(quotebar, locked_count), 0 },        { F_ENUM, AT(quotebar, state), AP_REVISED + 1 },
+	{ F_U32, AT(quotebar, revision), 0 },            { F_I64, AT(quotebar, coverage_ms), 0 },
+	{ F_ENUM, AT(quotebar, quality), AP_Q_FILLED + 1 },
 };
 
 /* elements: one a field, two a decimal, and the kind. size: 5 for the array, 1 for the kind, then at most 5 for a
@@ -129,7 +149,7 @@ static const struct layout layouts[AP_KIND_N] = {
 	[AP_QUOTE] = LAYOUT(f_quote, 4, 0),   [AP_BEAT] = LAYOUT(f_beat, 0, 0),
 	[AP_CANDLE] = LAYOUT(f_candle, 8, 1), [AP_INDICATOR] = LAYOUT(f_indicator, 0, 0),
 	[AP_SIGNAL] = LAYOUT(f_signal, 0, 0), [AP_REJECT] = LAYOUT(f_reject, 0, 0),
-	[AP_METRIC] = LAYOUT(f_metric, 0, 0),
+	[AP_METRIC] = LAYOUT(f_metric, 0, 0), [AP_QUOTEBAR] = LAYOUT(f_quotebar, 16, 0),
 };
 
 /* --- writing ------------------------------------------------------------------ */

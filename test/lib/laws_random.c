@@ -75,6 +75,13 @@ static void rnd_market(struct laws_rng *r, struct ap_rec *rec, struct ap_buf *me
 		rec->u.quote = (struct ap_quote){
 			.source = rnd_name(r, mem, true), .symbol = rnd_name(r, mem, false), .venue_symbol = rnd_name(r, mem, false),
 			.ts = rnd_ts(r), .bid = rnd_dec(r), .bid_qty = rnd_dec(r), .ask = rnd_dec(r), .ask_qty = rnd_dec(r),
+			.seq = laws_below(r, 9),
+		};
+	} else if (rec->kind == AP_QUOTEBAR) {
+		rec->u.quotebar = (struct ap_quotebar){
+			.source = rnd_name(r, mem, true), .symbol = rnd_name(r, mem, false), .tf = ap_str_c("1m"),
+			.open_ms = rnd_ts(r).ns / 60000000000 * 60000, .bid = { .open = rnd_dec(r) }, .spread_mean = rnd_dec(r),
+			.quote_count = 1 + laws_below(r, 99), .state = (enum ap_candle_state)laws_below(r, 3),
 		};
 	} else {
 		*c = (struct ap_candle){
@@ -128,7 +135,7 @@ void laws_random_rec(struct laws_rng *r, struct ap_rec *rec, struct ap_buf *mem)
 {
 	memset(rec, 0, sizeof *rec);
 	rec->kind = (enum ap_kind)(1 + laws_below(r, AP_KIND_N - 1));
-	if (rec->kind == AP_TRADE || rec->kind == AP_QUOTE || rec->kind == AP_CANDLE)
+	if (rec->kind == AP_TRADE || rec->kind == AP_QUOTE || rec->kind == AP_CANDLE || rec->kind == AP_QUOTEBAR)
 		rnd_market(r, rec, mem);
 	else if (rec->kind == AP_INDICATOR || rec->kind == AP_SIGNAL)
 		rnd_derived(r, rec, mem);

@@ -304,6 +304,7 @@ static void streams_are_found_by_their_names(void **state)
 	assert_string_equal(ap_stream_name(AP_S_SIGNAL), "signal");
 	assert_string_equal(ap_verdict_name(AP_V_LATE), "late");
 	assert_string_equal(ap_kind_name(AP_METRIC), "metric");
+	assert_string_equal(ap_kind_name(AP_QUOTEBAR), "quotebar");
 	assert_string_equal(ap_side_name(AP_SIDE_SELL), "sell");
 	assert_string_equal(ap_candle_state_name(AP_REVISED), "revised");
 	assert_string_equal(ap_quality_name(AP_Q_FILLED), "filled");

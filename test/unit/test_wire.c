@@ -55,7 +55,7 @@ static struct ap_rec sample(enum ap_kind k)
 		break;
 	case AP_QUOTE:
 		r.u.quote = (struct ap_quote){ S("okx"), S("UNI-USD-PERP"), S("UNI-USD-SWAP"), { 5 }, D("1.5"), D("0"),
-					       D("123456789012345678.123456789012345678"), D("-2"), UINT32_MAX, 0, UINT64_C(0xab3f0000000011), { 6 } };
+					       D("123456789012345678.123456789012345678"), D("-2"), UINT32_MAX, 0, UINT64_C(0xab3f0000000011), { 6 }, UINT64_MAX };
 		break;
 	case AP_BEAT:
 		r.u.beat = (struct ap_beat){ S("tcp"), { 1700000000000000000 }, 1000, true, false, true };
@@ -77,11 +77,20 @@ static struct ap_rec sample(enum ap_kind k)
 		break;
 	case AP_REJECT:
 		r.u.reject = (struct ap_reject){ { 1700000000123, 64 }, 3, 1, UINT64_C(0xffffff0000000001), AP_ST_DUPLICATE, S("normalize"), S("duplicate"),
-						 S("trade id seen before"), S("x"), S("SPY"), S("77"), { 9 }, { 10 }, S("{}") };
+						 S("trade id seen before"), S("x"), S("SPY"), S("77"), { 9 }, { 10 }, S("{}"), true };
 		break;
 	case AP_METRIC:
 		r.u.metric = (struct ap_metric){ S("ap-candle"), S("candle-0"), S("records_in_total"), S("part=\"3\""), AP_M_GAUGE, 1e300,
 						 { 1700000000000000000 } };
+		break;
+	case AP_QUOTEBAR:
+		r.u.quotebar = (struct ap_quotebar){
+			.source = S("okx"), .symbol = S("BTC-USDT"), .tf = S("1m"), .open_ms = 1700000040000, .close_ms = 1700000100000,
+			.bid = { D("1"), D("3"), D("0.5"), D("2") }, .ask = { D("1.5"), D("3.5"), D("1"), D("2.25") },
+			.mid = { D("1.25"), D("3.25"), D("0.75"), D("2.125") }, .spread_min = D("0"), .spread_max = D("0.5"),
+			.spread_last = D("0.25"), .spread_mean = D("0.333333333333333333"), .weighted_ns = 59999999999,
+			.resolution_ms = 128, .quote_count = 1234567, .locked_count = 3, .state = AP_FINAL, .revision = 1,
+			.coverage_ms = 60000, .quality = AP_Q_FULL };
 		break;
 	case AP_KIND_N:
 		break;
@@ -326,13 +335,13 @@ static void a_second_spelling_of_a_decimal_is_refused(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < LEN(t); i++) {
-		uint8_t body[64] = { 0xdc, 0x00, 0x11, 0x03, 0xa1, 'x', 0xa1, 'y', 0xa1, 'z', 0x05 };
+		uint8_t body[64] = { 0xdc, 0x00, 0x12, 0x03, 0xa1, 'x', 0xa1, 'y', 0xa1, 'z', 0x05 };
 		size_t n = 11;
 
 		memcpy(body + n, t[i].b, t[i].n);
 		n += t[i].n;
-		memcpy(body + n, "\x01\x00\x01\x00\x01\x00\x00\x00\x07\x08", 10);
-		n += 10;
+		memcpy(body + n, "\x01\x00\x01\x00\x01\x00\x00\x00\x07\x08\x00", 11);
+		n += 11;
 		ap_wire_start(&it, ap_str_n((const char *)body, n), 1);
 		if (ap_wire_next(&it, &out) != t[i].rc)
 			fail_msg("row %zu: %s", i, it.why == NULL ? "taken" : it.why);
