@@ -73,16 +73,38 @@ bool ap_vsays(const struct ap_venue *v, uint32_t obj, const char *key, const cha
 	return t != 0 && v->j.tok[t].type == AP_J_STR && ap_str_is(ap_json_text(&v->j, t), word);
 }
 
+static bool room_for_one(struct ap_venue *v)
+{
+	if (v->trades + v->quotes < v->most)
+		return true;
+	snprintf(v->detail, sizeof v->detail, "more than %u trades or quotes in a message of %zu bytes", v->most, v->j.len);
+	v->why = "too_many";
+	return false;
+}
+
+static ap_str text_of(const struct ap_venue *v, uint32_t tok)
+{
+	return ap_str_n(v->j.text + v->j.tok[tok].off, v->j.tok[tok].len);
+}
+
 bool ap_vemit(struct ap_venue *v, uint32_t tok, struct ap_vtrade *t)
 {
-	if (v->trades == v->trades_max) {
-		snprintf(v->detail, sizeof v->detail, "more than %u trades in a message of %zu bytes", v->trades_max, v->j.len);
-		v->why = "too_many";
+	if (v->on->trade == NULL || !room_for_one(v))
 		return false;
-	}
-	t->text = ap_str_n(v->j.text + v->j.tok[tok].off, v->j.tok[tok].len);
+	t->text = text_of(v, tok);
 	v->trades++;
-	v->stopped = !v->on(v->ctx, t);
+	v->stopped = !v->on->trade(v->on->ctx, t);
+	v->scratch_len = 0;
+	return !v->stopped;
+}
+
+bool ap_vemit_quote(struct ap_venue *v, uint32_t tok, struct ap_vquote *q)
+{
+	if (v->on->quote == NULL || !room_for_one(v))
+		return false;
+	q->text = text_of(v, tok);
+	v->quotes++;
+	v->stopped = !v->on->quote(v->on->ctx, q);
 	v->scratch_len = 0;
 	return !v->stopped;
 }
@@ -91,7 +113,7 @@ enum ap_venue_what ap_vdone(const struct ap_venue *v)
 {
 	if (v->why != NULL)
 		return AP_VENUE_BAD;
-	return v->trades > 0 ? AP_VENUE_TRADES : AP_VENUE_OTHER;
+	return v->trades > 0 ? AP_VENUE_TRADES : v->quotes > 0 ? AP_VENUE_QUOTES : AP_VENUE_OTHER;
 }
 
 enum ap_venue_what ap_vbad(struct ap_venue *v, const char *why, const char *sentence)
@@ -128,13 +150,11 @@ static bool is_keepalive(ap_str payload)
 	return ap_str_is(payload, "pong") || ap_str_is(payload, "ping");
 }
 
-enum ap_venue_what ap_venue_parse(struct ap_venue *v, const struct ap_format *f, ap_str payload,
-				  bool (*on)(void *ctx, const struct ap_vtrade *t), void *ctx)
+enum ap_venue_what ap_venue_parse(struct ap_venue *v, const struct ap_format *f, ap_str payload, const struct ap_venue_on *on)
 {
 	v->on = on;
-	v->ctx = ctx;
-	v->trades = 0;
-	v->trades_max = (uint32_t)ap_venue_trades_max(f, payload.len);
+	v->trades = v->quotes = 0;
+	v->most = (uint32_t)ap_venue_trades_max(f, payload.len);
 	v->stopped = false;
 	v->why = NULL;
 	v->scratch_len = 0;
@@ -153,14 +173,14 @@ const char *ap_venue_why(const struct ap_venue *v, const char **detail)
 	return v->why;
 }
 
-void ap_venue_series(const struct ap_format *f, ap_str source, const struct ap_vtrade *t, struct ap_series *out)
+void ap_venue_series(const struct ap_format *f, ap_str source, ap_str named, ap_str symbol, struct ap_series *out)
 {
-	ap_str named = t->source.p != NULL ? t->source : source, who;
-	out->source_len = (uint8_t)ap_source_canon(named, out->source);
+	ap_str who;
+	out->source_len = (uint8_t)ap_source_canon(named.p != NULL ? named : source, out->source);
 	who = ap_series_source(out);
 	if (!f->own && !ap_symbol_has_rules(who))
 		who = ap_str_c(f->name);
-	out->symbol_len = (uint8_t)ap_symbol_canon(who, t->symbol, out->symbol);
+	out->symbol_len = (uint8_t)ap_symbol_canon(who, symbol, out->symbol);
 }
 
 struct routing {
@@ -169,21 +189,31 @@ struct routing {
 	struct ap_route *out;
 };
 
-static bool take_first(void *ctx, const struct ap_vtrade *t)
+static bool route_first(struct routing *r, ap_str named, ap_str symbol, ap_str ts)
 {
-	struct routing *r = ctx;
-	ap_venue_series(r->f, r->source, t, &r->out->to);
-	if (t->ts.p == NULL || !ap_ts_parse(t->ts, &r->out->ts))
+	ap_venue_series(r->f, r->source, named, symbol, &r->out->to);
+	if (ts.p == NULL || !ap_ts_parse(ts, &r->out->ts))
 		r->out->ts = (ap_ts){ 0 };
 	return false;
+}
+
+static bool route_trade(void *ctx, const struct ap_vtrade *t)
+{
+	return route_first(ctx, t->source, t->symbol, t->ts);
+}
+
+static bool route_quote(void *ctx, const struct ap_vquote *q)
+{
+	return route_first(ctx, q->source, q->symbol, q->ts);
 }
 
 void ap_venue_route(struct ap_venue *v, const struct ap_format *f, ap_str source, ap_str payload, struct ap_route *out)
 {
 	// cppcheck-suppress ctuuninitvar ; *out is filled here and read by nobody before
 	struct routing r = { f, source, out };
+	const struct ap_venue_on on = { route_trade, route_quote, &r };
 	out->ts = (ap_ts){ 0 };
 	out->to.symbol_len = 0;
 	out->to.source_len = (uint8_t)ap_source_canon(source, out->to.source);
-	out->what = ap_venue_parse(v, f, payload, take_first, &r);
+	out->what = ap_venue_parse(v, f, payload, &on);
 }

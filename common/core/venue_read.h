@@ -1,8 +1,8 @@
 /*
  * venue_read.h - what the readers of venue_*.c share; nobody else includes it.
  *
- * A reader gets a message that is valid JSON (v->j, token 0 is the root), finds its trades and hands each
- * to ap_vemit. It judges shapes, never values.
+ * A reader gets a message that is valid JSON (v->j, token 0 is the root), finds its trades and quotes and hands each
+ * to ap_vemit or ap_vemit_quote. It judges shapes, never values.
  */
 #ifndef AP_VENUE_READ_H
 #define AP_VENUE_READ_H
@@ -13,14 +13,13 @@ struct ap_format {
 	const char *name;
 	enum ap_venue_what (*read)(struct ap_venue *v);
 	bool own;               /* our own format: no venue's symbol rules, no text keep-alives */
-	bool many;              /* a message may hold several trades */
+	bool many;              /* a message may hold several trades or quotes */
 };
 
 struct ap_venue {
 	struct ap_json j;
-	bool (*on)(void *ctx, const struct ap_vtrade *t);
-	void *ctx;
-	uint32_t trades, trades_max;    /* handed out of this message; at most */
+	const struct ap_venue_on *on;
+	uint32_t trades, quotes, most;  /* handed out of this message; both together at most */
 	bool stopped;           /* `on` wants no more */
 	const char *why;        /* after AP_VENUE_BAD */
 	char detail[AP_DETAIL_MAX];
@@ -37,7 +36,9 @@ ap_str ap_vmember(struct ap_venue *v, uint32_t obj, const char *key);
 bool ap_vsays(const struct ap_venue *v, uint32_t obj, const char *key, const char *word);
 /* Hands out a trade whose JSON is token tok. False: stop reading (told to, or too many). */
 bool ap_vemit(struct ap_venue *v, uint32_t tok, struct ap_vtrade *t);
-/* What the reader returns after its last ap_vemit. */
+/* The same for a quote. */
+bool ap_vemit_quote(struct ap_venue *v, uint32_t tok, struct ap_vquote *q);
+/* What the reader returns after its last one. */
 enum ap_venue_what ap_vdone(const struct ap_venue *v);
 /* The shape is not the format's: `why` is a word, the sentence says what was expected. */
 enum ap_venue_what ap_vbad(struct ap_venue *v, const char *why, const char *sentence);

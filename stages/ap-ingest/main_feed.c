@@ -185,7 +185,7 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 	ap_str symbol = { 0 };
 
 	ap_venue_route(f->venue, cut ? NULL : f->trade, source, msg, &to);
-	if (to.what == AP_VENUE_TRADES) {
+	if (to.what == AP_VENUE_TRADES || to.what == AP_VENUE_QUOTES) {
 		symbol = ap_series_symbol(&to.to);
 		if (to.to.source_len > 0)
 			source = ap_series_source(&to.to);

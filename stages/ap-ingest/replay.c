@@ -445,7 +445,6 @@ static void row_in(const struct to *to, ap_str line, bool cut)
 	struct ap_tape *t = to->t;
 	ap_str field[AP_TAPE_COLUMNS], v[COL_N] = { { 0 } }, source = ap_str_c(t->source);
 	struct ap_rec r = { .kind = AP_RAW };
-	struct ap_vtrade trade = { 0 };
 	struct ap_series to_series;
 	unsigned n = fields_of(line, field, t->cols);
 	bool first = !t->past_first;
@@ -464,8 +463,7 @@ static void row_in(const struct to *to, ap_str line, bool cut)
 		v[COL_SYMBOL] = ap_str_c(t->symbol);
 	if (!t->own_source && v[COL_SOURCE].len > 0)
 		source = v[COL_SOURCE];
-	trade.symbol = v[COL_SYMBOL];
-	ap_venue_series(t->trade, source, &trade, &to_series);
+	ap_venue_series(t->trade, source, ap_str_n(NULL, 0), v[COL_SYMBOL], &to_series);
 	payload_of(t, v);
 	if (t->payload.full || t->payload.len > AP_PAYLOAD_MAX) {       /* control bytes grow sixfold as JSON */
 		message_in(to, ap_str_c(t->source), ap_str_c("trade"), line, true, 0);

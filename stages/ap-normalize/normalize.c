@@ -1,8 +1,8 @@
 /*
- * normalize.c - raw messages and beats in, trades, beats and rejects out. See normalize.h.
+ * normalize.c - raw messages and beats in, trades, quotes, beats and rejects out. See normalize.h.
  *
- * Shapes of messages are common/core/venue_*.c's, remembering is dedup.c's, price levels are screen.c's;
- * here are the checks, in a table, and what becomes of a trade after them.
+ * Shapes of messages are common/core/venue_*.c's, remembering is dedup.c's and lastq.c's, price levels are screen.c's;
+ * here are the checks, in tables, and what becomes of a trade or a quote after them.
  */
 #include "normalize.h"
 
@@ -14,13 +14,14 @@
 #include "common/core/timefmt.h"
 #include "common/core/venue.h"
 #include "dedup.h"
+#include "lastq.h"
 #include "screen.h"
 
 enum reason {
 	R_NONE, R_TOO_LONG, R_BAD_JSON, R_BAD_SHAPE, R_TOO_MANY, R_UNKNOWN_FORMAT, R_UNKNOWN_DATA_TYPE, R_MISSING_FIELD,
 	R_SOURCE_BYTES, R_SYMBOL_EMPTY, R_SYMBOL_TOO_LONG, R_SYMBOL_BYTES, R_NOT_A_NUMBER, R_RANGE, R_PRICE_NOT_POSITIVE,
 	R_QUANTITY_NEGATIVE, R_TIMESTAMP_UNREADABLE, R_TIMESTAMP_ABSURD, R_TRADE_ID_TOO_LONG,
-	R_TRADE_ID_BYTES, R_DUPLICATE, R_OUTLIER, R_N
+	R_TRADE_ID_BYTES, R_CROSSED, R_SEQ_UNREADABLE, R_DUPLICATE, R_OUTLIER, R_N
 };
 
 #define BAD(word) { word, "reject_" word "_total", AP_ST_INVALID, AP_V_INVALID }
@@ -49,6 +50,8 @@ static const struct {
 	[R_TIMESTAMP_ABSURD] = BAD("timestamp_absurd"),
 	[R_TRADE_ID_TOO_LONG] = BAD("trade_id_too_long"),
 	[R_TRADE_ID_BYTES] = BAD("trade_id_bytes"),
+	[R_CROSSED] = BAD("crossed"),
+	[R_SEQ_UNREADABLE] = BAD("seq_unreadable"),
 	[R_DUPLICATE] = { "duplicate", "reject_duplicate_total", AP_ST_DUPLICATE, AP_V_DUPLICATE },
 	[R_OUTLIER] = { "outlier", "reject_outlier_total", AP_ST_OUTLIER, AP_V_OUTLIER },
 };
@@ -62,22 +65,38 @@ struct norm {
 	struct ap_venue *venue;
 	struct dedup *dedup;
 	struct screen *screen;
-	uint64_t trades, beats, ignored, rounded, rejects[R_N];
+	struct lastq *lastq;
+	bool takes_quotes;
+	uint64_t trades, quotes, locked, beats, ignored, rounded, rejects[R_N];
 	/* The message at hand. */
 	const struct ap_rec *rec;
 	const struct ap_format *format;
 	struct ap_out *out;
-	uint32_t sub;           /* trades of it so far */
+	uint32_t sub;           /* trades and quotes of it so far */
 	bool taken;             /* one of them was accepted */
 	enum ap_verdict refused;        /* of the last one that was not */
 	char detail[AP_DETAIL_MAX];
 };
 
-/* A trade on its way through the checks. */
+/* What trades and quotes share, on its way through the checks. */
+struct subject {
+	ap_str named, symbol, time;     /* as sent: source, symbol, timestamp */
+	bool no_time;                   /* the venue gives none: the time of receipt */
+	struct ap_series series;
+	ap_ts ts;
+	bool rounded;
+};
+
 struct work {
 	const struct ap_vtrade *in;
-	struct ap_series series;
+	struct subject s;
 	struct ap_trade t;
+};
+
+struct quote_work {
+	const struct ap_vquote *in;
+	struct subject s;
+	struct ap_quote q;
 };
 
 /* ---- saying what is wrong ------------------------------------------------ */
@@ -121,31 +140,27 @@ static void put_reject(struct norm *n, enum reason r, struct ap_reject *j)
 
 /* ---- the checks ---------------------------------------------------------- */
 
-static enum reason check_names(struct norm *n, struct work *w)
+static enum reason check_names(struct norm *n, struct subject *s)
 {
-	ap_str symbol = w->in->symbol;
 	char text[48];
-	ap_venue_series(n->format, n->rec->u.raw.source, w->in, &w->series);
-	w->t.source = ap_series_source(&w->series);
-	w->t.symbol = ap_series_symbol(&w->series);
-	if (w->series.source_len == 0)
+	ap_venue_series(n->format, n->rec->u.raw.source, s->named, s->symbol, &s->series);
+	if (s->series.source_len == 0)
 		return say(n, R_SOURCE_BYTES, "source is \"%s\", must be 1 to %d bytes of [a-z0-9_.-]",
-			   shown(w->in->source, text), AP_SOURCE_MAX);
-	if (symbol.p == NULL)
+			   shown(s->named, text), AP_SOURCE_MAX);
+	if (s->symbol.p == NULL)
 		return say(n, R_MISSING_FIELD, "symbol is missing");
-	if (symbol.len == 0)
+	if (s->symbol.len == 0)
 		return say(n, R_SYMBOL_EMPTY, "symbol is empty");
-	if (symbol.len > AP_SYMBOL_MAX)
-		return say(n, R_SYMBOL_TOO_LONG, "symbol is \"%s\", %zu bytes long, at most %d are allowed", shown(symbol, text),
-			   symbol.len, AP_SYMBOL_MAX);
-	if (w->series.symbol_len == 0)
+	if (s->symbol.len > AP_SYMBOL_MAX)
+		return say(n, R_SYMBOL_TOO_LONG, "symbol is \"%s\", %zu bytes long, at most %d are allowed", shown(s->symbol, text),
+			   s->symbol.len, AP_SYMBOL_MAX);
+	if (s->series.symbol_len == 0)
 		return say(n, R_SYMBOL_BYTES, "symbol is \"%s\", must be names of [A-Za-z0-9._] joined by - _ or /",
-			   shown(symbol, text));
-	w->t.venue_symbol = symbol;
+			   shown(s->symbol, text));
 	return R_NONE;
 }
 
-static enum reason check_number(struct norm *n, struct work *w, const char *field, ap_str text, ap_dec *out)
+static enum reason check_number(struct norm *n, struct subject *s, const char *field, ap_str text, ap_dec *out)
 {
 	char quoted[48];
 	if (text.p == NULL)
@@ -154,7 +169,7 @@ static enum reason check_number(struct norm *n, struct work *w, const char *fiel
 	case AP_DEC_OK:
 		return R_NONE;
 	case AP_DEC_ROUNDED:
-		w->t.rounded = true;
+		s->rounded = true;
 		return R_NONE;
 	case AP_DEC_RANGE:
 		return say(n, R_RANGE, "%s is %s, must be below 1e18", field, shown(text, quoted));
@@ -166,39 +181,42 @@ static enum reason check_number(struct norm *n, struct work *w, const char *fiel
 	return say(n, R_NOT_A_NUMBER, "%s is \"%s\", not a decimal number", field, shown(text, quoted));
 }
 
-static enum reason check_price(struct norm *n, struct work *w)
+static enum reason check_price(struct norm *n, struct subject *s, const char *field, ap_str text, ap_dec *out)
 {
-	enum reason r = check_number(n, w, "price", w->in->price, &w->t.price);
-	char text[48];
-	if (r != R_NONE || w->t.price.e18 > 0)
+	enum reason r = check_number(n, s, field, text, out);
+	char quoted[48];
+	if (r != R_NONE || out->e18 > 0)
 		return r;
-	return say(n, R_PRICE_NOT_POSITIVE, "price is %s, must be above 0", shown(w->in->price, text));
+	return say(n, R_PRICE_NOT_POSITIVE, "%s is %s, must be above 0", field, shown(text, quoted));
 }
 
-static enum reason check_quantity(struct norm *n, struct work *w)
+static enum reason check_quantity(struct norm *n, struct subject *s, const char *field, ap_str text, ap_dec *out)
 {
-	enum reason r = check_number(n, w, "quantity", w->in->qty, &w->t.qty);
-	char text[48];
-	if (r != R_NONE || w->t.qty.e18 >= 0)
+	enum reason r = check_number(n, s, field, text, out);
+	char quoted[48];
+	if (r != R_NONE || out->e18 >= 0)
 		return r;
-	return say(n, R_QUANTITY_NEGATIVE, "quantity is %s, must not be below 0", shown(w->in->qty, text));
+	return say(n, R_QUANTITY_NEGATIVE, "%s is %s, must not be below 0", field, shown(text, quoted));
 }
 
-static enum reason check_time(struct norm *n, struct work *w)
+static enum reason check_time(struct norm *n, struct subject *s)
 {
-	ap_str s = w->in->ts;
 	int64_t recv = n->rec->u.raw.recv.ns;
 	char text[48];
-	if (s.p == NULL)
+	if (s->no_time && recv > 0) {
+		s->ts.ns = recv;
+		return recv >= oldest_ns ? R_NONE : say(n, R_TIMESTAMP_ABSURD, "it was received before the year 2000");
+	}
+	if (s->time.p == NULL)
 		return say(n, R_MISSING_FIELD, "timestamp is missing");
-	if (!ap_ts_parse(s, &w->t.ts))
+	if (!ap_ts_parse(s->time, &s->ts))
 		return say(n, R_TIMESTAMP_UNREADABLE,
-			   "timestamp is \"%s\", neither RFC 3339 nor a number of s, ms, us or ns since 1970", shown(s, text));
-	if (w->t.ts.ns < oldest_ns)
-		return say(n, R_TIMESTAMP_ABSURD, "timestamp is %s, before the year 2000", shown(s, text));
-	if (recv > 0 && w->t.ts.ns - recv > n->max_future_ns)
+			   "timestamp is \"%s\", neither RFC 3339 nor a number of s, ms, us or ns since 1970", shown(s->time, text));
+	if (s->ts.ns < oldest_ns)
+		return say(n, R_TIMESTAMP_ABSURD, "timestamp is %s, before the year 2000", shown(s->time, text));
+	if (recv > 0 && s->ts.ns - recv > n->max_future_ns)
 		return say(n, R_TIMESTAMP_ABSURD, "timestamp is %s, %lld ms after it was received, at most %lld are allowed",
-			   shown(s, text), (long long)((w->t.ts.ns - recv) / MS), (long long)(n->max_future_ns / MS));
+			   shown(s->time, text), (long long)((s->ts.ns - recv) / MS), (long long)(n->max_future_ns / MS));
 	return R_NONE;
 }
 
@@ -216,10 +234,76 @@ static enum reason check_id(struct norm *n, struct work *w)
 	return R_NONE;
 }
 
-/* In this order; the first reason counts. */
-static enum reason (*const checks[])(struct norm *n, struct work *w) = {
-	check_names, check_price, check_quantity, check_time, check_id,
-};
+/* The first reason counts. */
+static enum reason check_trade(struct norm *n, struct work *w)
+{
+	enum reason r = check_names(n, &w->s);
+	if (r == R_NONE)
+		r = check_price(n, &w->s, "price", w->in->price, &w->t.price);
+	if (r == R_NONE)
+		r = check_quantity(n, &w->s, "quantity", w->in->qty, &w->t.qty);
+	if (r == R_NONE)
+		r = check_time(n, &w->s);
+	if (r == R_NONE)
+		r = check_id(n, w);
+	w->t.source = ap_series_source(&w->s.series);
+	w->t.symbol = ap_series_symbol(&w->s.series);
+	w->t.venue_symbol = w->s.symbol;
+	w->t.ts = w->s.ts;
+	w->t.rounded = w->s.rounded;
+	return r;
+}
+
+/* The number only decides between equal times, but a wrong one would do so wrongly. */
+static enum reason check_seq(struct norm *n, struct quote_work *w)
+{
+	ap_str s = w->in->seq;
+	char text[48];
+	if (s.len == 0)
+		return R_NONE;
+	for (size_t i = 0; i < s.len; i++) {
+		if (s.p[i] < '0' || s.p[i] > '9' || __builtin_mul_overflow(w->q.seq, UINT64_C(10), &w->q.seq) ||
+		    __builtin_add_overflow(w->q.seq, (uint64_t)(s.p[i] - '0'), &w->q.seq)) {
+			w->q.seq = 0;
+			return say(n, R_SEQ_UNREADABLE, "sequence is \"%s\", not an integer below 2^64", shown(s, text));
+		}
+	}
+	return R_NONE;
+}
+
+static enum reason check_spread(struct norm *n, struct quote_work *w)
+{
+	char bid[48], ask[48];
+	if (w->q.bid.e18 <= w->q.ask.e18)
+		return R_NONE;
+	return say(n, R_CROSSED, "bid is %s, above the ask of %s", shown(w->in->bid, bid), shown(w->in->ask, ask));
+}
+
+static enum reason check_quote(struct norm *n, struct quote_work *w)
+{
+	enum reason r = check_names(n, &w->s);
+	if (r == R_NONE)
+		r = check_price(n, &w->s, "bid", w->in->bid, &w->q.bid);
+	if (r == R_NONE)
+		r = check_price(n, &w->s, "ask", w->in->ask, &w->q.ask);
+	if (r == R_NONE && w->in->bid_qty.p != NULL)
+		r = check_quantity(n, &w->s, "bid size", w->in->bid_qty, &w->q.bid_qty);
+	if (r == R_NONE && w->in->ask_qty.p != NULL)
+		r = check_quantity(n, &w->s, "ask size", w->in->ask_qty, &w->q.ask_qty);
+	if (r == R_NONE)
+		r = check_spread(n, w);
+	if (r == R_NONE)
+		r = check_time(n, &w->s);
+	if (r == R_NONE)
+		r = check_seq(n, w);
+	w->q.source = ap_series_source(&w->s.series);
+	w->q.symbol = ap_series_symbol(&w->s.series);
+	w->q.venue_symbol = w->s.symbol;
+	w->q.ts = w->s.ts;
+	if (r == R_NONE && lastq_again(n->lastq, &w->q))
+		return say(n, R_DUPLICATE, "the quote is the series' last one once more");
+	return r;
+}
 
 static enum reason check_history(struct norm *n, struct work *w)
 {
@@ -262,16 +346,15 @@ static void refuse_trade(struct norm *n, struct work *w, enum reason r)
 static bool on_trade(void *ctx, const struct ap_vtrade *in)
 {
 	struct norm *n = ctx;
-	struct work w = { .in = in };
+	struct work w = { .in = in, .s = { .named = in->source, .symbol = in->symbol, .time = in->ts } };
 	struct ap_rec out = { .kind = AP_TRADE, .id = n->rec->id };
-	enum reason r = R_NONE;
+	enum reason r;
 	w.t.side = in->side;
 	w.t.raw_idx = n->rec->idx;
 	w.t.raw_seq = n->rec->u.raw.seq;
 	w.t.recv = n->rec->u.raw.recv;
 	w.t.sub = n->sub++;
-	for (size_t i = 0; r == R_NONE && i < sizeof checks / sizeof checks[0]; i++)
-		r = checks[i](n, &w);
+	r = check_trade(n, &w);
 	if (r == R_NONE)
 		r = check_history(n, &w);
 	if (r != R_NONE) {
@@ -282,6 +365,31 @@ static bool on_trade(void *ctx, const struct ap_vtrade *in)
 	n->rounded += w.t.rounded;
 	n->taken = true;
 	out.u.trade = w.t;
+	ap_out_put(n->out, AP_S_TICK, &out);
+	return true;
+}
+
+static bool on_quote(void *ctx, const struct ap_vquote *in)
+{
+	struct norm *n = ctx;
+	struct quote_work w = { .in = in, .s = { .named = in->source, .symbol = in->symbol, .time = in->ts, .no_time = in->no_time } };
+	struct ap_rec out = { .kind = AP_QUOTE, .id = n->rec->id };
+	enum reason r;
+	w.q.raw_idx = n->rec->idx;
+	w.q.raw_seq = n->rec->u.raw.seq;
+	w.q.recv = n->rec->u.raw.recv;
+	w.q.sub = n->sub++;
+	r = check_quote(n, &w);
+	if (r != R_NONE) {
+		put_reject(n, r, &(struct ap_reject){ .sub = w.q.sub, .source = w.q.source, .symbol = w.q.symbol, .ts = w.q.ts,
+						      .data = in->text, .quote = true });
+		return true;
+	}
+	n->quotes++;
+	n->locked += w.q.bid.e18 == w.q.ask.e18;
+	n->rounded += w.s.rounded;
+	n->taken = true;
+	out.u.quote = w.q;
 	ap_out_put(n->out, AP_S_TICK, &out);
 	return true;
 }
@@ -307,6 +415,7 @@ static void refuse_message(struct norm *n, enum reason r)
 static enum ap_verdict step_raw(struct norm *n)
 {
 	const struct ap_raw *raw = &n->rec->u.raw;
+	const struct ap_venue_on on = { on_trade, n->takes_quotes ? on_quote : NULL, n };
 	const char *sentence;
 	char text[48];
 	enum reason r;
@@ -323,8 +432,9 @@ static enum ap_verdict step_raw(struct norm *n)
 		return AP_V_INVALID;
 	}
 	n->format = ap_format_find(raw->format);
-	switch (ap_venue_parse(n->venue, n->format, raw->payload, on_trade, n)) {
+	switch (ap_venue_parse(n->venue, n->format, raw->payload, &on)) {
 	case AP_VENUE_TRADES:
+	case AP_VENUE_QUOTES:
 		break;
 	case AP_VENUE_OTHER:
 		n->ignored++;
@@ -363,7 +473,7 @@ static size_t norm_bound(const void *st, const struct ap_rec *rec)
 	(void)st;
 	if (rec->kind != AP_RAW)
 		return rec->kind == AP_BEAT;
-	/* Every trade of the message, and the message itself when it turns bad after some of them. */
+	/* Every trade or quote of the message, and the message itself when it turns bad after some of them. */
 	return ap_venue_trades_max(ap_format_find(rec->u.raw.format), rec->u.raw.payload.len) + 1;
 }
 
@@ -375,6 +485,7 @@ static void norm_close(void *st)
 	ap_venue_free(n->venue);
 	dedup_free(n->dedup);
 	screen_free(n->screen);
+	lastq_free(n->lastq);
 	free(n);
 }
 
@@ -393,8 +504,10 @@ static void *norm_open(const struct ap_conf *conf, char *err, size_t errlen)
 		n->dedup = dedup_new(conf->normalize_dedup_ids, (int64_t)conf->normalize_dedup_ms);
 		n->screen = screen_new(conf->normalize_outlier_ratio_pct, conf->normalize_outlier_after,
 				       conf->normalize_outlier_agree);
+		n->lastq = lastq_new();
+		n->takes_quotes = conf->normalize_quotes;
 	}
-	if (n != NULL && n->venue != NULL && n->dedup != NULL && n->screen != NULL)
+	if (n != NULL && n->venue != NULL && n->dedup != NULL && n->screen != NULL && n->lastq != NULL)
 		return n;
 	norm_close(n);
 	snprintf(err, errlen, "no memory");
@@ -406,6 +519,7 @@ static void norm_save(void *st, struct ap_saver *s, bool all)
 	struct norm *n = st;
 	dedup_save(n->dedup, s, all);
 	screen_save(n->screen, s, all);
+	lastq_save(n->lastq, s, all);
 }
 
 static bool norm_load(void *st, ap_str field, ap_str value)
@@ -413,6 +527,8 @@ static bool norm_load(void *st, ap_str field, ap_str value)
 	struct norm *n = st;
 	if (field.len > 0 && field.p[0] == 'd')
 		return dedup_load(n->dedup, field, value);
+	if (field.len > 0 && field.p[0] == 'q')
+		return lastq_load(n->lastq, field, value);
 	return screen_load(n->screen, field, value);
 }
 
@@ -429,6 +545,8 @@ static void norm_count(const void *st, struct ap_counts *c)
 {
 	const struct norm *n = st;
 	c->put(c, "trades_total", AP_M_COUNTER, (double)n->trades);
+	c->put(c, "quotes_total", AP_M_COUNTER, (double)n->quotes);
+	c->put(c, "quotes_locked_total", AP_M_COUNTER, (double)n->locked);
 	c->put(c, "beats_total", AP_M_COUNTER, (double)n->beats);
 	c->put(c, "ignored_total", AP_M_COUNTER, (double)n->ignored);
 	c->put(c, "rounded_total", AP_M_COUNTER, (double)n->rounded);

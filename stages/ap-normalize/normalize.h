@@ -1,8 +1,8 @@
 /*
- * normalize.h - the normalize stage: raw messages and beats in, trades and beats out, the rest to reject.
+ * normalize.h - the normalize stage: raw messages and beats in, trades, quotes and beats out, the rest to reject.
  *
  *   raw     what sources sent, byte for byte, and beats
- *   tick    valid trades with canonical names, and the beats, in the order of raw
+ *   tick    valid trades and quotes with canonical names, and the beats, in the order of raw
  *   reject  messages and trades that were refused, each with a reason word and a sentence
  *
  * Pure: no I/O, no clock. A trade is valid when
@@ -14,6 +14,11 @@
  *   trade id    is 0 to 64 bytes without control characters
  * and its id was not seen in its series within normalize.dedup_ms (dedup.h), and its price is no outlier (screen.h).
  * Only accepted trades are remembered: what was refused may be sent again. Without ids nothing is guessed.
+ *
+ * A quote is valid when its names and its time are (a venue that stamps no quotes has them stamped by their receipt), bid and
+ * ask are decimals above 0, bid <= ask (`crossed` otherwise; equal is `locked`: allowed and counted), sizes, where they are
+ * told, are 0 or more, and it is not the series' last quote once more (lastq.h). Quotes are not screened for outliers: one
+ * far from the market is real, and is told by its spread. With normalize.quotes off they are passed by.
  */
 #ifndef AP_NORMALIZE_H
 #define AP_NORMALIZE_H

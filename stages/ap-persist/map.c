@@ -382,7 +382,7 @@ static void add_quote(struct map *m, const struct ap_rec *rec)
 	json_dec(b, ",\"bid_qty\":", q->bid_qty);
 	json_dec(b, ",\"ask\":", q->ask);
 	json_dec(b, ",\"ask_qty\":", q->ask_qty);
-	ap_buf_putc(b, '}');
+	ap_buf_printf(b, ",\"seq\":%" PRIu64 "}", q->seq);
 	rows_json_end(r);
 	rows_null(r);
 	put_venue(r, q->venue_symbol, false, ts);
@@ -434,7 +434,7 @@ static void add_reject(struct map *m, const struct ap_rec *rec)
 	rows_text(r, message_id(j->origin, j->raw_idx, id));
 	rows_text(r, j->source);
 	rows_text(r, j->symbol);
-	text_c(r, "trade");
+	text_c(r, j->quote ? "quote" : "trade");
 	text_c(r, ap_status_name(j->status));
 	rows_f64(r, 0.0);
 	rows_i64(r, elapsed_ms(m, j->origin));

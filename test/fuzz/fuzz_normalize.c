@@ -1,6 +1,6 @@
 /*
- * fuzz_normalize.c - any bytes as a message of any format: a verdict, bounded output, valid trades only, and a route
- * that names the series its first trade belongs to.
+ * fuzz_normalize.c - any bytes as a message of any format: a verdict, bounded output, valid trades and quotes only, and a
+ * route that names the series its first trade or quote belongs to.
  */
 #include <stdlib.h>
 
@@ -19,15 +19,31 @@ struct sink {
 	struct ap_route route;
 };
 
-static void check_trade(struct sink *s, const struct ap_trade *t)
+static void check_series(const struct sink *s, ap_str source, ap_str symbol, ap_ts ts, uint32_t sub)
 {
 	char again[AP_SYMBOL_MAX];
-	if (t->price.e18 <= 0 || t->qty.e18 < 0 || t->ts.ns < INT64_C(946684800000000000) || t->trade_id.len > AP_TRADE_ID_MAX)
+	if (ts.ns < INT64_C(946684800000000000))
 		abort();
-	if (ap_symbol_canon(t->source, t->symbol, again) != t->symbol.len || memcmp(again, t->symbol.p, t->symbol.len) != 0)
+	if (ap_symbol_canon(source, symbol, again) != symbol.len || memcmp(again, symbol.p, symbol.len) != 0)
 		abort();
-	if (t->sub == 0 && (!ap_str_eq(t->source, ap_series_source(&s->route.to)) ||
-			    !ap_str_eq(t->symbol, ap_series_symbol(&s->route.to)) || s->route.ts.ns != t->ts.ns))
+	/* A quote that its venue did not stamp has the time of its receipt; the route has none. */
+	if (sub == 0 && (!ap_str_eq(source, ap_series_source(&s->route.to)) || !ap_str_eq(symbol, ap_series_symbol(&s->route.to)) ||
+			 (s->route.ts.ns != 0 && s->route.ts.ns != ts.ns)))
+		abort();
+}
+
+static void check_tick(const struct sink *s, const struct ap_rec *rec)
+{
+	const struct ap_trade *t = &rec->u.trade;
+	const struct ap_quote *q = &rec->u.quote;
+	if (rec->kind == AP_TRADE) {
+		check_series(s, t->source, t->symbol, t->ts, t->sub);
+		if (t->price.e18 <= 0 || t->qty.e18 < 0 || t->trade_id.len > AP_TRADE_ID_MAX)
+			abort();
+		return;
+	}
+	check_series(s, q->source, q->symbol, q->ts, q->sub);
+	if (rec->kind != AP_QUOTE || q->bid.e18 <= 0 || q->ask.e18 < q->bid.e18 || q->bid_qty.e18 < 0 || q->ask_qty.e18 < 0)
 		abort();
 }
 
@@ -39,7 +55,7 @@ static void put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 	if (!ap_wire_put(&s->buf, rec) || s->buf.len > ap_wire_size(rec))
 		abort();
 	if (to == AP_S_TICK)
-		check_trade(s, &rec->u.trade);
+		check_tick(s, rec);
 	else if (to != AP_S_REJECT || rec->u.reject.detail.len == 0 || rec->u.reject.detail.len >= AP_DETAIL_MAX)
 		abort();
 }

@@ -46,7 +46,7 @@ static bool compare(void *ctx, const struct ap_vtrade *t)
 	ap_ts ts;
 	if (!s->more || strtoul(s->cell[0], NULL, 10) != s->line)
 		fail_msg("line %lu: a trade that is not expected", s->line);
-	ap_venue_series(s->format, s->source, t, &s->series);
+	ap_venue_series(s->format, s->source, t->source, t->symbol, &s->series);
 	assert_same(s, "venue symbol", t->symbol, s->cell[4]);
 	assert_same(s, "symbol", ap_series_symbol(&s->series), s->cell[5]);
 	assert_same(s, "trade id", t->id, s->cell[6]);
@@ -62,6 +62,21 @@ static bool compare(void *ctx, const struct ap_vtrade *t)
 	return true;
 }
 
+/* What an exchange sent must be a quote in itself: two sides, and a time unless the venue stamps none. */
+static bool look_at_quote(void *ctx, const struct ap_vquote *q)
+{
+	struct session *s = ctx;
+	ap_dec bid, ask, qty;
+	ap_venue_series(s->format, s->source, q->source, q->symbol, &s->series);
+	assert_true(s->series.symbol_len > 0);
+	assert_true(ap_dec_parse(q->bid.p, q->bid.len, &bid) == AP_DEC_OK && ap_dec_parse(q->ask.p, q->ask.len, &ask) == AP_DEC_OK);
+	assert_true(bid.e18 > 0 && bid.e18 <= ask.e18);
+	assert_true(q->bid_qty.p == NULL || ap_dec_parse(q->bid_qty.p, q->bid_qty.len, &qty) == AP_DEC_OK);
+	assert_true(q->no_time == (q->ts.p == NULL));
+	assert_true(q->no_time || ap_ts_parse(q->ts, &s->first));
+	return true;
+}
+
 static void check_route(struct ap_venue *v, const struct session *s, ap_str msg, enum ap_venue_what what)
 {
 	struct ap_route r;
@@ -69,13 +84,13 @@ static void check_route(struct ap_venue *v, const struct session *s, ap_str msg,
 	assert_int_equal(r.what, what);
 	assert_int_equal(r.ts.ns, s->first.ns);
 	assert_true(ap_str_eq(ap_series_source(&r.to), s->source));
-	if (what == AP_VENUE_TRADES)
+	if (what == AP_VENUE_TRADES || what == AP_VENUE_QUOTES)
 		assert_true(ap_str_eq(ap_series_symbol(&r.to), ap_series_symbol(&s->series)));
 	else
 		assert_int_equal(r.to.symbol_len, 0);
 }
 
-static void check_message(struct ap_venue *v, struct session *s, struct ap_jtok *toks, ap_str line, size_t counts[3])
+static void check_message(struct ap_venue *v, struct session *s, struct ap_jtok *toks, ap_str line, size_t counts[4])
 {
 	struct ap_json j;
 	uint32_t dir, msg;
@@ -86,7 +101,7 @@ static void check_message(struct ap_venue *v, struct session *s, struct ap_jtok 
 	if (!ap_str_is(ap_json_text(&j, dir), "recv") || msg == 0)
 		return;
 	s->first = (ap_ts){ 0 };
-	what = ap_venue_parse(v, s->format, ap_json_text(&j, msg), compare, s);
+	what = ap_venue_parse(v, s->format, ap_json_text(&j, msg), &(struct ap_venue_on){ compare, look_at_quote, s });
 	if (what == AP_VENUE_BAD) {
 		const char *detail;
 		const char *why = ap_venue_why(v, &detail);
@@ -96,14 +111,14 @@ static void check_message(struct ap_venue *v, struct session *s, struct ap_jtok 
 	check_route(v, s, ap_json_text(&j, msg), what);
 }
 
-static void play(const char *exchange, size_t messages, size_t trades)
+static void play(const char *exchange, size_t messages, size_t trades, size_t quotes)
 {
 	struct session s = { 0 };
 	struct shared_lines tape;
 	struct ap_venue *v;
 	struct ap_jtok *toks;
 	char path[128], source[AP_SOURCE_MAX];
-	size_t counts[3] = { 0 };
+	size_t counts[4] = { 0 };
 	s.source = ap_str_n(source, ap_source_canon(ap_str_c(exchange), source));
 	s.format = ap_format_find(s.source);
 	assert_non_null(s.format);
@@ -123,8 +138,10 @@ static void play(const char *exchange, size_t messages, size_t trades)
 	}
 	assert_false(s.more);
 	assert_int_equal(s.compared, trades);
-	assert_int_equal(counts[AP_VENUE_TRADES] + counts[AP_VENUE_OTHER], messages);
-	printf("# compared %zu trades of %s, %zu messages were none\n", s.compared, exchange, counts[AP_VENUE_OTHER]);
+	assert_int_equal(counts[AP_VENUE_QUOTES], quotes);
+	assert_int_equal(counts[AP_VENUE_TRADES] + counts[AP_VENUE_QUOTES] + counts[AP_VENUE_OTHER], messages);
+	printf("# compared %zu trades of %s, looked at %zu quotes, %zu messages were neither\n", s.compared, exchange,
+	       counts[AP_VENUE_QUOTES], counts[AP_VENUE_OTHER]);
 	ap_venue_free(v);
 	free(toks);
 	shared_close(&tape);
@@ -134,37 +151,37 @@ static void play(const char *exchange, size_t messages, size_t trades)
 static void binance(void **unused)
 {
 	(void)unused;
-	play("BINANCE", 265, 2);
+	play("BINANCE", 265, 2, 84);
 }
 
 static void binance_futures(void **unused)
 {
 	(void)unused;
-	play("BINANCE_FUTURES", 1535, 91);
+	play("BINANCE_FUTURES", 1535, 91, 613);
 }
 
 static void coinbase(void **unused)
 {
 	(void)unused;
-	play("COINBASE", 9946, 107);
+	play("COINBASE", 9946, 107, 107);
 }
 
 static void kraken(void **unused)
 {
 	(void)unused;
-	play("KRAKEN", 4430, 10);
+	play("KRAKEN", 4430, 10, 18);
 }
 
 static void bybit(void **unused)
 {
 	(void)unused;
-	play("BYBIT", 4440, 251);
+	play("BYBIT", 4440, 251, 0);
 }
 
 static void okx(void **unused)
 {
 	(void)unused;
-	play("OKX", 410, 74);
+	play("OKX", 410, 74, 28);
 }
 
 int main(void)

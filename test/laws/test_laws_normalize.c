@@ -17,7 +17,7 @@ static void set(struct ap_conf *c, const char *key, const char *value)
 
 static const struct laws_walk busy = {
 	.seed = 11, .sources = 3, .symbols = 4, .trades = 3000, .entry_max = 40, .step_ms_max = 500, .beat_ms = 1000, .delay_pct = 20,
-	.delay_ms_max = 600000, .dup_pct = 20, .noid_pct = 10, .uuid_pct = 20, .dead_pct = 2, .gap_pct = 2, .close = true,
+	.delay_ms_max = 600000, .dup_pct = 20, .noid_pct = 10, .uuid_pct = 20, .quote_pct = 30, .dead_pct = 2, .gap_pct = 2, .close = true,
 };
 static const struct laws_walk lone = {
 	.seed = 12, .sources = 1, .symbols = 1, .trades = 1500, .entry_max = 2, .step_ms_max = 3000, .beat_ms = 1000, .dup_pct = 30, .gap_pct = 5,

@@ -511,6 +511,7 @@ int laws_fuzz(const struct ap_stage *stage, struct laws_tape *(*walk)(const stru
 	w.dead_pct = b[13] % 10u;
 	w.gap_pct = b[14] % 4u;
 	w.close = (b[14] & 64) != 0;
+	w.quote_pct = (b[14] & 128) != 0 ? 60 : 0;
 	tape = walk(&w);
 	ap_conf_init(&conf);
 	c.conf = &conf;

@@ -65,6 +65,7 @@ struct laws_walk {
 	unsigned delay_ms_max;          /* a delayed trade is this much late, at most */
 	unsigned delay_pct, dup_pct, noid_pct, uuid_pct;        /* of 100 trades */
 	unsigned dead_pct;              /* chance at each beat that the source goes away or comes back */
+	unsigned quote_pct;             /* of 100 trades: a quote of the series goes before it */
 	unsigned gap_pct;               /* of 1,000 steps: one that is thousandfold */
 	bool close;                     /* end with a close beat of every source */
 };

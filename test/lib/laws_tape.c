@@ -191,6 +191,63 @@ static void walk_emit(struct walk *k, const struct ap_trade *t)
 	walk_put(k, &r);
 }
 
+/* The text of a decimal of cents as a JSON member. */
+static void walk_member(struct walk *k, const char *key, ap_dec v)
+{
+	char t[AP_DEC_TEXT];
+
+	(void)ap_dec_format(v, t);
+	ap_buf_printf(&k->text, ",\"%s\":\"%s\"", key, t);
+}
+
+static void walk_emit_quote(struct walk *k, const struct ap_quote *q)
+{
+	struct ap_rec r = { .kind = AP_QUOTE };
+
+	if (!k->raws) {
+		r.u.quote = *q;
+		walk_put(k, &r);
+		return;
+	}
+	ap_buf_clear(&k->text);
+	ap_buf_printf(&k->text, "{\"source\":\"%.*s\",\"symbol\":\"%.*s\",\"timestamp\":%" PRId64 ",\"seq\":%" PRIu64, (int)q->source.len,
+		      q->source.p, (int)q->symbol.len, q->symbol.p, q->ts.ns / 1000000, q->seq);
+	walk_member(k, "bid", q->bid);
+	walk_member(k, "bid_size", q->bid_qty);
+	walk_member(k, "ask", q->ask);
+	walk_member(k, "ask_size", q->ask_qty);
+	ap_buf_putc(&k->text, '}');
+	r.kind = AP_RAW;
+	r.u.raw = (struct ap_raw){ .source = q->source, .symbol = q->symbol, .format = ap_str_c("trade"),
+				   .payload = ap_buf_view(&k->text), .recv = { k->now_ms * 1000000 }, .seq = ++k->raw_seq };
+	walk_put(k, &r);
+}
+
+/* Around the series' price; now and then locked, crossed, out of order, or of the same instant as others. */
+static void walk_quote(struct walk *k, size_t s, size_t y)
+{
+	const ap_i128 cent = 10000000000000000;
+	const int64_t price = k->price[s * k->w->symbols + y];
+	struct ap_quote q = {
+		.source = ap_str_c(k->source[s]), .symbol = ap_str_c(k->symbol[y]), .venue_symbol = ap_str_c(k->symbol[y]),
+		.seq = laws_chance(&k->rng, 50) ? laws_below(&k->rng, 4) : 0,
+	};
+	int64_t ts = k->now_ms;
+
+	if (laws_chance(&k->rng, k->w->delay_pct))
+		ts -= (int64_t)laws_below(&k->rng, (uint64_t)k->w->delay_ms_max + 1);
+	q.ts.ns = ts * 1000000 + (int64_t)laws_below(&k->rng, 2);
+	q.bid.e18 = price * cent;
+	q.ask.e18 = q.bid.e18 + cent / 2 * (ap_i128)laws_below(&k->rng, 9);
+	q.bid_qty.e18 = cent * (ap_i128)laws_below(&k->rng, 99);
+	q.ask_qty.e18 = cent * (ap_i128)laws_below(&k->rng, 99);
+	if (laws_chance(&k->rng, 2))
+		q.ask.e18 = q.bid.e18 - 1;
+	walk_emit_quote(k, &q);
+	if (laws_chance(&k->rng, k->w->dup_pct))
+		walk_emit_quote(k, &q);
+}
+
 static size_t walk_id(struct walk *k, size_t series, char out[AP_TRADE_ID_MAX])
 {
 	const uint64_t id = k->next_id[series]++;
@@ -223,6 +280,8 @@ static void walk_trade(struct walk *k)
 		.qty = { (ap_i128)lots * 1000000000000000 },
 	};
 	p->t.trade_id = ap_str_n(p->id, walk_id(k, series, p->id));
+	if (k->w->quote_pct > 0 && laws_chance(&k->rng, k->w->quote_pct))
+		walk_quote(k, s, y);
 	walk_emit(k, &p->t);
 	if (k->npast > WALK_PAST && laws_chance(&k->rng, k->w->dup_pct))
 		walk_emit(k, &k->past[laws_below(&k->rng, WALK_PAST)].t);

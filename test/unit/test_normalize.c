@@ -27,6 +27,7 @@ struct rig {
 	enum ap_status status;
 	char data[512], trade_id[80];
 	uint32_t puts, sub;
+	bool quote;
 	uint64_t next_ms;
 };
 
@@ -40,6 +41,18 @@ static void append(char *to, size_t cap, const char *fmt, ...)
 	va_end(ap);
 }
 
+static void put_quote(struct rig *r, const struct ap_quote *q)
+{
+	char bid[AP_DEC_TEXT], bid_qty[AP_DEC_TEXT], ask[AP_DEC_TEXT], ask_qty[AP_DEC_TEXT];
+	ap_dec_format(q->bid, bid);
+	ap_dec_format(q->bid_qty, bid_qty);
+	ap_dec_format(q->ask, ask);
+	ap_dec_format(q->ask_qty, ask_qty);
+	append(r->ticks, sizeof r->ticks, "quote %.*s %.*s (%.*s) %llu %s x %s / %s x %s at %lld #%u.%u\n", (int)q->source.len, q->source.p,
+	       (int)q->symbol.len, q->symbol.p, (int)q->venue_symbol.len, q->venue_symbol.p, (unsigned long long)q->seq, bid, bid_qty,
+	       ask, ask_qty, (long long)q->ts.ns, q->raw_idx, q->sub);
+}
+
 static void put_tick(struct rig *r, const struct ap_rec *rec)
 {
 	char price[AP_DEC_TEXT], qty[AP_DEC_TEXT];
@@ -47,6 +60,10 @@ static void put_tick(struct rig *r, const struct ap_rec *rec)
 	if (rec->kind == AP_BEAT) {
 		append(r->ticks, sizeof r->ticks, "beat %.*s %lld\n", (int)rec->u.beat.source.len, rec->u.beat.source.p,
 		       (long long)ap_ts_ms(rec->u.beat.ts));
+		return;
+	}
+	if (rec->kind == AP_QUOTE) {
+		put_quote(r, &rec->u.quote);
 		return;
 	}
 	assert_int_equal(rec->kind, AP_TRADE);
@@ -80,6 +97,7 @@ static void put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 	       j->symbol.p);
 	r->status = j->status;
 	r->sub = j->sub;
+	r->quote = j->quote;
 }
 
 static struct rig *rig_new(void)
@@ -248,7 +266,8 @@ static void every_fault_has_its_reason_and_a_sentence(void **unused)
 		{ HEAD PQ "\"timestamp\":NaN}", "bad_json", "at byte " },
 		{ "{\"source\"", "bad_json", "at byte 9" },
 		{ "[1]", "bad_shape", "object" },
-		{ HEAD PQ "\"data_type\":\"quote\"}", "unknown_data_type", "market_data" },
+		{ HEAD PQ "\"data_type\":\"orderbook\"}", "unknown_data_type", "market_data" },
+		{ HEAD PQ "\"data_type\":\"quote\"}", "missing_field", "bid is missing" },
 		{ HEAD "\"quantity\":1,\"timestamp\":1709251200}", "missing_field", "price is missing" },
 		{ HEAD "\"price\":1,\"timestamp\":1709251200}", "missing_field", "quantity is missing" },
 		{ HEAD PQ "\"side\":\"buy\"}", "missing_field", "timestamp is missing" },
@@ -297,6 +316,118 @@ static void every_fault_has_its_reason_and_a_sentence(void **unused)
 		assert_true(counter(r, name) >= 1);
 	}
 	assert_true(counter(r, "trades_total") == 0);
+	rig_free(r);
+}
+
+/* ---- quotes ---------------------------------------------------------------- */
+
+#define BA "\"bid\":\"10.1\",\"bid_size\":\"2\",\"ask\":\"10.3\",\"ask_size\":\"3\","
+
+static void a_valid_quote_goes_on_with_canonical_names(void **unused)
+{
+	struct rig *r = rig_new();
+	(void)unused;
+	assert_int_equal(feed(r, "{\"source\":\"Binance\",\"symbol\":\"btcusdt\",\"bid\":\"61837.6300\",\"bid_size\":2e-2,\"ask\":61837.64,"
+				 "\"ask_size\":\"1.50\",\"timestamp\":1709251200123,\"seq\":18446744073709551615}"), AP_V_TAKEN);
+	assert_string_equal(r->ticks, "quote binance BTC-USDT (btcusdt) 18446744073709551615 61837.63 x 0.02 / 61837.64 x 1.5 "
+				      "at 1709251200123000000 #3.0\n");
+	assert_string_equal(r->rejects, "");
+	assert_true(counter(r, "quotes_total") == 1 && counter(r, "trades_total") == 0 && counter(r, "quotes_locked_total") == 0);
+	rig_free(r);
+}
+
+static void sizes_and_the_number_of_a_quote_may_be_missing(void **unused)
+{
+	struct rig *r = rig_new();
+	(void)unused;
+	assert_int_equal(feed(r, HEAD "\"bid\":1,\"ask\":2,\"timestamp\":1709251200}"), AP_V_TAKEN);
+	assert_string_equal(r->ticks, "quote x BTC-USD (BTC-USD) 0 1 x 0 / 2 x 0 at 1709251200000000000 #3.0\n");
+	rig_free(r);
+}
+
+static void a_venue_that_stamps_no_quotes_has_them_stamped_by_their_receipt(void **unused)
+{
+	struct rig *r = rig_new();
+	(void)unused;
+	assert_int_equal(feed_as(r, "binance", "binance", "{\"u\":7,\"s\":\"BTCUSDT\",\"b\":\"1\",\"B\":\"2\",\"a\":\"3\",\"A\":\"4\"}"), AP_V_TAKEN);
+	assert_string_equal(r->ticks, "quote binance BTC-USDT (BTCUSDT) 7 1 x 2 / 3 x 4 at 1709251200000000000 #3.0\n");
+	rig_free(r);
+}
+
+static void every_fault_of_a_quote_has_its_reason_and_a_sentence(void **unused)
+{
+	static const struct {
+		const char *json, *reason, *says;
+	} cases[] = {
+		{ HEAD "\"bid\":10.2,\"ask\":10.1,\"timestamp\":1709251200}", "crossed", "bid is 10.2, above the ask of 10.1" },
+		{ HEAD "\"bid\":10,\"timestamp\":1709251200}", "missing_field", "ask is missing" },
+		{ HEAD "\"ask\":10,\"timestamp\":1709251200}", "missing_field", "bid is missing" },
+		{ HEAD "\"bid\":0,\"ask\":10,\"timestamp\":1709251200}", "price_not_positive", "bid is 0, must be above 0" },
+		{ HEAD "\"bid\":-2,\"ask\":-1,\"timestamp\":1709251200}", "price_not_positive", "bid is -2" },
+		{ HEAD "\"bid\":1,\"ask\":\"x\",\"timestamp\":1709251200}", "not_a_number", "ask is \"x\"" },
+		{ HEAD "\"bid\":1,\"ask\":1e18,\"timestamp\":1709251200}", "range", "ask is 1e18" },
+		{ HEAD "\"bid\":1,\"bid_size\":-1,\"ask\":2,\"timestamp\":1709251200}", "quantity_negative", "bid size is -1, must not be below 0" },
+		{ HEAD "\"bid\":1,\"ask\":2,\"ask_size\":\"-0.5\",\"timestamp\":1709251200}", "quantity_negative", "ask size is -0.5" },
+		{ HEAD BA "\"x\":1}", "missing_field", "timestamp is missing" },
+		{ HEAD BA "\"timestamp\":\"yesterday\"}", "timestamp_unreadable", "\"yesterday\"" },
+		{ HEAD BA "\"timestamp\":0}", "timestamp_absurd", "before the year 2000" },
+		{ HEAD BA "\"timestamp\":1709337600001}", "timestamp_absurd", "86400001 ms after it was received" },
+		{ HEAD BA "\"timestamp\":1709251200,\"seq\":\"7a\"}", "seq_unreadable", "\"7a\"" },
+		{ HEAD BA "\"timestamp\":1709251200,\"seq\":18446744073709551616}", "seq_unreadable", "below 2^64" },
+		{ "{" BA "\"timestamp\":1709251200}", "missing_field", "symbol is missing" },
+		{ "{\"symbol\":\"B T C\"," BA "\"timestamp\":1709251200}", "symbol_bytes", "\"B T C\"" },
+		{ "{\"source\":\"a b\",\"symbol\":\"X\"," BA "\"timestamp\":1709251200}", "source_bytes", "\"a b\"" },
+	};
+	struct rig *r = rig_new();
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(feed(r, cases[i].json), AP_V_INVALID);
+		if (strcmp(r->reason, cases[i].reason) != 0 || strstr(r->detail, cases[i].says) == NULL)
+			fail_msg("%s: %s: %s", cases[i].json, r->reason, r->detail);
+		assert_string_equal(r->ticks, "");
+		assert_int_equal(r->puts, 1);
+		assert_string_equal(r->data, cases[i].json);
+		assert_true(r->quote);
+	}
+	assert_true(counter(r, "quotes_total") == 0);
+	rig_free(r);
+}
+
+static void a_locked_quote_is_taken_and_counted(void **unused)
+{
+	struct rig *r = rig_new();
+	(void)unused;
+	assert_int_equal(feed(r, HEAD "\"bid\":10.10,\"ask\":10.1,\"timestamp\":1709251200}"), AP_V_TAKEN);
+	assert_true(counter(r, "quotes_locked_total") == 1);
+	rig_free(r);
+}
+
+static void only_the_last_quote_once_more_is_a_duplicate(void **unused)
+{
+	static const char a[] = HEAD "\"bid\":1,\"ask\":2,\"timestamp\":1709251200}", same[] = HEAD "\"bid\":1.0,\"ask\":\"2\",\"ts\":1709251200000}";
+	static const char later[] = HEAD "\"bid\":1,\"ask\":2,\"timestamp\":1709251201}", size[] = HEAD "\"bid\":1,\"bid_size\":1,\"ask\":2,\"timestamp\":1709251201}";
+	struct rig *r = rig_new();
+	(void)unused;
+	assert_int_equal(feed(r, a), AP_V_TAKEN);
+	assert_int_equal(feed(r, same), AP_V_DUPLICATE);        /* equal however it is spelled */
+	assert_string_equal(r->rejects, "duplicate x BTC-USD\n");
+	assert_int_equal(r->status, AP_ST_DUPLICATE);
+	assert_int_equal(feed(r, "{\"source\":\"y\",\"symbol\":\"BTC-USD\",\"bid\":1,\"ask\":2,\"timestamp\":1709251200}"), AP_V_TAKEN);
+	assert_int_equal(feed(r, later), AP_V_TAKEN);
+	assert_int_equal(feed(r, size), AP_V_TAKEN);
+	assert_int_equal(feed(r, size), AP_V_DUPLICATE);
+	assert_int_equal(feed(r, a), AP_V_TAKEN);               /* out of order, not a repeat of the last */
+	assert_true(counter(r, "quotes_total") == 5 && counter(r, "reject_duplicate_total") == 2);
+	rig_free(r);
+}
+
+static void quotes_are_passed_by_when_they_are_not_wanted(void **unused)
+{
+	struct rig *r = rig_new();
+	(void)unused;
+	rig_set(r, "normalize.quotes", "false");
+	assert_int_equal(feed(r, HEAD "\"bid\":1,\"ask\":2,\"timestamp\":1709251200}"), AP_V_IGNORED);
+	assert_int_equal(r->puts, 0);
 	rig_free(r);
 }
 
@@ -595,6 +726,13 @@ int main(void)
 		cmocka_unit_test(beats_are_passed_on),
 		cmocka_unit_test(what_is_no_trade_is_ignored_and_counted),
 		cmocka_unit_test(every_fault_has_its_reason_and_a_sentence),
+		cmocka_unit_test(a_valid_quote_goes_on_with_canonical_names),
+		cmocka_unit_test(sizes_and_the_number_of_a_quote_may_be_missing),
+		cmocka_unit_test(a_venue_that_stamps_no_quotes_has_them_stamped_by_their_receipt),
+		cmocka_unit_test(every_fault_of_a_quote_has_its_reason_and_a_sentence),
+		cmocka_unit_test(a_locked_quote_is_taken_and_counted),
+		cmocka_unit_test(only_the_last_quote_once_more_is_a_duplicate),
+		cmocka_unit_test(quotes_are_passed_by_when_they_are_not_wanted),
 		cmocka_unit_test(values_at_the_edge_are_accepted),
 		cmocka_unit_test(an_unknown_format_and_too_long_a_message_are_kept),
 		cmocka_unit_test(the_future_is_measured_from_the_receive_time_with_room_for_clocks),

@@ -35,12 +35,24 @@ static bool note(void *ctx, const struct ap_vtrade *t)
 	return left == NULL || --*left > 0;
 }
 
+/* A quote's line: source|symbol|bid|bid size|ask|ask size|ts|seq|, and whether the venue stamps none. */
+static bool note_quote(void *ctx, const struct ap_vquote *q)
+{
+	const ap_str texts[] = { q->source, q->symbol, q->bid, q->bid_qty, q->ask, q->ask_qty, q->ts, q->seq };
+	(void)ctx;
+	for (size_t i = 0; i < 8; i++)
+		note_text(texts[i]);
+	strcat(seen, q->no_time ? "no time\n" : "\n");
+	return true;
+}
+
 static struct ap_venue *v;
+static const struct ap_venue_on on_all = { note, note_quote, NULL };
 
 static enum ap_venue_what parse(const char *format, const char *payload)
 {
 	seen[0] = '\0';
-	return ap_venue_parse(v, ap_format_find(ap_str_c(format)), ap_str_c(payload), note, NULL);
+	return ap_venue_parse(v, ap_format_find(ap_str_c(format)), ap_str_c(payload), &on_all);
 }
 
 static void our_trade_is_read_under_every_name_of_its_fields(void **unused)
@@ -103,6 +115,81 @@ static void venues_trades_are_read_in_order(void **unused)
 	}
 }
 
+static void our_quote_is_read_under_every_name_of_its_fields(void **unused)
+{
+	static const struct {
+		const char *json, *want;
+	} cases[] = {
+		{ "{\"source\":\"binance\",\"symbol\":\"BTC-USDT\",\"bid\":\"1.5\",\"bid_size\":\"2\",\"ask\":\"1.6\",\"ask_size\":\"3\","
+		  "\"timestamp\":1723161255342,\"seq\":7}", "binance|BTC-USDT|1.5|2|1.6|3|1723161255342|7|\n" },
+		{ "{\"symbol\":\"X\",\"bid_price\":1e-8,\"bid_qty\":0.10,\"ask_price\":2e-8,\"ask_qty\":4,\"ts\":1,\"sequence\":9}",
+		  "-|X|1e-8|0.10|2e-8|4|1|9|\n" },
+		{ "{\"symbol\":\"X\",\"best_bid\":1,\"best_bid_size\":2,\"best_ask\":3,\"best_ask_size\":4,\"time\":5,\"update_id\":6}",
+		  "-|X|1|2|3|4|5|6|\n" },
+		{ "{\"symbol\":\"X\",\"bid\":1,\"bid_quantity\":2,\"ask\":3,\"ask_quantity\":4,\"ts\":5}", "-|X|1|2|3|4|5|-|\n" },
+		/* One side alone is a quote too; ap-normalize says what is missing. */
+		{ "{\"symbol\":\"X\",\"bid\":1,\"ts\":5}", "-|X|1|-|-|-|5|-|\n" },
+		/* data_type decides, where it is there, over what else there is. */
+		{ "{\"data_type\":\"quote\",\"symbol\":\"X\",\"data\":{\"bid\":1,\"ask\":2,\"price\":9,\"timestamp\":5}}", "-|X|1|-|2|-|5|-|\n" },
+		{ "{\"data_type\":\"trade\",\"symbol\":\"X\",\"price\":1,\"bid\":1,\"ask\":2,\"quantity\":3,\"ts\":4}",
+		  "-|X|1|3|4|-|unknown\n" },
+		/* A price makes it a trade. */
+		{ "{\"symbol\":\"X\",\"price\":1,\"bid\":1,\"ask\":2,\"quantity\":3,\"ts\":4}", "-|X|1|3|4|-|unknown\n" },
+		/* cryptofeed's ticker callback */
+		{ "{\"exchange\":\"COINBASE\",\"symbol\":\"BTC-USD\",\"bid\":100.1,\"ask\":100.2,\"timestamp\":1618677817.079762,"
+		  "\"receipt_timestamp\":1618677818.1}", "COINBASE|BTC-USD|100.1|-|100.2|-|1618677817.079762|-|\n" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		enum ap_venue_what want = strstr(cases[i].want, "unknown") != NULL ? AP_VENUE_TRADES : AP_VENUE_QUOTES;
+		assert_int_equal(parse("trade", cases[i].json), want);
+		assert_string_equal(seen, cases[i].want);
+	}
+}
+
+static void venues_quotes_are_read(void **unused)
+{
+	static const struct {
+		const char *format, *json, *want;
+	} cases[] = {
+		{ "binance", "{\"stream\":\"nknusdt@bookTicker\",\"data\":{\"u\":499869768,\"s\":\"NKNUSDT\",\"b\":\"0.35210000\","
+		  "\"B\":\"672.00000000\",\"a\":\"0.35260000\",\"A\":\"3199.00000000\"}}",
+		  "-|NKNUSDT|0.35210000|672.00000000|0.35260000|3199.00000000|-|499869768|no time\n" },
+		{ "binance_futures", "{\"e\":\"bookTicker\",\"u\":600859600576,\"s\":\"SUSHIUSDT\",\"b\":\"7.6110\",\"B\":\"2\",\"a\":\"7.6120\","
+		  "\"A\":\"297\",\"T\":1626992741012,\"E\":1626992741017}", "-|SUSHIUSDT|7.6110|2|7.6120|297|1626992741012|600859600576|\n" },
+		{ "coinbase", "{\"type\":\"ticker\",\"sequence\":333938798,\"product_id\":\"BAND-GBP\",\"price\":\"14.7775\",\"best_bid\":\"14.7550\","
+		  "\"best_ask\":\"14.8060\",\"side\":\"buy\",\"time\":\"2021-04-17T16:43:30.244075Z\",\"trade_id\":881613,\"last_size\":\"0.04\"}",
+		  "-|BAND-GBP|14.7550|-|14.8060|-|2021-04-17T16:43:30.244075Z|333938798|\n" },
+		{ "kraken", "[1924,{\"a\":[\"0.043080\",42461,\"42461.83\"],\"b\":[\"0.043020\",19451,\"19451.47\"]},\"ticker\",\"SC/EUR\"]",
+		  "-|SC/EUR|0.043020|19451.47|0.043080|42461.83|-|-|no time\n" },
+		{ "kraken", "[9,[\"354.10\",\"354.25\",\"1618678142.55\",\"1.5\",\"2\"],\"spread\",\"XMR/USD\"]",
+		  "-|XMR/USD|354.10|1.5|354.25|2|1618678142.55|-|\n" },
+		{ "okx", "{\"arg\":{\"channel\":\"tickers\",\"instId\":\"UNI-USD-SWAP\"},\"data\":[{\"instId\":\"UNI-USD-SWAP\",\"last\":\"5.1\","
+		  "\"askPx\":\"5.142\",\"askSz\":\"25\",\"bidPx\":\"5.134\",\"bidSz\":\"96\",\"ts\":\"1652459223143\"}]}",
+		  "-|UNI-USD-SWAP|5.134|96|5.142|25|1652459223143|-|\n" },
+		{ "okx", "{\"arg\":{\"channel\":\"bbo-tbt\",\"instId\":\"BTC-USDT\"},\"data\":[{\"asks\":[[\"111.06\",\"5\",\"0\",\"2\"]],"
+		  "\"bids\":[[\"111.05\",\"57\",\"0\",\"2\"]],\"ts\":\"1670324386802\",\"seqId\":363996337}]}",
+		  "-|BTC-USDT|111.05|57|111.06|5|1670324386802|363996337|\n" },
+		/* An empty side of the book says nothing. */
+		{ "okx", "{\"arg\":{\"channel\":\"bbo-tbt\",\"instId\":\"X-Y\"},\"data\":[{\"asks\":[],\"bids\":[[\"1\",\"2\"]],\"ts\":\"3\"}]}",
+		  "-|X-Y|1|2|-|-|3|-|\n" },
+	};
+	(void)unused;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		assert_int_equal(parse(cases[i].format, cases[i].json), AP_VENUE_QUOTES);
+		assert_string_equal(seen, cases[i].want);
+	}
+}
+
+static void quotes_that_nobody_wants_are_passed_by(void **unused)
+{
+	(void)unused;
+	seen[0] = '\0';
+	assert_int_equal(ap_venue_parse(v, ap_format_find(ap_str_c("trade")), ap_str_c("{\"symbol\":\"X\",\"bid\":1,\"ask\":2}"),
+					&(struct ap_venue_on){ note, NULL, NULL }), AP_VENUE_OTHER);
+	assert_string_equal(seen, "");
+}
+
 static void books_acknowledgements_and_heartbeats_are_passed_by(void **unused)
 {
 	static const char *const cases[][2] = {
@@ -144,6 +231,9 @@ static void what_cannot_be_read_says_why(void **unused)
 		{ "bybit", "{\"topic\":\"trade.X\",\"data\":[1]}", "bad_shape" },
 		{ "okx", "{\"arg\":{\"channel\":\"trades\"},\"data\":1}", "bad_shape" },
 		{ "okx", "{\"arg\":{\"channel\":\"trades\"},\"data\":[null]}", "bad_shape" },
+		{ "kraken", "[1,{},\"spread\",\"XBT/USD\"]", "bad_shape" },
+		{ "kraken", "[1,[],\"ticker\",\"XBT/USD\"]", "bad_shape" },
+		{ "kraken", "[1,{\"a\":[\"1\"],\"b\":[\"1\"]},\"ticker\",\"XBT/USD\"]", "bad_shape" },
 		{ "nosuch", "{}", "unknown_format" },
 	};
 	(void)unused;
@@ -175,7 +265,7 @@ static void trades_of_one_message_are_bounded(void **unused)
 	for (int i = 0; i < MORE; i++)
 		strcat(text, ",{}");
 	strcat(text, tail);
-	assert_int_equal(ap_venue_parse(v, f, ap_str_c(text), count_one, &n), AP_VENUE_BAD);
+	assert_int_equal(ap_venue_parse(v, f, ap_str_c(text), &(struct ap_venue_on){ count_one, NULL, &n }), AP_VENUE_BAD);
 	assert_int_equal(n, 16 + LEN / 24);
 	assert_int_equal(n, ap_venue_trades_max(f, LEN));
 	assert_string_equal(ap_venue_why(v, &detail), "too_many");
@@ -188,7 +278,8 @@ static void reading_stops_when_told(void **unused)
 	(void)unused;
 	seen[0] = '\0';
 	assert_int_equal(ap_venue_parse(v, ap_format_find(ap_str_c("kraken")),
-					ap_str_c("[1,[[\"3\",\"2\",\"9\",\"s\"],[\"4\",\"1\",\"9\",\"s\"]],\"trade\",\"X\"]"), note, &left),
+					ap_str_c("[1,[[\"3\",\"2\",\"9\",\"s\"],[\"4\",\"1\",\"9\",\"s\"]],\"trade\",\"X\"]"),
+					&(struct ap_venue_on){ note, NULL, &left }),
 			 AP_VENUE_TRADES);
 	assert_string_equal(seen, "-|X|3|2|9|-|sell\n");
 }
@@ -215,6 +306,8 @@ static void a_message_goes_to_the_series_of_its_first_trade(void **unused)
 	assert_route("trade", "tcp", "{\"source\":\"a b\",\"symbol\":\"B T C\"}", AP_VENUE_TRADES, " ", 0);
 	assert_route("trade", "tcp", "{", AP_VENUE_BAD, "tcp ", 0);
 	assert_route("nosuch", "tcp", "{}", AP_VENUE_BAD, "tcp ", 0);
+	assert_route("trade", "tcp", "{\"symbol\":\"BTCUSDT\",\"bid\":1,\"ask\":2,\"timestamp\":1723161255342}", AP_VENUE_QUOTES, "tcp BTC-USDT",
+		     1723161255342);
 	assert_route("okx", "okx", "pong", AP_VENUE_OTHER, "okx ", 0);
 	/* The source's own rules, else those of the format. */
 	assert_route("binance_futures", "desk-7", "{\"e\":\"trade\",\"s\":\"BTCUSDT\"}", AP_VENUE_TRADES, "desk-7 BTC-USDT-PERP", 0);
@@ -252,6 +345,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(our_trade_is_read_under_every_name_of_its_fields),
 		cmocka_unit_test(venues_trades_are_read_in_order),
+		cmocka_unit_test(our_quote_is_read_under_every_name_of_its_fields),
+		cmocka_unit_test(venues_quotes_are_read),
+		cmocka_unit_test(quotes_that_nobody_wants_are_passed_by),
 		cmocka_unit_test(books_acknowledgements_and_heartbeats_are_passed_by),
 		cmocka_unit_test(what_cannot_be_read_says_why),
 		cmocka_unit_test(trades_of_one_message_are_bounded),
