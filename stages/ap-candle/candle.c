@@ -1,10 +1,10 @@
 /*
- * candle.c - trades in, exact candles out: the fold's surface.
+ * candle.c - trades and quotes in, exact candles and quote bars out: the fold's surface.
  *
  * Pure: no I/O, no clock. A candle closes when a beat of its source says that its time has come, so a replay of the stream
  * gives the same bytes, and a trade stamped in the future closes nothing. Knows no wire, no Redis, no files.
  */
-#include "fold.h"
+#include "quote_fold.h"
 
 #include "common/core/recjson.h"
 #include "common/core/timefmt.h"
@@ -23,6 +23,9 @@ void *candle_open_zones(const struct ap_conf *conf, candle_zone_reader *read, vo
 	if (!candle_cals_parse(&st->cals, ap_str_c(conf->candle_zone), ap_str_c(conf->candle_sessions), read, ctx, err, errlen) ||
 	    !candle_specs_parse(&st->specs, ap_str_c(conf->candle_bars), err, errlen))
 		goto bad;
+	st->quotes = quote_state_new(conf, err, errlen);
+	if (st->quotes == NULL)
+		goto bad;
 	if (!candle_plan_parse(&st->plan, ap_str_c(conf->candle_timeframes), candle_cals_step_ms(&st->cals), why, sizeof why)) {
 		(void)snprintf(err, errlen, "candle.timeframes: %s", why);
 		goto bad;
@@ -37,6 +40,7 @@ void *candle_open_zones(const struct ap_conf *conf, candle_zone_reader *read, vo
 	ap_buf_init(&st->gone, SIZE_MAX / 2);
 	return st;
 bad:
+	quote_state_free(st->quotes);
 	candle_specs_done(&st->specs);
 	candle_cals_done(&st->cals);
 	free(st);
@@ -54,6 +58,7 @@ static void candle_close(void *state)
 
 	candle_load_done(st);
 	candle_memory_done(st);
+	quote_state_free(st->quotes);
 	candle_specs_done(&st->specs);
 	candle_cals_done(&st->cals);
 	free(st);
@@ -76,7 +81,7 @@ static const struct refusal refusals[] = {
 	[WHY_SERIES] = { AP_V_INVALID, AP_ST_INVALID, "too_many_series" },
 };
 
-static size_t tell_why(const struct candle_fold_state *st, const struct ap_trade *t, enum why why, char out[AP_DETAIL_MAX])
+static size_t tell_why(const struct candle_fold_state *st, ap_ts ts, enum why why, char out[AP_DETAIL_MAX])
 {
 	const struct candle_source *src = st->last != NULL ? st->last->source : NULL;
 	char seen[AP_TS_TEXT] = "", open[AP_TS_TEXT] = "";
@@ -85,7 +90,7 @@ static size_t tell_why(const struct candle_fold_state *st, const struct ap_trade
 
 	switch (why) {
 	case WHY_LATE:
-		candle_tf_at(&st->plan.tf[0], t->ts.ns / 1000000, &open_ms, &close_ms);
+		candle_tf_at(&st->plan.tf[0], ts.ns / 1000000, &open_ms, &close_ms);
 		(void)ap_ts_format((ap_ts){ open_ms * 1000000 }, 0, open);
 		if (src != NULL && src->seen_ms >= 0)
 			(void)ap_ts_format((ap_ts){ src->seen_ms * 1000000 }, 3, seen);
@@ -96,7 +101,7 @@ static size_t tell_why(const struct candle_fold_state *st, const struct ap_trade
 		n = snprintf(out, AP_DETAIL_MAX, "%d intervals ahead of the source's time are open already", (int)CANDLE_AHEAD_SLOTS);
 		break;
 	case WHY_RANGE:
-		n = snprintf(out, AP_DETAIL_MAX, "price, quantity or the candle's sums leave the range of exact decimals");
+		n = snprintf(out, AP_DETAIL_MAX, "price, quantity, time or the candle's sums leave the range of exact numbers");
 		break;
 	default:
 		n = snprintf(out, AP_DETAIL_MAX, "candle.series_max = %" PRIu32 " series are there already", st->series_max);
@@ -117,7 +122,7 @@ static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct a
 	ap_rec_json(&data, rec);
 	no.u.reject = (struct ap_reject){
 		.origin = ap_id_origin(rec->id), .raw_idx = t->raw_idx, .sub = t->sub, .raw_seq = t->raw_seq, .status = r->status,
-		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, t, why, detail) },
+		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, t->ts, why, detail) },
 		.source = t->source, .symbol = t->symbol, .trade_id = t->trade_id, .ts = t->ts, .recv = t->recv,
 		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data),
 	};
@@ -126,6 +131,30 @@ static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct a
 		st->n.late++;
 	else
 		st->n.refused++;
+	return r->verdict;
+}
+
+static enum ap_verdict quote_refuse(struct candle_fold_state *st, const struct ap_rec *rec, enum why why, struct ap_out *out)
+{
+	const struct ap_quote *q = &rec->u.quote;
+	const struct refusal *r = &refusals[why];
+	struct ap_rec no = { .kind = AP_REJECT };
+	char detail[AP_DETAIL_MAX], json[2048];
+	struct ap_buf data;
+
+	ap_buf_fixed(&data, json, sizeof json);
+	ap_rec_json(&data, rec);
+	no.u.reject = (struct ap_reject){
+		.origin = ap_id_origin(rec->id), .raw_idx = q->raw_idx, .sub = q->sub, .raw_seq = q->raw_seq, .status = r->status,
+		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, q->ts, why, detail) },
+		.source = q->source, .symbol = q->symbol, .ts = q->ts, .recv = q->recv,
+		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data), .quote = true,
+	};
+	ap_out_put(out, AP_S_REJECT, &no);
+	if (why == WHY_LATE)
+		st->quotes->late++;
+	else
+		st->quotes->refused++;
 	return r->verdict;
 }
 
@@ -167,6 +196,25 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 		candle_bars_take(st, ser, t, out);
 	st->n.trades++;
 	return AP_V_TAKEN;
+}
+
+static enum ap_verdict step_quote(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
+{
+	static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
+	const struct ap_quote *q = &rec->u.quote;
+	struct candle_series *ser;
+	enum candle_place rc;
+
+	if (!quote_wanted(st->quotes, q->source, q->symbol))
+		return AP_V_IGNORED;
+	if (q->bid.e18 <= 0 || q->ask.e18 < q->bid.e18 || q->ts.ns < 0 || q->ts.ns > QUOTE_LAST_NS)
+		return quote_refuse(st, rec, WHY_RANGE, out);
+	ser = candle_series_get(st, q->source, q->symbol);
+	if (ser == NULL)
+		return quote_refuse(st, rec, WHY_SERIES, out);
+	tape_begins(st, ser->source, q->ts.ns / 1000000);
+	rc = quote_take(st, ser, q);
+	return rc == PLACE_OK ? AP_V_TAKEN : quote_refuse(st, rec, whys[rc], out);
 }
 
 /* The oldest time any candle that is still there may ask cover for. */
@@ -224,6 +272,7 @@ static enum ap_verdict step_beat(struct candle_fold_state *st, const struct ap_r
 		return AP_V_IGNORED;
 	st->n.beats++;
 	candle_settle_source(st, src);
+	quote_tell_waiting(st, src, out);
 	tape_begins(st, src, b->ts.ns / 1000000);
 	beat_take(st, src, b);
 	st->budget = CANDLE_EMIT_MAX;
@@ -238,6 +287,8 @@ static enum ap_verdict candle_step(void *state, const struct ap_rec *rec, struct
 	switch (rec->kind) {
 	case AP_TRADE:
 		return step_trade(st, rec, out);
+	case AP_QUOTE:
+		return step_quote(st, rec, out);
 	case AP_BEAT:
 		return step_beat(st, rec, out);
 	default:
@@ -253,6 +304,7 @@ static void candle_flush(void *state, struct ap_out *out)
 
 	candle_tell(st, out);
 	candle_bars_tell(st, few, out);
+	quote_tell(st, out);
 }
 
 /* --- bounds and counts -------------------------------------------------- */
@@ -302,11 +354,13 @@ static size_t candle_bound(const void *state, const struct ap_rec *rec)
 
 	if (rec->kind == AP_TRADE)
 		return trade_bound(st, &rec->u.trade);
+	if (rec->kind == AP_QUOTE)
+		return quote_bound(st);
 	if (rec->kind != AP_BEAT)
 		return 0;
 	for (uint32_t i = 0; i < st->source_n; i++)
 		if (ap_str_eq(rec->u.beat.source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
-			n += beat_bound(st, st->source[i]);
+			n += beat_bound(st, st->source[i]) + quote_beat_bound(st, st->source[i]);
 	return n;
 }
 
@@ -327,6 +381,13 @@ static void candle_count(const void *state, struct ap_counts *c)
 		{ "candles_filled_total", AP_M_COUNTER, st->n.quality[AP_Q_FILLED] },
 		{ "bars_total", AP_M_COUNTER, st->n.bars },
 		{ "live_conflated_total", AP_M_COUNTER, st->n.conflated },
+		{ "quotes_total", AP_M_COUNTER, st->quotes->quotes },
+		{ "quote_slots", AP_M_GAUGE, st->quotes->slots },
+		{ "quote_bars_final_total", AP_M_COUNTER, st->quotes->finals },
+		{ "quote_bars_revised_total", AP_M_COUNTER, st->quotes->revised },
+		{ "quote_bars_forming_total", AP_M_COUNTER, st->quotes->forming },
+		{ "quotes_late_total", AP_M_COUNTER, st->quotes->late },
+		{ "quotes_refused_total", AP_M_COUNTER, st->quotes->refused },
 		{ "late_total", AP_M_COUNTER, st->n.late },
 		{ "refused_total", AP_M_COUNTER, st->n.refused },
 	};

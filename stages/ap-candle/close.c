@@ -3,7 +3,7 @@
  *
  * Only beats call for this, and they cost nothing while nothing is due: every source knows the next time anything is.
  */
-#include "fold.h"
+#include "quote_fold.h"
 
 #include <assert.h>
 
@@ -340,7 +340,8 @@ void candle_due_recompute(struct candle_fold_state *st, struct candle_series *se
 
 bool candle_source_due(const struct candle_source *src, int64_t time_ms, int64_t seen_ms)
 {
-	return src->closing || src->min_close <= time_ms || src->min_drop <= seen_ms;
+	return src->closing || src->min_close <= time_ms || src->min_drop <= seen_ms || src->quotes_min_close <= time_ms ||
+	       src->quotes_min_drop <= seen_ms;
 }
 
 void candle_source_advance(struct candle_fold_state *st, struct candle_source *src, struct ap_out *out)
@@ -359,6 +360,7 @@ void candle_source_advance(struct candle_fold_state *st, struct candle_source *s
 		if (src->next_drop[i] < src->min_drop)
 			src->min_drop = src->next_drop[i];
 	}
+	done = done && quote_advance(st, src, out);
 	if (done)
 		src->closing = false;
 	src->unsaved = true;

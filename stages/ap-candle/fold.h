@@ -101,6 +101,7 @@ struct candle_series {
 	struct candle_sums delta;       /* cur's trades that are not in its sums yet */
 	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
 	struct candle_lane *lane;       /* one per timeframe of the plan */
+	struct candle_quotes *quotes;   /* NULL: it has quoted nothing */
 	struct candle_bar *bar;         /* bars that do not follow the clock; NULL: none */
 	uint32_t bars;
 	int64_t floor_ms;               /* intervals that close by here were let go: never opened again; CANDLE_NEVER: none */
@@ -120,6 +121,8 @@ struct candle_source {
 	uint32_t forming;               /* forming slots of its series */
 	uint32_t bars;                  /* of all its series */
 	uint32_t untold;                /* series whose larger forming candles wait for the next beat */
+	uint32_t quotes_forming, quotes_untold;         /* the same of quote bars */
+	int64_t quotes_min_close, quotes_min_drop;      /* when any of those has something to do */
 	/* Its series, and when each has something to do: next_close against time_ms, next_drop against seen_ms. */
 	struct candle_series **series;
 	int64_t *next_close, *next_drop;
@@ -141,6 +144,7 @@ struct candle_counts {
 };
 
 struct candle_load;
+struct quote_state;
 
 struct candle_fold_state {
 	struct candle_plan plan;
@@ -176,6 +180,7 @@ struct candle_fold_state {
 	size_t budget;                  /* records the present step may still put */
 	struct ap_rec rec;              /* the candle being put */
 	struct candle_counts n;
+	struct quote_state *quotes;     /* quote_fold.h */
 	struct candle_load *load;       /* while loading */
 };
 
@@ -246,6 +251,9 @@ void candle_bars_tell(struct candle_fold_state *st, bool few, struct ap_out *out
 enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms, int64_t close_ms, int64_t covered_ms, bool forming);
 
 /* --- state.c --- */
+uint64_t candle_field_sum(ap_str name, const uint8_t *value, size_t len);
+/* The field of this name is to be deleted with the next save. */
+void candle_gone_add(struct candle_fold_state *st, ap_str name);
 uint64_t candle_text_sum(const char *a, const char *b);
 void candle_save(void *st, struct ap_saver *s, bool all);
 bool candle_load(void *st, ap_str field, ap_str value);

@@ -3,7 +3,7 @@
  *
  * Running out of memory is the end of the process; what is committed stays, and a start loads it.
  */
-#include "fold.h"
+#include "quote_fold.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -63,7 +63,7 @@ struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str nam
 	src->no = st->source_n;
 	src->time_ms = src->seen_ms = src->ended_ms = CANDLE_NEVER;
 	src->first_ms = INT64_MAX;
-	src->min_close = src->min_drop = INT64_MAX;
+	src->min_close = src->min_drop = src->quotes_min_close = src->quotes_min_drop = INT64_MAX;
 	st->source = grown(st->source, st->source_n + 1, sizeof(struct candle_source *));
 	st->source[st->source_n++] = src;
 	return src;
@@ -299,6 +299,7 @@ void candle_series_unsaved(struct candle_fold_state *st, struct candle_series *s
 void candle_memory_done(struct candle_fold_state *st)
 {
 	for (uint32_t i = 0; i < st->series_n; i++) {
+		quote_series_done(st, st->series[i]);
 		for (uint32_t t = 0; t < st->plan.n; t++)
 			free(st->series[i]->lane[t].v);
 		free(st->series[i]->lane);

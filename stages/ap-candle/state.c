@@ -6,11 +6,12 @@
  *   b<no>:<open>            a slot of the smallest timeframe
  *   l<no>:<tf>:<open>       a slot of a larger one, once it says more than its small slots do
  *   k<no>:<name>            a bar that does not follow the clock
+ *   q m u                   quotes: quote_state.c
  *
  * Values: version (1 byte), content (little-endian), XXH3 of name and value (8 bytes). A field of another version or with
  * another sum is refused. Larger slots are folded from the small ones again when all is loaded.
  */
-#include "fold.h"
+#include "quote_fold.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -21,7 +22,7 @@
 
 enum { STATE_V = 1, FIELD_MAX = 96, SUM_BYTES = 8 };
 
-static uint64_t field_sum(ap_str name, const uint8_t *value, size_t len)
+uint64_t candle_field_sum(ap_str name, const uint8_t *value, size_t len)
 {
 	return XXH3_64bits_withSeed(value, len, XXH3_64bits(name.p, name.len));
 }
@@ -104,7 +105,7 @@ static void put_key(struct wr *b, const struct candle_key *k)
 /* Ends the value with its sum and hands the field on. */
 static void field_out(struct ap_saver *s, ap_str name, struct wr *b)
 {
-	put_u64(b, field_sum(name, b->from, (size_t)(b->p - b->from)));
+	put_u64(b, candle_field_sum(name, b->from, (size_t)(b->p - b->from)));
 	s->put(s, name, ap_str_n((const char *)b->from, (size_t)(b->p - b->from)));
 }
 
@@ -262,7 +263,7 @@ static void series_out(const struct candle_fold_state *st, const struct candle_s
 	field_out(to, ap_str_n(name, (size_t)n), &b);
 }
 
-static void gone_add(struct candle_fold_state *st, ap_str name)
+void candle_gone_add(struct candle_fold_state *st, ap_str name)
 {
 	ap_buf_putc(&st->gone, (char)name.len);
 	ap_buf_str(&st->gone, name);
@@ -274,7 +275,7 @@ void candle_forget_field(struct candle_fold_state *st, const struct candle_slot 
 	char name[FIELD_MAX];
 	const ap_str n = slot_name(s, &st->plan, name);
 
-	gone_add(st, n);
+	candle_gone_add(st, n);
 }
 
 static void save_gone(struct candle_fold_state *st, struct ap_saver *to)
@@ -338,6 +339,7 @@ void candle_save(void *state, struct ap_saver *to, bool all)
 		save_all(st, to);
 	else
 		save_changed(st, to);
+	quote_save(st, to, all);
 }
 
 /* --- reading ----------------------------------------------------------- */
@@ -581,7 +583,7 @@ static bool load_source(struct candle_load *l, ap_str name, struct in *in)
 	src->first_ms = get_i64(in);
 	src->ended_ms = get_i64(in);
 	src->closing = get_u8(in) != 0;
-	src->min_close = src->min_drop = INT64_MAX;
+	src->min_close = src->min_drop = src->quotes_min_close = src->quotes_min_drop = INT64_MAX;
 	n = get_u64(in);
 	if (n > CANDLE_SPANS_MAX)
 		return false;
@@ -621,7 +623,7 @@ bool candle_load(void *state, ap_str name, ap_str value)
 	if (name.len < 2 || name.len >= FIELD_MAX || value.len < 1 + SUM_BYTES)
 		return false;
 	in.end -= SUM_BYTES;
-	if (get_u64(&sum) != field_sum(name, (const uint8_t *)value.p, value.len - SUM_BYTES))
+	if (get_u64(&sum) != candle_field_sum(name, (const uint8_t *)value.p, value.len - SUM_BYTES))
 		return false;
 	if (get_u8(&in) != STATE_V)
 		return false;
@@ -635,6 +637,9 @@ bool candle_load(void *state, ap_str name, ap_str value)
 	case 'k': return load_bar(st->load, name, &in);
 	case 'b':
 	case 'l': return load_slot(st->load, name, &in);
+	case 'q':
+	case 'm':
+	case 'u': return quote_load(st, name, in.p, (size_t)(in.end - in.p));
 	default: return false;
 	}
 }
@@ -802,7 +807,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 		char name[FIELD_MAX];
 		const int n = snprintf(name, sizeof name, "l%" PRIu32 ":%s:%" PRId64, ser->no, ls->tf, ls->s.open_ms);
 
-		gone_add(st, ap_str_n(name, (size_t)n));
+		candle_gone_add(st, ap_str_n(name, (size_t)n));
 		return true;
 	}
 	if ((lane == 0) != (ls->tf[0] == '\0') || candle_lane_find(&ser->lane[lane], ls->s.open_ms) != NULL)
@@ -856,7 +861,7 @@ static bool put_bar(struct candle_fold_state *st, const struct loaded_bar *lb, c
 	}
 	/* No longer asked for. */
 	n = snprintf(name, sizeof name, "k%" PRIu32 ":%s", ser->no, lb->name);
-	gone_add(st, ap_str_n(name, (size_t)n));
+	candle_gone_add(st, ap_str_n(name, (size_t)n));
 	return true;
 }
 
@@ -877,6 +882,8 @@ bool candle_loaded(void *state, char *err, size_t errlen)
 	for (size_t i = 0; i < l->bar_n; i++)
 		if (!put_bar(st, &l->bar[i], err, errlen))
 			return false;
+	if (!quote_loaded(st, err, errlen))
+		return false;
 	for (uint32_t i = 0; i < st->series_n; i++) {
 		candle_tops(st->series[i], &st->plan);
 		candle_due_recompute(st, st->series[i]);

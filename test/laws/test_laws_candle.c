@@ -56,6 +56,62 @@ static const struct laws_walk busy = {
 	.delay_ms_max = 90000, .dead_pct = 2, .close = true,
 };
 
+/* The same tempers with quotes among the trades. */
+static const struct laws_walk quoted = {
+	.seed = 6, .sources = 2, .symbols = 3, .trades = 800, .quote_pct = 70, .entry_max = 12, .step_ms_max = 2000, .beat_ms = 1000, .dead_pct = 2,
+	.close = true,
+};
+static const struct laws_walk quoted_wildly = {
+	.seed = 7, .sources = 2, .symbols = 3, .trades = 800, .quote_pct = 80, .entry_max = 40, .step_ms_max = 4000, .beat_ms = 1000,
+	.delay_pct = 40, .delay_ms_max = 1200000, .dup_pct = 10, .dead_pct = 3, .gap_pct = 5, .close = true,
+};
+static const struct laws_walk quoted_busily = {
+	.seed = 8, .sources = 2, .symbols = 40, .trades = 3000, .quote_pct = 60, .entry_max = 200, .step_ms_max = 100, .beat_ms = 1000,
+	.delay_pct = 5, .delay_ms_max = 90000, .dead_pct = 2, .close = true,
+};
+
+static void hold_quotes(const struct laws_walk *w, const char *points, const char *timeframes, const char *sessions)
+{
+	struct ap_conf conf;
+	struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .seed = w->seed };
+	struct laws_tape *tape = laws_walk_ticks(w);
+	char why[LAWS_WHY] = "";
+	bool ok;
+
+	ap_conf_init(&conf);
+	set(&conf, "candle.quote_points", points);
+	set(&conf, "candle.timeframes", timeframes);
+	set(&conf, "candle.sessions", sessions);
+	c.tape = tape;
+	ok = laws_all(&c, why);
+	laws_tape_free(tape);
+	ap_conf_done(&conf);
+	if (!ok)
+		fail_msg("%s", why);
+}
+
+static void the_laws_hold_for_quotes(void **s)
+{
+	(void)s;
+	hold_quotes(&quoted, "128", "1m,5m,15m,1h,4h,1d", "");
+	hold_quotes(&quoted_wildly, "128", "1m,5m,15m,1h,4h,1d", "");
+	hold_quotes(&quoted_busily, "128", "1m,5m,1h", "");
+}
+
+static void the_laws_hold_for_quotes_that_are_thinned(void **s)
+{
+	(void)s;
+	hold_quotes(&quoted, "8", "1m,1h,1M", "");
+	hold_quotes(&quoted_wildly, "8", "5m,1h", "");
+}
+
+static void the_laws_hold_for_quotes_with_trading_hours_and_a_hidden_base(void **s)
+{
+	(void)s;
+	hold_quotes(&quoted_wildly, "16", "2m,3m,1h", "");
+	hold_quotes(&quoted_wildly, "16", "1m,1h,1d,1w", "[{\"symbols\":[\"S1-*\"],\"zone\":\"UTC\",\"open\":\"00:07\",\"close\":\"00:30\"}]");
+}
+
 static void the_laws_hold_under_load(void **s)
 {
 	(void)s;
@@ -111,6 +167,9 @@ int main(void)
 		cmocka_unit_test(the_laws_hold_on_a_disordered_market),
 		cmocka_unit_test(the_laws_hold_in_long_silence),
 		cmocka_unit_test(the_laws_hold_under_load),
+		cmocka_unit_test(the_laws_hold_for_quotes),
+		cmocka_unit_test(the_laws_hold_for_quotes_that_are_thinned),
+		cmocka_unit_test(the_laws_hold_for_quotes_with_trading_hours_and_a_hidden_base),
 		cmocka_unit_test(the_laws_hold_when_feeds_come_and_go),
 		cmocka_unit_test(the_laws_hold_when_empty_intervals_are_filled),
 		cmocka_unit_test(the_laws_hold_for_other_timeframes_and_a_hidden_base),
