@@ -31,6 +31,7 @@ enum {
 	READ_TURN = 16,                 /* reads in one turn of the loop */
 	READER_KEEP = 1024 * 1024,      /* buffer hiredis keeps between replies */
 	USER_TIMEOUT_MS = 3000,
+	IDLE_MS = 500,                  /* without a command, PING is asked: a server that stands still is noticed in this and a deadline */
 };
 
 enum state { WAITING, CONNECTING, CHECKING, UP };
@@ -213,6 +214,8 @@ static void answer(struct ap_redis *r, redisReply *reply)
 	if (s.fn != NULL)
 		s.fn(s.ctx, reply);
 	freeReplyObject(reply);
+	if (r->q_n == 0 && ap_redis_is_up(r))
+		timer_set(r, IDLE_MS / 1000.0);
 }
 
 /* Hands out what the reader has. False: the connection is gone or doomed. */
@@ -497,7 +500,10 @@ static void timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 		connect_start(r);
 	} else if (r->state == CONNECTING) {
 		lose(r, "connect_timeout");
-	} else if (r->q_n > 0) {
+	} else if (r->q_n == 0) {
+		const char *const ping = "PING";
+		ap_redis_send(r, NULL, NULL, 0, 1, &ping, NULL);
+	} else {
 		int64_t left_ns = r->q[r->q_head].deadline_ns - ap_mono_ns();
 		if (left_ns <= 0)
 			read_all(r);    /* if it was we who were late, the reply is in the socket */

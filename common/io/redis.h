@@ -2,9 +2,9 @@
  * redis.h - one Redis connection that keeps itself up, on the loop.
  *
  * Numeric address or unix socket (a name is resolved once, before the loop runs). TCP_USER_TIMEOUT, keepalive,
- * deadlines on connect and on every command, jittered back-off, SIGPIPE never. After each connect: AUTH, ROLE must be
- * master, data set identity as expected, functions of the right version. Any time-out closes the connection: every
- * outstanding command is answered with NULL, once, and `down` is called after them.
+ * deadlines on connect and on every command, PING after half a second without one, jittered back-off, SIGPIPE never.
+ * After each connect: AUTH, ROLE must be master, data set identity as expected, functions of the right version. Any
+ * time-out closes the connection: every outstanding command is answered with NULL, once, and `down` is called after them.
  */
 #ifndef AP_IO_REDIS_H
 #define AP_IO_REDIS_H

@@ -7,13 +7,14 @@
  */
 #include "main.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "../../common/core/timefmt.h"
 #include "../../common/core/wire.h"
 
-enum { READ_COUNT = 32, BLOCK_MS = 1000 };
+enum { READ_COUNT = 32 };
 
 /* The order matters: candles come before the values computed from them. */
 static const struct source {
@@ -209,12 +210,12 @@ static void read_next(struct api_tail *t)
 	char count[16], block[16];
 	const char *argv[6 + 2 * SOURCES] = { "XREAD", "COUNT", count, "BLOCK", block, "STREAMS" };
 	snprintf(count, sizeof count, "%d", READ_COUNT);
-	snprintf(block, sizeof block, "%d", BLOCK_MS);
+	snprintf(block, sizeof block, "%" PRIu64, t->api->app.conf.runtime_block_ms);
 	for (unsigned i = 0; i < SOURCES; i++) {
 		argv[6 + i] = t->key[i];
 		argv[6 + SOURCES + i] = t->id[i];
 	}
-	ap_redis_send(t->redis, on_read, t, BLOCK_MS, 6 + 2 * SOURCES, argv, NULL);
+	ap_redis_send(t->redis, on_read, t, t->api->app.conf.runtime_block_ms, 6 + 2 * SOURCES, argv, NULL);
 }
 
 /* The last entry of the reply (the oldest: the range is asked for backwards) is where reading starts. */

@@ -306,6 +306,23 @@ static void a_blocking_command_has_its_own_time_beside_the_deadline(void **s)
 	assert_in_range((ap_mono_ns() - began) / 1000000, 290, 2000);
 }
 
+static void an_idle_connection_notices_a_server_that_stands_still(void **s)
+{
+	static const struct answer mute[] = { { "PING", NULL }, { NULL, NULL } };
+
+	(void)s;
+	client_start(AP_REDIS_PRIMARY);
+	UNTIL(cli.ups == 1);
+	unsigned before = srv.commands;
+	UNTIL(srv.commands == before + 2);
+	assert_non_null(strstr(srv.seen, "PING\nPING\nPING\n"));
+	assert_int_equal(cli.downs, 0);
+	srv.first = mute;
+	UNTIL(cli.downs == 1);
+	assert_string_equal(cli.why, "deadline");
+	assert_int_equal(cli.nulls + cli.values, 0);
+}
+
 static void a_closed_connection_answers_everything_with_null(void **s)
 {
 	static const struct answer hang_up[] = { { "GET", "" }, { NULL, NULL } };
@@ -620,7 +637,8 @@ int main(void)
 		T(it_connects_checks_and_says_up_once),
 		T(a_partition_s_connection_asks_the_partition_for_the_data_set), T(commands_are_answered_in_order), T(nothing_is_sent_while_it_is_not_up),
 		T(a_reply_that_does_not_come_is_null_at_the_deadline_then_down_then_up_again),
-		T(a_blocking_command_has_its_own_time_beside_the_deadline), T(a_closed_connection_answers_everything_with_null),
+		T(a_blocking_command_has_its_own_time_beside_the_deadline), T(an_idle_connection_notices_a_server_that_stands_still),
+		T(a_closed_connection_answers_everything_with_null),
 		T(a_replica_is_refused), T(missing_functions_are_refused), T(another_version_of_the_functions_is_refused),
 		T(a_missing_data_set_is_refused), T(a_data_set_of_other_partitions_is_refused), T(a_loading_server_is_tried_again),
 		T(another_data_set_after_a_reconnect_is_refused), T(what_is_no_protocol_closes_the_connection),
