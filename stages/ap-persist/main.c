@@ -33,6 +33,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "entries_total", "", AP_M_COUNTER, (double)st->entries);
 	ap_metrics_add(m, "batches_total", "", AP_M_COUNTER, (double)st->batches);
 	ap_metrics_add(m, "merges_total", "", AP_M_COUNTER, (double)st->merges);
+	ap_metrics_add(m, "yields_total", "", AP_M_COUNTER, (double)st->yields);
 	ap_metrics_add(m, "retries_total", "", AP_M_COUNTER, (double)st->retries);
 	ap_metrics_add(m, "recoveries_total", "", AP_M_COUNTER, (double)st->recoveries);
 	ap_metrics_add(m, "bad_rows_total", "", AP_M_COUNTER, (double)st->bad_rows);
@@ -99,6 +100,7 @@ void sink_leave(struct sink *s)
 {
 	if (ev_is_active(&s->leaving) && s->leaving.repeat < 0.5)
 		return;
+	ap_worker_ready(s->worker, false);
 	for (size_t p = 0; p < s->parts; p++)
 		part_release(&s->part[p]);
 	ap_metrics_flush(s->metrics);
@@ -144,11 +146,21 @@ static void every(struct sink *s, ev_timer *t, void (*cb)(struct ev_loop *, ev_t
 	ev_timer_start(s->app.loop, t);
 }
 
+/* Another process has our name. */
+static void refused_cb(void *ctx)
+{
+	struct sink *s = ctx;
+
+	s->app.exit_code = AP_EX_AGAIN;
+	ev_break(s->app.loop, EVBREAK_ALL);
+}
+
 static bool sink_open(struct sink *s, char *err, size_t errlen)
 {
 	static const struct ap_pg_events events = { pg_up_cb, pg_down_cb };
+	static const struct ap_worker_events worker = { parts_looked, refused_cb };
 
-	ap_worker_name(&s->app.conf, s->worker, sizeof s->worker);
+	ap_worker_name(&s->app.conf, s->name, sizeof s->name);
 	ap_hist_init(&s->stats.batch_us);
 	s->parts = (size_t)s->app.conf.data_partitions + 1;
 	s->part = calloc(s->parts, sizeof *s->part);
@@ -164,10 +176,13 @@ static bool sink_open(struct sink *s, char *err, size_t errlen)
 	s->pg = ap_pg_new(s->app.loop, &s->app.log, &s->app.conf, &events, s, err, errlen);
 	if (s->pg == NULL)
 		return false;
+	s->worker = ap_worker_new(&s->app, "persist", s->name, (unsigned)s->parts, &worker, s, err, errlen);
+	if (s->worker == NULL)
+		return false;
 	for (size_t p = 0; p < s->parts; p++)
 		if (!part_open(s, &s->part[p], p + 1 < s->parts ? (int)p : -1, err, errlen))
 			return false;
-	s->metrics = ap_metrics_new(s->app.loop, &s->app.log, &s->app.conf, s->part[s->parts - 1].redis, spec.name, s->worker, collect, s);
+	s->metrics = ap_metrics_new(s->app.loop, &s->app.log, &s->app.conf, s->part[s->parts - 1].redis, spec.name, s->name, collect, s);
 	every(s, &s->tick, tick_cb, 0.1);
 	every(s, &s->trim, trim_cb, (double)s->app.conf.persist_trim_ms / 1000);
 	every(s, &s->upkeep, upkeep_cb, 60.0);
@@ -178,6 +193,7 @@ static void sink_close(struct sink *s)
 {
 	if (s->metrics != NULL)
 		ap_metrics_free(s->metrics);
+	ap_worker_free(s->worker);
 	for (size_t p = 0; p < s->parts && s->part != NULL; p++)
 		part_close(&s->part[p]);
 	if (s->pg != NULL)

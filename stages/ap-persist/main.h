@@ -14,22 +14,23 @@
 #include "common/io/metric.h"
 #include "common/io/pg.h"
 #include "common/io/redis.h"
+#include "common/io/worker.h"
 #include "map.h"
 
 enum {
 	INBOX_BYTES = 2 << 20,          /* a partition that holds more does not read on */
 	INBOX_ENTRIES = 2048,
-	TOKEN_TEXT = 33,
 	SPANS_ASKED = 32,               /* made sure of by one statement */
 	KNOWN_SPANS = 8192,             /* partitions of tables known to exist; a power of two */
 };
 
 enum phase {
-	PH_OFF,         /* Redis or PostgreSQL is away, or another worker holds it; tried again by the timer */
+	PH_OFF,         /* Redis or PostgreSQL is away, or another worker has it; tried again by the timer */
 	PH_LEASE,       /* ap_acquire_v1 sent */
 	PH_LOAD,        /* holds the lease; its cursors are to be taken over as soon as PostgreSQL is free */
 	PH_SEEK,        /* setting its groups to the cursors */
 	PH_READ,
+	PH_YIELD,       /* another worker is to have it: what is in the batches is stored first */
 };
 
 struct part;
@@ -66,10 +67,10 @@ struct part {
 	int p;                  /* -1: ap:metric */
 	struct ap_redis *redis;
 	enum phase phase;
-	char own[48], token[TOKEN_TEXT];
+	char own[48], token[AP_TOKEN];
 	uint64_t epoch;
 	int64_t retry_ns;       /* PH_OFF: not before this */
-	unsigned attempts;
+	unsigned attempts, held;        /* in a row: refusals, another's lease */
 	struct stream st[MAP_STREAMS];
 	struct inbox box;
 	unsigned seeking;       /* replies outstanding in PH_SEEK */
@@ -92,7 +93,7 @@ struct mark {
 	int64_t q;              /* of last */
 	uint32_t n;             /* records */
 	uint64_t lost;          /* entries missing among them */
-	char token[TOKEN_TEXT]; /* of the life in which they were taken */
+	char token[AP_TOKEN];   /* of the life in which they were taken */
 };
 
 /* What one transaction stores. One is under way while the next one gathers. */
@@ -128,7 +129,7 @@ struct tx {
 };
 
 struct stats {
-	uint64_t rows[AP_T_N], bad_rows, batches, merges, retries, recoveries, lost, entries;
+	uint64_t rows[AP_T_N], bad_rows, batches, merges, retries, recoveries, yields, lost, entries;
 	struct ap_hist batch_us;
 };
 
@@ -139,7 +140,7 @@ struct sink {
 	bool stopping;
 	enum job job;
 	struct part *load;      /* JOB_LOAD: whose, */
-	char load_token[TOKEN_TEXT];    /* and in which life */
+	char load_token[AP_TOKEN];      /* and in which life */
 	const struct ap_store *store;
 	struct batch batch[2], *now, *next;     /* under way; gathering */
 	struct map_steps steps; /* of both maps */
@@ -151,7 +152,8 @@ struct sink {
 	size_t known_n;
 	struct ap_metrics *metrics;
 	struct stats stats;
-	char worker[64];
+	char name[AP_WORKER_NAME];
+	struct ap_worker *worker;
 	ev_timer tick, retry, trim, upkeep, leaving;
 	int64_t renewed_ns;     /* when the leases were last renewed */
 	int64_t setup_ns;       /* not before this */
@@ -171,6 +173,10 @@ void part_forget(struct part *pt, const char *why);
 void part_renew(struct part *pt);
 void part_trim(struct part *pt);
 void part_release(struct part *pt);
+/* Releases what another worker is to have once nothing of it is in a batch. */
+void part_yielded(struct part *pt);
+/* The registry of workers has answered. */
+void parts_looked(void *ctx, bool changed);
 /* Asks for more unless the inbox is full. */
 void part_read(struct part *pt);
 /* The transaction has been committed: acknowledge, and mirror the cursors where people look. */

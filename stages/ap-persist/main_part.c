@@ -13,7 +13,7 @@
 
 #include "common/core/timefmt.h"
 
-enum { ACKS = 256, ARGV_MAX = ACKS + 4 };
+enum { ACKS = 256, ARGV_MAX = ACKS + 4, LEAVING_BLOCK_MS = 50 };
 
 static const char group[] = "persist";
 
@@ -42,6 +42,17 @@ static void later(struct part *pt)
 	pt->retry_ns = ap_mono_ns() + (int64_t)(ap_backoff_s(&pt->sink->app.conf, n) * 1e9);
 }
 
+static unsigned lane_of(const struct part *pt)
+{
+	return (unsigned)(pt - pt->sink->part);
+}
+
+/* Another worker has it, or nobody for no long time. */
+static void look_later(struct part *pt, uint64_t left_ms)
+{
+	pt->retry_ns = ap_mono_ns() + (int64_t)(ap_worker_wait_s(pt->sink->worker, lane_of(pt), left_ms, pt->held++) * 1e9);
+}
+
 /* For commands whose answer changes nothing unless it is an error. */
 static void plain_cb(void *ctx, const redisReply *reply)
 {
@@ -64,28 +75,17 @@ static void lease_cb(void *ctx, const redisReply *reply)
 	if (strcmp(word, "OK") == 0) {
 		pt->epoch = ap_reply_u64(reply, 1, 0);
 		pt->phase = PH_LOAD;
+		pt->held = 0;
 		sink_pump(s);
-		return;
-	}
-	if (strcmp(word, "DATASET") == 0) {
+	} else if (strcmp(word, "DATASET") == 0) {
 		part_forget(pt, "dataset_lost");
-		return;
-	}
-	if (strcmp(word, "HELD") != 0)
+	} else if (strcmp(word, "HELD") == 0) {
+		pt->phase = PH_OFF;
+		look_later(pt, ap_reply_u64(reply, 2, 0));
+	} else {
 		ap_log(&s->app.log, AP_WARN, "lease_refused", KV_I("part", pt->p), KV_S("next", "try_again"));
-	else if (pt->attempts == 0)
-		ap_log(&s->app.log, AP_INFO, "lease_held", KV_I("part", pt->p), KV_T("worker", ap_reply_text(reply, 1)),
-		       KV_U("left_ms", ap_reply_u64(reply, 2, 0)), KV_S("next", "try_again"));
-	later(pt);
-}
-
-static void new_token(char out[TOKEN_TEXT])
-{
-	uint8_t b[16];
-
-	ap_random(b, sizeof b);
-	for (size_t i = 0; i < sizeof b; i++)
-		snprintf(out + 2 * i, 3, "%02x", b[i]);
+		later(pt);
+	}
 }
 
 void part_try(struct part *pt)
@@ -94,9 +94,7 @@ void part_try(struct part *pt)
 
 	if (pt->phase != PH_OFF || s->stopping || !s->pg_ready || !ap_redis_is_up(pt->redis) || ap_mono_ns() < pt->retry_ns)
 		return;
-	new_token(pt->token);
-	if (ap_redis_sendf(pt->redis, lease_cb, pt, "FCALL ap_acquire_v1 1 %s %s %s %llu", pt->own, pt->token, s->worker,
-			   (unsigned long long)s->app.conf.runtime_lease_ms))
+	if (ap_worker_take(s->worker, lane_of(pt), pt->redis, pt->own, pt->token, lease_cb, pt))
 		pt->phase = PH_LEASE;
 }
 
@@ -261,9 +259,11 @@ static void read_cb(void *ctx, const redisReply *reply)
 {
 	struct part *pt = ctx;
 
-	if (reply == NULL || pt->phase != PH_READ)
+	if (reply == NULL)
 		return;
 	pt->reading = false;
+	if (pt->phase != PH_READ)
+		return;
 	if (reply->type == REDIS_REPLY_ERROR) {
 		part_forget(pt, reply->str);
 		return;
@@ -286,6 +286,8 @@ void part_read(struct part *pt)
 {
 	const struct ap_conf *c = &pt->sink->app.conf;
 	const char *argv[9 + 2 * MAP_STREAMS];
+	/* Giving the lease up waits behind a read. */
+	uint64_t block_ms = ap_worker_mine(pt->sink->worker, lane_of(pt)) ? c->runtime_block_ms : LEAVING_BLOCK_MS;
 	char count[24], block[24];
 	int argc = 0, on = 0;
 
@@ -293,7 +295,7 @@ void part_read(struct part *pt)
 	    pt->box.bytes.len >= INBOX_BYTES)
 		return;
 	snprintf(count, sizeof count, "%" PRIu64, c->runtime_read_entries);
-	snprintf(block, sizeof block, "%" PRIu64, c->runtime_block_ms);
+	snprintf(block, sizeof block, "%" PRIu64, block_ms);
 	const char *const head[] = { "XREADGROUP", "GROUP", group, "p", "COUNT", count, "BLOCK", block, "STREAMS" };
 	for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
 		argv[argc++] = head[i];
@@ -304,7 +306,7 @@ void part_read(struct part *pt)
 		}
 	for (int i = 0; i < on; i++)
 		argv[argc++] = ">";
-	pt->reading = ap_redis_send(pt->redis, read_cb, pt, c->runtime_block_ms, argc, argv, NULL);
+	pt->reading = ap_redis_send(pt->redis, read_cb, pt, block_ms, argc, argv, NULL);
 }
 
 /* --- after COMMIT ------------------------------------------------------------------------------------------ */
@@ -350,7 +352,7 @@ void part_stored(struct part *pt, const struct batch *b)
 			continue;
 		st->stored = m[i].last;
 		st->stored_q = m[i].q;
-		if (pt->phase != PH_READ)
+		if (pt->phase < PH_READ)
 			continue;
 		ack(pt, st, b);
 		mirror(pt, st);
@@ -359,12 +361,45 @@ void part_stored(struct part *pt, const struct batch *b)
 
 /* --- upkeep -------------------------------------------------------------------------------------------------- */
 
+static bool in_batch(const struct part *pt, const struct batch *b)
+{
+	const struct mark *m = &b->mark[(size_t)lane_of(pt) * MAP_STREAMS];
+
+	for (size_t i = 0; i < MAP_STREAMS; i++)
+		if (m[i].on)
+			return true;
+	return false;
+}
+
+void part_yielded(struct part *pt)
+{
+	if (pt->phase == PH_YIELD && !in_batch(pt, pt->sink->now) && !in_batch(pt, pt->sink->next))
+		part_release(pt);
+}
+
+/* The worker it belongs to asks for it. What waits in the inbox is read again by that one. */
+static void yield(struct part *pt)
+{
+	struct sink *s = pt->sink;
+
+	ap_log(&s->app.log, AP_INFO, "partition_yielded", KV_I("part", pt->p), KV_U("epoch", pt->epoch));
+	s->stats.yields++;
+	pt->box.n = pt->box.next = 0;
+	ap_buf_clear(&pt->box.bytes);
+	pt->phase = PH_YIELD;
+	part_yielded(pt);
+}
+
 static void renew_cb(void *ctx, const redisReply *reply)
 {
 	struct part *pt = ctx;
 
-	if (reply != NULL && pt->phase >= PH_LOAD && strcmp(ap_reply_word(reply), "OK") != 0)
+	if (reply == NULL || pt->phase < PH_LOAD)
+		return;
+	if (strcmp(ap_reply_word(reply), "OK") != 0)
 		part_forget(pt, "lease_lost");
+	else if (pt->phase != PH_YIELD && ap_worker_theirs(pt->sink->worker, lane_of(pt), ap_reply_text(reply, 1)))
+		yield(pt);
 }
 
 void part_renew(struct part *pt)
@@ -379,8 +414,29 @@ void part_release(struct part *pt)
 	if (pt->phase < PH_LOAD)
 		return;
 	pt->phase = PH_OFF;
+	pt->held = 0;
+	look_later(pt, 0);
 	ap_redis_sendf(pt->redis, plain_cb, pt, "FCALL ap_renew_v1 1 %s %s %llu 0", pt->own, pt->token,
 		       (unsigned long long)pt->epoch);
+}
+
+/* What is ours now is claimed; what we have and is another's is given up as soon as that one asks. */
+void parts_looked(void *ctx, bool changed)
+{
+	struct sink *s = ctx;
+
+	for (size_t p = 0; changed && p < s->parts; p++) {
+		struct part *pt = &s->part[p];
+		bool mine = ap_worker_mine(s->worker, (unsigned)p);
+
+		if (!mine) {
+			part_renew(pt);
+		} else if (pt->phase == PH_OFF) {
+			pt->retry_ns = 0;
+			pt->held = 0;
+			part_try(pt);
+		}
+	}
 }
 
 /* The stages that read a stream besides us; without a cursor of theirs nothing of it is cut. */
@@ -445,6 +501,7 @@ bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
 
 	pt->sink = s;
 	pt->p = p;
+	pt->retry_ns = ap_mono_ns() + (int64_t)s->app.conf.runtime_lease_ms * 1000000;
 	snprintf(pt->own, sizeof pt->own, p < 0 ? "ap:metric:own:persist" : "ap:{%d}:own:persist", p);
 	ap_buf_init(&pt->box.bytes, AP_REDIS_REPLY_MAX);
 	for (unsigned i = 0; i < MAP_STREAMS; i++) {

@@ -59,9 +59,8 @@ static void dataset_cb(void *ctx, const struct ap_pg_result *r)
 	s->job = JOB_NONE;
 	s->setup_attempts = 0;
 	s->pg_ready = true;
+	ap_worker_ready(s->worker, true);
 	ap_log(&s->app.log, AP_INFO, "postgresql_ready", KV_S("store", s->store->name), KV_I("schema", ap_schema_version()));
-	for (size_t p = 0; p < s->parts; p++)
-		part_try(&s->part[p]);
 	sink_upkeep(s);
 }
 

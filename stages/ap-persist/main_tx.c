@@ -413,6 +413,8 @@ static void committed(struct sink *s)
 	tx_done(&s->tx);
 	batch_clear(s, s->now);
 	s->job = JOB_NONE;
+	for (size_t p = 0; p < s->parts; p++)
+		part_yielded(&s->part[p]);
 }
 
 static void commit_cb(void *ctx, const struct ap_pg_result *r)
@@ -621,6 +623,7 @@ void sink_pg_down(struct sink *s, const char *why)
 {
 	(void)why;
 	s->pg_ready = false;
+	ap_worker_ready(s->worker, false);      /* another one may still reach it */
 	s->job = JOB_NONE;
 	ev_timer_stop(s->app.loop, &s->retry);
 	for (size_t p = 0; p < s->parts; p++)

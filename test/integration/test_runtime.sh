@@ -21,10 +21,12 @@ result() { # ok?, text
 }
 same() { "$toy" check -c "$AP_T_DIR/empty.conf" >"$AP_T_DIR/check.out" 2>&1; }
 all_copied() { wait_for "${1:-10}" same || { sed 's/^/#   /' "$AP_T_DIR/check.out"; return 1; }; }
-first='' second='' third='' fourth='' fifth='' sixth='' doomed=''
+first='' second='' extra='' twin='' third='' fourth='' fifth='' sixth='' doomed=''
 stage() { bg "$1" "$toy" stage -c "$AP_T_DIR/empty.conf" -o runtime.worker="$2"; eval "$1=\$BG_PID"; }
 own() { rcli hget 'ap:{0}:own:normalize' "$1"; }
 held_by() { [ "$(own w)" = "$1" ]; }
+registered() { [ "$(rcli hlen ap:workers:normalize)" = "$1" ]; }
+owners_number() { [ "$(for n_p in 0 1; do rcli hget "ap:{$n_p}:own:normalize" w; done | sort -u | grep -c .)" = "$1" ]; }
 state_n() { rcli hget 'ap:{0}:state:normalize' n; }
 moved() { [ "$(state_n)" -gt "$1" ]; }
 
@@ -42,13 +44,27 @@ stage first w1
 all_copied; result $? "every record is copied once, in order, under the id it came with"
 [ "$(rcli xinfo groups 'ap:{0}:raw' | sed -n 6p)" = 0 ]; result $? "nothing stays pending"
 
+# Every partition has an owner, and each of the workers named has one of the two.
+owners() { for o_p in 0 1; do rcli hget "ap:{$o_p}:own:normalize" w; done | sort | tr '\n' ' '; }
+owners_are() { [ "$(owners)" = "$1" ]; }
+( i=0; while [ $i -lt 20 ]; do "$toy" feed -c "$AP_T_DIR/empty.conf" 20 5 >/dev/null; i=$((i + 1)); done ) & feeder=$!
 stage second w2
-sleep 0.5
-held_by w1; result $? "a second worker stands by while the first has the lease"
+wait_for 30 owners_are 'w1 w2 '; result $? "a second worker takes its share from the first"
+stage extra w9
+wait_for 30 registered 3; result $? "a third one registers, though there is nothing for it"
+wait_for 30 owners_number 2; result $? "two workers have one partition each"
+kill -TERM "$extra"; wait "$extra"; [ $? -eq 0 ]; result $? "SIGTERM ends it with 0"
+wait_for 30 registered 2; result $? "and it is no longer registered"
+wait_for 30 owners_are 'w1 w2 '; result $? "what it may have had is the others' again"
 kill -TERM "$first"; wait "$first"; [ $? -eq 0 ]; result $? "SIGTERM ends a worker with 0"
-wait_for 10 held_by w2; result $? "the lease it gave back is taken at once"
-"$toy" feed -c "$AP_T_DIR/empty.conf" 50 5 >/dev/null
+wait_for 10 owners_are 'w2 w2 '; result $? "the lease it gave back is taken"
+wait $feeder
 all_copied; result $? "the second worker goes on where the first stopped"
+grep -q 'ev=refused' "$AP_T_DIR/first.log"; [ $? -ne 0 ]; result $? "and nothing was refused on the way: leases were handed over"
+stage twin w2
+wait_for 30 gone "$twin"; wait "$twin"; [ $? -eq 111 ]; result $? "a second process under one name goes with 111"
+grep -q 'ev=name_taken worker=w2' "$AP_T_DIR/twin.log"; result $? "and says why"
+gone "$second"; [ $? -ne 0 ]; result $? "the first one of that name stays"
 kill -KILL "$second"; wait "$second" 2>/dev/null
 stage third w3
 wait_for 30 held_by w3; result $? "a killed worker's lease is taken when it has run out"
@@ -77,8 +93,9 @@ all_copied; result $? "the new owner works alone"
 kill -CONT "$third"
 "$toy" feed -c "$AP_T_DIR/empty.conf" 100 5 >/dev/null
 all_copied 15; result $? "the zombie's commits are fenced, what it read is read again"
-[ "$(own w)" = w4 ] || [ "$(own w)" = w3 ]; result $? "one of the two has the lease"
-kill -TERM "$third"; wait "$third"; [ $? -eq 0 ]; result $? "the zombie, now standing by, ends with 0"
+wait_for 30 owners_are 'w3 w4 '; result $? "the zombie has its share again"
+kill -TERM "$third"; wait "$third"; [ $? -eq 0 ]; result $? "it ends with 0"
+wait_for 30 owners_are 'w4 w4 '; result $? "and the other one has both"
 
 # Unknown outcomes: connections are cut after the server has taken a command.
 ( i=0; while [ $i -lt 15 ]; do "$toy" feed -c "$AP_T_DIR/empty.conf" 40 7 >/dev/null 2>&1; i=$((i + 1)); done ) & feeder=$!
