@@ -24,7 +24,7 @@ struct ensure {
 	const char *why;        /* the first thing that was wrong */
 	bool any;               /* a partition has streams */
 	bool marked;            /* every partition had been marked with the data set's id before */
-	char id[37];            /* the data set's */
+	char id[37];            /* the data set's; "": a new one is to be made */
 };
 
 ap_str ap_fn_text(void)
@@ -138,11 +138,12 @@ static void uuid_make(char out[37])
 
 static void dataset_make(struct ensure *e)
 {
-	char id[37], now[AP_TS_TEXT];
+	char now[AP_TS_TEXT];
 
-	uuid_make(id);
+	if (e->id[0] == '\0')
+		uuid_make(e->id);
 	ap_ts_format(ap_now(), 0, now);
-	if (!ap_redis_sendf(e->r, made_cb, e, "FCALL ap_dataset_v1 1 ap:dataset %s %u %s", id, e->parts, now))
+	if (!ap_redis_sendf(e->r, made_cb, e, "FCALL ap_dataset_v1 1 ap:dataset %s %u %s", e->id, e->parts, now))
 		ensure_done(e, "connection_lost");
 }
 
@@ -186,11 +187,12 @@ static void seen_cb(void *ctx, const redisReply *reply)
 		ensure_done(e, "connection_lost");
 }
 
-bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, void *ctx)
+bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, const char *id, ap_ensure_fn *done, void *ctx)
 {
 	if (!ap_redis_is_up(r))
 		return false;
 	struct ensure *e = ensure_new(r, parts, done, ctx);
+	snprintf(e->id, sizeof e->id, "%s", id != NULL ? id : "");
 	if (!ap_redis_sendf(r, seen_cb, e, "HMGET ap:dataset id parts marked")) {
 		free(e);
 		return false;

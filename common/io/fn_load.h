@@ -19,13 +19,13 @@ typedef void ap_ensure_fn(void *ctx, const char *why);
 bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx);
 
 /*
- * Makes `ap:dataset` when it is absent and no stream of any partition is there, and writes its id into every partition
- * (`ds` and `parts` of `ap:{p}:seq`). Why:
+ * Makes `ap:dataset` when it is absent and no stream of any partition is there, with this id (36 bytes; NULL: a new one), and
+ * writes the id into every partition (`ds` and `parts` of `ap:{p}:seq`). Why:
  * "dataset_missing" - streams without an identity: a wrong or half-emptied Redis, nothing is written;
  * "other_partitions" - it was made for another number of partitions;
  * "partition_missing" - a partition has lost the id that it once had: its node was emptied or is a wrong one;
  * "partition_of_another_dataset" - it has another one. False: not up.
  */
-bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, void *ctx);
+bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, const char *id, ap_ensure_fn *done, void *ctx);
 
 #endif

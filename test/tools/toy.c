@@ -135,7 +135,7 @@ static void functions_cb(void *ctx, const char *why)
 {
 	struct tool *t = ctx;
 
-	if (why != NULL || !ap_dataset_ensure(t->r, (unsigned)t->app.conf.data_partitions, dataset_cb, t)) {
+	if (why != NULL || !ap_dataset_ensure(t->r, (unsigned)t->app.conf.data_partitions, NULL, dataset_cb, t)) {
 		fprintf(stderr, "toy: functions: %s\n", why != NULL ? why : "down");
 		tool_end(t, 1);
 	}

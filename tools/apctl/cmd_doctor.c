@@ -62,17 +62,19 @@ static void exam_redis(struct exam *e)
 static void exam_dataset(struct exam *e)
 {
 	char text[300];
-	redisReply *d = redisCommand(e->r, "HGETALL ap:dataset");
-	const char *id = ctl_hash(d, "id");
-	PGresult *r = e->pg != NULL ? PQexec(e->pg, "SELECT id FROM dataset") : NULL;
-	const char *pid = r != NULL && PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 ? PQgetvalue(r, 0, 0) : NULL;
-	bool same = id != NULL && pid != NULL && strcmp(id, pid) == 0;
-	snprintf(text, sizeof text, "data set: Redis %s, PostgreSQL %s", id != NULL ? id : "none", pid != NULL ? pid : "none");
-	say(e, same ? "ok" : "WRONG", text, same ? "" : id == NULL && pid == NULL ? "apctl migrate" : "one of the two is the wrong server, or was emptied");
-	if (id != NULL && ctl_hash_u64(d, "parts") != e->c->app.conf.data_partitions)
+	char what[1200] = "";
+	struct ctl_dataset d;
+	if (e->pg == NULL || !ctl_dataset_look(e->c, e->r, e->pg, &d)) {
+		say(e, "WRONG", "data set: cannot be told", "apctl migrate");
+		return;
+	}
+	snprintf(text, sizeof text, "data set: Redis %s, PostgreSQL %s", d.redis_id[0] != '\0' ? d.redis_id : "none",
+		 d.pg_id[0] != '\0' ? d.pg_id : "none");
+	if (d.state != CTL_DS_SAME && ctl_dataset_say(e->c, &d, what, sizeof what) == 0)
+		snprintf(what, sizeof what, "apctl migrate");
+	say(e, d.state == CTL_DS_SAME ? "ok" : "WRONG", text, what);
+	if (d.redis_id[0] != '\0' && d.redis_parts != e->c->app.conf.data_partitions)
 		say(e, "WRONG", "data.partitions differs from the data set's", "set it to the data set's number");
-	PQclear(r);
-	freeReplyObject(d);
 }
 
 static void exam_pg(struct exam *e)

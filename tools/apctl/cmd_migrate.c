@@ -57,6 +57,8 @@ struct prep {
 	ev_timer deadline;
 	const char *why;        /* what went wrong; NULL: nothing so far */
 	char id[64];
+	const char *make_id;    /* of a data set to be made; NULL: a new one */
+	bool identity;          /* the data set's too, not only the functions */
 	bool done;
 };
 
@@ -85,7 +87,9 @@ static void dataset_done(void *ctx, const char *why)
 static void functions_done(void *ctx, const char *why)
 {
 	struct prep *p = ctx;
-	if (why != NULL || !ap_dataset_ensure(p->r, (unsigned)p->c->app.conf.data_partitions, dataset_done, p))
+	if (why == NULL && !p->identity)
+		prep_end(p, NULL);
+	else if (why != NULL || !ap_dataset_ensure(p->r, (unsigned)p->c->app.conf.data_partitions, p->make_id, dataset_done, p))
 		prep_end(p, why != NULL ? why : "connection_lost");
 }
 
@@ -109,10 +113,11 @@ static void late(struct ev_loop *loop, ev_timer *w, int revents)
 	prep_end(w->data, "no Redis answers");
 }
 
-static int prepare_redis(struct ctl *c, char id[64])
+/* The functions alone (id == NULL), or the identity too: made with make_id where there is none. */
+static int prepare_redis(struct ctl *c, const char *make_id, char *id)
 {
 	static const struct ap_redis_events events = { redis_up, redis_down };
-	struct prep p = { .c = c };
+	struct prep p = { .c = c, .make_id = make_id, .identity = id != NULL };
 	char err[300];
 	p.r = ap_redis_new(c->app.loop, &c->app.log, &c->app.conf, AP_REDIS_PRIMARY, &events, &p, err, sizeof err);
 	if (p.r == NULL)
@@ -123,7 +128,8 @@ static int prepare_redis(struct ctl *c, char id[64])
 	ev_run(c->app.loop, 0);
 	ev_timer_stop(c->app.loop, &p.deadline);
 	ap_redis_free(p.r);
-	snprintf(id, 64, "%s", p.id);
+	if (id != NULL)
+		snprintf(id, 64, "%s", p.id);
 	if (p.done)
 		return 0;
 	if (p.why != NULL && strcmp(p.why, "other_partitions") == 0)
@@ -161,15 +167,65 @@ static int mirror_identity(const struct ctl *c, const char *id)
 	return rc;
 }
 
+/*
+ * PostgreSQL is to belong to another data set from now on: the one that Redis holds, or one that is made next. Rows stay, they meet
+ * the new ones on the natural keys. A running ap-persist would go on writing for the old one.
+ */
+static int forget_identity(PGconn *pg, struct ctl_dataset *d)
+{
+	if (d->state == CTL_DS_SAME || d->state == CTL_DS_REBUILDING)
+		return ctl_fail(AP_EX_MISTAKE, "Redis and PostgreSQL hold the same data set %s: empty Redis first if it is to end here", d->pg_id);
+	PGresult *r = PQexec(pg, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'ap-persist'");
+	const bool busy = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") != 0;
+	PQclear(r);
+	if (busy)
+		return ctl_fail(AP_EX_MISTAKE, "ap-persist is connected: end the pipeline before a new data set begins");
+	r = PQexec(pg, "DELETE FROM dataset");
+	const bool ok = PQresultStatus(r) == PGRES_COMMAND_OK;
+	PQclear(r);
+	if (!ok)
+		return ctl_fail(AP_EX_AGAIN, "PostgreSQL: %s", PQerrorMessage(pg));
+	fprintf(stderr, "apctl: data set %s ends here; move its journals away before ap-ingest starts\n", d->pg_id);
+	d->pg_id[0] = '\0';
+	d->state = d->redis_id[0] != '\0' ? CTL_DS_REDIS_ONLY : CTL_DS_FRESH;
+	return 0;
+}
+
+/* A Redis that is empty, or another one's, is never begun anew in silence. */
+static int judge_identity(struct ctl *c, char make_id[40])
+{
+	struct ctl_dataset d;
+	char text[1200] = "";
+	redisContext *r = ctl_redis(c);
+	PGconn *pg = r != NULL ? ctl_pg(c) : NULL;
+	int rc = pg != NULL ? 0 : AP_EX_AGAIN;
+	if (rc == 0 && !ctl_dataset_look(c, r, pg, &d))
+		rc = ctl_fail(AP_EX_AGAIN, "the data set's identity cannot be read");
+	if (rc == 0 && ctl_flag(c, "new-dataset", NULL) != NULL)
+		rc = forget_identity(pg, &d);
+	if (rc == 0 && d.state != CTL_DS_REBUILDING && ctl_dataset_say(c, &d, text, sizeof text) > 0)
+		rc = ctl_fail(AP_EX_MISTAKE, "%s", text);
+	if (rc == 0)
+		snprintf(make_id, 40, "%s", d.pg_id);
+	PQfinish(pg);
+	if (r != NULL)
+		redisFree(r);
+	return rc;
+}
+
 int cmd_migrate(struct ctl *c)
 {
 	struct ap_migrate_report rep;
-	char id[64];
+	char id[64], make_id[40] = "";
 	make_database(c);
 	enum ap_migrate_rc m = ap_migrate(&c->app.conf, false, &rep);
 	if (m != AP_MIGRATE_OK)
 		return ctl_fail(m == AP_MIGRATE_AWAY ? AP_EX_AGAIN : AP_EX_MISTAKE, "PostgreSQL: %s", rep.err);
-	int rc = prepare_redis(c, id);
+	int rc = prepare_redis(c, NULL, NULL);
+	if (rc == 0)
+		rc = judge_identity(c, make_id);
+	if (rc == 0)
+		rc = prepare_redis(c, make_id[0] != '\0' ? make_id : NULL, id);
 	if (rc == 0)
 		rc = mirror_identity(c, id);
 	if (rc == 0)

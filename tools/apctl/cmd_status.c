@@ -99,6 +99,19 @@ static void print_stages(const struct ctl *c, const struct ctl_pos *pos, int n)
 	ctl_table_end(c, &t);
 }
 
+/* Only when something is wrong with it: then nothing else matters. */
+static void print_dataset(const struct ctl *c, redisContext *r, PGconn *pg)
+{
+	struct ctl_dataset d;
+	char text[1200];
+	if (pg == NULL || !ctl_dataset_look(c, r, pg, &d))
+		return;
+	if (ctl_dataset_say(c, &d, text, sizeof text) > 0)
+		printf("\nDATA SET: %s\n", text);
+	else if (d.state == CTL_DS_FRESH)
+		printf("\nDATA SET: there is none yet: apctl migrate\n");
+}
+
 int cmd_status(struct ctl *c)
 {
 	static struct ctl_pos pos[AP_PARTS_MAX * 9];
@@ -125,6 +138,8 @@ int cmd_status(struct ctl *c)
 	int n = r != NULL ? ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) : -1;
 	if (n >= 0)
 		print_stages(c, pos, n);
+	if (n >= 0)
+		print_dataset(c, r, pg);
 	PQfinish(pg);
 	if (r != NULL)
 		redisFree(r);

@@ -195,9 +195,10 @@ static bool start_supervisor(const char *dir, const char *conf, const char *flag
 	return pid > 0 && WIFEXITED(st) && WEXITSTATUS(st) == 0;
 }
 
-static bool status_says_ready(const char *dir)
+/* Whether the supervisor's status has these words, the second one in the same object. */
+static bool status_says(const char *dir, const char *first, const char *second)
 {
-	char path[PATH_LEN], text[256] = "";
+	char path[PATH_LEN], text[4096] = "";
 	snprintf(path, sizeof path, "%s/run/supervisor.json", dir);
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
@@ -205,7 +206,23 @@ static bool status_says_ready(const char *dir)
 	size_t n = fread(text, 1, sizeof text - 1, f);
 	fclose(f);
 	text[n] = '\0';
-	return strstr(text, "\"ready\":true") != NULL;
+	const char *at = strstr(text, first);
+	const char *hit = at != NULL && second != NULL ? strstr(at, second) : at;
+	return hit != NULL && (second == NULL || hit < at + strcspn(at, "}"));
+}
+
+/* The servers are not what they should be, and waiting does not help: its last words say why. The servers stay up for the cure. */
+static int say_parked(const char *dir)
+{
+	char path[PATH_LEN], line[2048], last[2048] = "see the log of `apctl migrate`";
+	snprintf(path, sizeof path, "%s/log/migrate.log", dir);
+	FILE *f = fopen(path, "re");
+	while (f != NULL && fgets(line, sizeof line, f) != NULL)
+		if (strncmp(line, "apctl: ", 7) == 0)
+			snprintf(last, sizeof last, "%.*s", (int)strcspn(line + 7, "\n"), line + 7);
+	if (f != NULL)
+		fclose(f);
+	return ctl_fail(AP_EX_MISTAKE, "not started: %s", last);
 }
 
 static int wait_ready(const char *dir, uint64_t timeout_s)
@@ -214,8 +231,10 @@ static int wait_ready(const char *dir, uint64_t timeout_s)
 		nap_ms(50);
 		if (running(dir) == 0 && ms > 2000)
 			return ctl_fail(AP_EX_AGAIN, "the supervisor ended at once; see %s/log/supervisor.log", dir);
-		if (running(dir) != 0 && status_says_ready(dir))
+		if (running(dir) != 0 && status_says(dir, "\"ready\":true", NULL))
 			return 0;
+		if (status_says(dir, "\"name\":\"migrate\"", "\"state\":\"parked\""))
+			return say_parked(dir);
 	}
 	return ctl_fail(CTL_EX_TIMEOUT, "not ready after %llu s; see %s/log/ and `apctl status --dir %s`", (unsigned long long)timeout_s,
 			dir, dir);

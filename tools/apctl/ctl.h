@@ -57,6 +57,28 @@ void ctl_table_begin(struct ctl_table *t);
 void ctl_table_row(struct ctl_table *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void ctl_table_end(const struct ctl *c, struct ctl_table *t);
 
+/* --- the data set's identity in both servers (ctl_dataset.c) --- */
+enum ctl_dataset_state {
+	CTL_DS_SAME,            /* one data set */
+	CTL_DS_REBUILDING,      /* one, and `apctl rebuild` has begun and not ended */
+	CTL_DS_FRESH,           /* Redis is empty, PostgreSQL holds no rows of any */
+	CTL_DS_REDIS_ONLY,      /* PostgreSQL knows of none */
+	CTL_DS_REDIS_EMPTY,     /* PostgreSQL holds rows, Redis nothing */
+	CTL_DS_TORN,            /* Redis holds streams of which nothing says whose they are */
+	CTL_DS_DIFFERS,
+};
+struct ctl_dataset {
+	enum ctl_dataset_state state;
+	char redis_id[40], pg_id[40];   /* "": none */
+	char created[32];               /* as PostgreSQL has it, RFC 3339 */
+	uint64_t redis_parts, pg_parts;
+	bool rebuilding, streams, pg_rows;
+};
+/* False: a server does not answer as it should; nothing was said. */
+bool ctl_dataset_look(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_dataset *d);
+/* What is wrong and the command that helps, as a sentence. Returns its length, 0: nothing is wrong. */
+int ctl_dataset_say(const struct ctl *c, const struct ctl_dataset *d, char *out, size_t cap);
+
 /* --- where every stage stands (cmd_lag.c) --- */
 enum { CTL_STAGES = 4 };
 struct ctl_pos {
