@@ -64,6 +64,7 @@ struct ap_journal {
 	struct ap_journal_counts n;
 
 	struct job job;
+	struct job kept;                /* the job that waits, while a segment is deleted to make room for it */
 	bool busy;                      /* the thread has it */
 	bool waiting;                   /* a group that did not fit is kept in the job */
 	ev_timer timer;
@@ -259,6 +260,8 @@ static bool delete_begin(struct ap_journal *j)
 
 	if (j->segs.n < 2 || s[1].first_seq > j->confirmed + 1 || s->written_ns + (int64_t)(j->conf.retain_ms * 1000000) > j->trim_ns)
 		return false;
+	if (j->waiting)
+		j->kept = j->job;
 	j->job.what = JOB_DELETE;
 	j->job.seg = *s;
 	job_post(j);
@@ -267,9 +270,9 @@ static bool delete_begin(struct ap_journal *j)
 
 static void next_job(struct ap_journal *j)
 {
-	if (j->busy || j->waiting || j->state == AP_JOURNAL_FAILED)
+	if (j->busy || j->state == AP_JOURNAL_FAILED)
 		return;
-	if (j->next.len == 0)
+	if (j->waiting || j->next.len == 0)
 		(void)delete_begin(j);
 	else if (!ev_is_active(&j->timer))
 		timer_at(j, j->conf.group_ms);
@@ -354,6 +357,10 @@ static void job_done(struct ap_journal *j)
 	j->busy = false;
 	if (b->what == JOB_DELETE) {
 		delete_done(j);
+		if (j->waiting) {
+			j->job = j->kept;
+			timer_at(j, 0);
+		}
 	} else if (b->rc == JOB_DONE) {
 		group_done(j);
 	} else if (b->rc == JOB_FULL) {
@@ -442,9 +449,31 @@ void ap_journal_trim(struct ap_journal *j, uint64_t confirmed, ap_ts now)
 	next_job(j);
 }
 
+/* The directory and those above it. */
+static bool make_dirs(const char *dir)
+{
+	char path[1024];
+	size_t n = strlen(dir);
+
+	if (n == 0 || n >= sizeof path) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	memcpy(path, dir, n + 1);
+	for (size_t i = 1; i <= n; i++) {
+		if (path[i] != '/' && path[i] != '\0')
+			continue;
+		path[i] = '\0';
+		if (mkdir(path, 0750) == -1 && errno != EEXIST)
+			return false;
+		path[i] = '/';
+	}
+	return true;
+}
+
 static bool journal_dirs(struct ap_journal *j, struct ap_journal_report *rep)
 {
-	if (mkdir(j->conf.dir, 0750) == -1 && errno != EEXIST) {
+	if (!make_dirs(j->conf.dir)) {
 		(void)snprintf(rep->err, sizeof rep->err, "%s cannot be made: %s", j->conf.dir, strerror(errno));
 		return false;
 	}
@@ -456,6 +485,7 @@ static bool journal_dirs(struct ap_journal *j, struct ap_journal_report *rep)
 		return false;
 	}
 	if (flock(j->lockfd, LOCK_EX | LOCK_NB) == -1) {
+		rep->locked = errno == EWOULDBLOCK;
 		(void)snprintf(rep->err, sizeof rep->err, "%s is being written by another process", j->conf.dir);
 		return false;
 	}

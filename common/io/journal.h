@@ -31,7 +31,7 @@ struct ap_journal_disk {
 };
 
 struct ap_journal_conf {
-	const char *dir;                /* made if absent */
+	const char *dir;                /* made if absent, with those above it */
 	const char *dataset, *producer; /* written into every segment; those of another data set are refused */
 	uint64_t segment_bytes;         /* a group begins a new segment once the present one has this many */
 	uint64_t min_free_bytes;        /* less free space than this counts as a full disk */
@@ -58,6 +58,8 @@ struct ap_journal_report {
 	uint64_t lost_records, lost_bytes;      /* damage in the middle of the newest segment */
 	unsigned mended;                /* heads of which one copy is damaged */
 	unsigned set_aside;             /* unreadable segments, renamed to NAME.bad */
+	bool locked;                    /* opening failed because another process writes it: it may be worth waiting */
+	bool foreign;                   /* because it is another data set's or producer's, or a newer program's: waiting does not help */
 	char err[320];                  /* a sentence, when opening failed */
 };
 

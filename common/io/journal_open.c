@@ -76,6 +76,9 @@ static bool check_head(const struct ap_journal_conf *conf, int dirfd, struct jou
 		close(fd);
 	if (!ok)
 		return false;
+	rep->foreign = rc == AP_JOURNAL_HEAD_NEWER || ((rc == AP_JOURNAL_HEAD_OK || rc == AP_JOURNAL_HEAD_MENDED) &&
+						       (strncmp(h.dataset, conf->dataset, AP_JOURNAL_DATASET) != 0 ||
+							strncmp(h.producer, conf->producer, AP_JOURNAL_PRODUCER) != 0));
 	if (rc == AP_JOURNAL_HEAD_NEWER)
 		return refuse(rep, "%s was written by a newer version of this program", s->name);
 	if (rc == AP_JOURNAL_HEAD_SHORT || rc == AP_JOURNAL_HEAD_BAD)

@@ -191,12 +191,12 @@ local function add(key, name, id, q, n, t, body, maxlen)
 	end
 end
 
--- KEYS raw, seq, hw  ARGV producer, first_seq, last_seq, floor_id, n, t, body
+-- KEYS raw, seq, hw  ARGV producer, first_seq, last_seq, floor_id, n, t, body, the mark the producer has seen (may be left out)
 local function append(keys, argv)
-	local first, last, n = num(argv[2]), num(argv[3]), num(argv[5])
+	local first, last, n, seen = num(argv[2]), num(argv[3]), num(argv[5]), num(argv[8] or '0')
 	local fms, fseq = id_of(argv[4])
-	if #keys ~= 3 or #argv ~= 7 or argv[1] == '' or #argv[1] > 128 or not first or not last or last < first
-	or not fms or not num(argv[6]) then
+	if #keys ~= 3 or #argv < 7 or #argv > 8 or argv[1] == '' or #argv[1] > 128 or not first or not last or last < first
+	or not fms or not num(argv[6]) or not seen then
 		return bad('arguments')
 	end
 	if not n or n < 1 or n > FRAME_RECS or #argv[7] > FRAME_BYTES then
@@ -206,6 +206,9 @@ local function append(keys, argv)
 		return bad('type')
 	end
 	local hw = num(redis.call('HGET', keys[3], argv[1])) or 0
+	if hw < seen then
+		return { 'LOST', hw }
+	end
 	if last > 0 and last <= hw then
 		return { 'DUP', hw }
 	end

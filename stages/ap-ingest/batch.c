@@ -104,39 +104,106 @@ static struct ap_frame *lane_open(struct ap_batch *b, struct lane *l, size_t siz
 	return f;
 }
 
-bool ap_batch_put(struct ap_batch *b, unsigned part, const struct ap_rec *rec, uint64_t seq, int64_t t_ms, uint64_t ticket)
+bool ap_batch_put(struct ap_batch *b, unsigned part, ap_str wire, uint64_t seq, int64_t t_ms, uint64_t ticket)
 {
 	struct lane *l = &b->lane[part];
 	struct ap_frame *f;
-	size_t was;
 
-	assert(part < b->parts && seq > l->seq);
-	f = lane_open(b, l, ap_wire_size(rec));
+	assert(part < b->parts && seq > l->seq && wire.len > 0 && wire.len <= AP_FRAME_BYTES);
+	f = lane_open(b, l, wire.len);
 	if (f == NULL)
 		return false;
-	was = f->body.len;
-	if (!ap_wire_put(&f->body, rec)) {
-		f->body.len = was;      /* no memory for the body: what was in it stays good */
-		f->body.full = false;
+	ap_buf_str(&f->body, wire);
+	if (f->body.full) {
+		f->body.full = false;   /* no memory: what was in it stays good */
 		return false;
 	}
 	if (f->n == 0)
 		f->t_ms = t_ms;
-	f->slot[f->n++] = (struct ap_slot){ seq, ticket, (uint32_t)f->body.len, rec->kind == AP_BEAT };
+	f->slot[f->n++] = (struct ap_slot){ seq, ticket, (uint32_t)f->body.len };
 	f->tickets += ticket != 0;
 	l->seq = seq;
-	b->bytes += f->body.len - was;
+	b->bytes += wire.len;
 	return true;
 }
 
-struct ap_frame *ap_batch_head(struct ap_batch *b, unsigned part)
+/* The first n records of the lane's first frame stay in it, the others make the frame behind it. */
+static bool lane_part(struct ap_batch *b, struct lane *l, uint32_t n)
 {
-	struct ap_frame *f = b->lane[part].first;
+	struct ap_frame *f = l->first, *g = frame_new(b);
+	uint32_t at = f->slot[n - 1].end;
 
-	if (f == NULL || f->n == 0)
+	if (g == NULL)
+		return false;
+	ap_buf_put(&g->body, f->body.p + at, f->body.len - at);
+	if (g->body.full) {
+		frame_drop(b, g);
+		return false;
+	}
+	f->body.len = at;
+	g->t_ms = f->t_ms;
+	for (uint32_t i = n; i < f->n; i++) {
+		g->slot[g->n++] = (struct ap_slot){ f->slot[i].seq, f->slot[i].ticket, f->slot[i].end - at };
+		g->tickets += f->slot[i].ticket != 0;
+	}
+	f->n = n;
+	f->tickets -= g->tickets;
+	g->next = f->next;
+	f->next = g;
+	if (l->last == f)
+		l->last = g;
+	return true;
+}
+
+struct ap_frame *ap_batch_head(struct ap_batch *b, unsigned part, uint64_t upto)
+{
+	struct lane *l = &b->lane[part];
+	struct ap_frame *f = l->first;
+	uint32_t n;
+
+	if (f == NULL || f->n == 0 || (!f->closed && f->slot[0].seq > upto))
 		return NULL;
+	if (!f->closed && f->slot[f->n - 1].seq > upto) {
+		for (n = 1; f->slot[n].seq <= upto; n++)
+			;
+		if (!lane_part(b, l, n))
+			return NULL;
+	}
 	f->closed = true;
 	return f;
+}
+
+const struct ap_frame *ap_batch_first(const struct ap_batch *b, unsigned part)
+{
+	return b->lane[part].first;
+}
+
+void ap_batch_reset(struct ap_batch *b, unsigned part, uint64_t seq)
+{
+	while (b->lane[part].first != NULL)
+		ap_batch_pop(b, part);
+	b->lane[part].seq = seq;
+}
+
+void ap_batch_join(struct ap_batch *b, struct ap_batch *from)
+{
+	assert(b->parts == from->parts);
+	for (unsigned p = 0; p < b->parts; p++) {
+		struct lane *l = &b->lane[p], *m = &from->lane[p];
+
+		if (m->first == NULL)
+			continue;
+		assert(m->first->slot[0].seq > l->seq);
+		if (l->last != NULL)
+			l->last->next = m->first;
+		else
+			l->first = m->first;
+		l->last = m->last;
+		l->seq = m->seq;
+		m->first = m->last = NULL;
+	}
+	b->bytes += from->bytes;
+	from->bytes = 0;
 }
 
 void ap_batch_pop(struct ap_batch *b, unsigned part)

@@ -44,7 +44,7 @@ static const struct ap_app_spec spec = {
 	.name = "ap-ingest",
 	.summary = "Takes trades from sockets, files, standard input or a simulator into the raw streams.",
 	.flags = flags,
-	.sections = "data redis log runtime ingest metrics",
+	.sections = "data redis log runtime ingest journal metrics",
 	.check = check,
 };
 

@@ -2,8 +2,9 @@
  * main_append.c - frames to Redis: one in flight a partition, sent again with the same sequence numbers until they
  * are there.
  *
- * Order within a partition is the order of appender_put. What is held here is all there is of it: when Redis is away
- * or ap-normalize far behind, sources are told to stop.
+ * Order within a partition is the order of appender_put. A partition is silent until its owner has seen what Redis has of it
+ * and lets it go, and again after each loss of the connection; a Redis that forgets meanwhile says so (LOST) and is taken for one that
+ * was lost. Knows no journal: only up to which number records are safe to be sent.
  */
 #include <assert.h>
 #include <inttypes.h>
@@ -20,8 +21,10 @@ struct lane {
 	char key_raw[24], key_seq[24], key_hw[24], key_norm[40];
 	ap_id last;             /* of the last entry; the next one is above it even in a Redis that forgot */
 	uint64_t appended;      /* sequence number of the last record that is there */
+	uint64_t have;          /* what Redis has of us, of the question that is under way */
 	uint64_t head_n;        /* records in the raw stream, of the look that is under way */
 	bool in_flight, pausing;
+	bool go;                /* its owner has seen what Redis has of it */
 };
 
 struct appender {
@@ -33,7 +36,8 @@ struct appender {
 	char producer[129];
 	unsigned parts, attempt;
 	ev_timer retry, look;
-	bool held, lagging, full;
+	uint64_t safe;          /* no record above it is sent */
+	bool lagging;
 	bool looking;           /* answers of a look at the lag are out */
 	uint64_t since_look;    /* records appended since */
 	uint64_t lag_worst;
@@ -43,24 +47,7 @@ struct appender {
 
 static void lane_send(struct lane *l);
 
-/* --- holding sources back ------------------------------------------------------------------ */
-
-static void judge(struct appender *a)
-{
-	size_t bytes = ap_batch_bytes(a->batch), most = a->app->conf.ingest_backlog_bytes;
-	bool held;
-
-	a->full = bytes > (a->full ? most / 2 : most);
-	held = a->full || a->lagging;
-	if (held == a->held)
-		return;
-	a->held = held;
-	a->n.holds += held;
-	ap_log(&a->app->log, held ? AP_WARN : AP_INFO, held ? "sources_held" : "sources_released",
-	       KV_S("why", a->full ? "backlog" : a->lagging ? "normalize_behind" : "room_again"), KV_U("backlog_bytes", bytes),
-	       KV_U("lag_records", a->n.lag_max));
-	a->ev.held(a->ctx, held);
-}
+/* --- how far ap-normalize is behind --------------------------------------------------------- */
 
 static uint64_t number_of(const redisReply *r)
 {
@@ -90,7 +77,7 @@ static void on_taken(void *ctx, const redisReply *reply)
 	a->n.lag_max = a->lag_worst;
 	/* Release below nine tenths: else it would flicker. */
 	a->lagging = a->lag_worst > a->app->conf.runtime_stream_max / 10 * (a->lagging ? 9 : 10);
-	judge(a);
+	a->ev.changed(a->ctx);
 	ev_timer_stop(a->app->loop, &a->look);
 	ev_timer_set(&a->look, a->lagging ? 0.05 : 1, 0);
 	ev_timer_start(a->app->loop, &a->look);
@@ -145,7 +132,7 @@ static void retry_cb(struct ev_loop *loop, ev_timer *w, int revents)
 static void frame_done(struct lane *l, ap_id id)
 {
 	struct appender *a = l->a;
-	struct ap_frame *f = ap_batch_head(a->batch, l->part);
+	struct ap_frame *f = ap_batch_head(a->batch, l->part, a->safe);
 
 	a->attempt = 0;
 	if (f->n > 0) {
@@ -158,9 +145,7 @@ static void frame_done(struct lane *l, ap_id id)
 			a->ev.done(a->ctx, l->part, f, id);
 	}
 	ap_batch_pop(a->batch, l->part);
-	judge(a);
-	if (a->ev.empty != NULL && appender_empty(a))
-		a->ev.empty(a->ctx);
+	a->ev.changed(a->ctx);
 	if (a->since_look > a->app->conf.runtime_stream_max / 4)
 		look(a);
 }
@@ -169,7 +154,7 @@ static void frame_done(struct lane *l, ap_id id)
 static void on_searched(void *ctx, const redisReply *reply)
 {
 	struct lane *l = ctx;
-	struct ap_frame *f = ap_batch_head(l->a->batch, l->part);
+	struct ap_frame *f = ap_batch_head(l->a->batch, l->part, l->a->safe);
 	ap_id id = { 0, 0 };
 
 	l->in_flight = false;
@@ -212,7 +197,7 @@ static void on_appended(void *ctx, const redisReply *reply)
 {
 	struct lane *l = ctx;
 	struct appender *a = l->a;
-	struct ap_frame *f = ap_batch_head(a->batch, l->part);
+	struct ap_frame *f = ap_batch_head(a->batch, l->part, a->safe);
 	const char *word = reply == NULL ? "" : ap_reply_word(reply);
 	ap_id id;
 
@@ -235,6 +220,11 @@ static void on_appended(void *ctx, const redisReply *reply)
 		a->n.retries++;
 		ap_redis_reset(a->redis, "dataset_lost");
 		return;
+	} else if (strcmp(word, "LOST") == 0) {
+		ap_log(&a->app->log, AP_ERROR, "redis_lost_records", KV_U("part", l->part), KV_U("has", ap_reply_u64(reply, 1, 0)),
+		       KV_U("had", l->appended), KV_S("next", "start_over"));
+		ap_redis_reset(a->redis, "records_lost");
+		return;
 	} else {
 		frame_refused(l, reply);
 		return;
@@ -246,49 +236,83 @@ static void lane_send(struct lane *l)
 {
 	struct appender *a = l->a;
 	struct ap_frame *f;
-	char first[24], last[24], n[12], t[24], floor[AP_ID_TEXT];
-	const char *argv[13];
-	size_t len[13];
+	char first[24], last[24], n[12], t[24], seen[24], floor[AP_ID_TEXT];
+	const char *argv[14];
+	size_t len[14];
 
-	if (l->in_flight || l->pausing || !ap_redis_is_up(a->redis))
+	if (!l->go || l->in_flight || l->pausing || !ap_redis_is_up(a->redis))
 		return;
-	f = ap_batch_head(a->batch, l->part);
+	f = ap_batch_head(a->batch, l->part, a->safe);
 	if (f == NULL)
 		return;
 	snprintf(first, sizeof first, "%" PRIu64, ap_frame_first_seq(f));
 	snprintf(last, sizeof last, "%" PRIu64, ap_frame_last_seq(f));
 	snprintf(n, sizeof n, "%" PRIu32, f->n);
 	snprintf(t, sizeof t, "%" PRId64, f->t_ms < 0 ? 0 : f->t_ms);
+	snprintf(seen, sizeof seen, "%" PRIu64, l->appended);
 	ap_id_format(l->last, floor);
-	const char *const all[13] = { "FCALL", "ap_append_v1", "3", l->key_raw, l->key_seq, l->key_hw, a->producer,
-				      first, last, floor, n, t, (const char *)f->body.p };
-	for (unsigned i = 0; i < 13; i++) {
+	const char *const all[14] = { "FCALL", "ap_append_v1", "3", l->key_raw, l->key_seq, l->key_hw, a->producer,
+				      first, last, floor, n, t, (const char *)f->body.p, seen };
+	for (unsigned i = 0; i < 14; i++) {
 		argv[i] = all[i];
-		len[i] = i < 12 ? strlen(all[i]) : f->body.len;
+		len[i] = i != 12 ? strlen(all[i]) : f->body.len;
 	}
-	l->in_flight = ap_redis_send(a->redis, on_appended, l, 0, 13, argv, len);
+	l->in_flight = ap_redis_send(a->redis, on_appended, l, 0, 14, argv, len);
 }
 
 /* --- all of them ---------------------------------------------------------------------------- */
+
+static void on_newest(void *ctx, const redisReply *reply)
+{
+	struct lane *l = ctx;
+	ap_id id;
+
+	if (reply == NULL)
+		return;         /* asked again when Redis is back */
+	if (reply->type == REDIS_REPLY_ERROR) {
+		ap_redis_reset(l->a->redis, "marks_refused");
+		return;
+	}
+	if (reply->type == REDIS_REPLY_STRING && ap_id_parse(ap_str_n(reply->str, reply->len), &id) && ap_id_cmp(id, l->last) > 0)
+		l->last = id;
+	l->a->ev.up(l->a->ctx, l->part, l->have);
+}
+
+static void on_mark(void *ctx, const redisReply *reply)
+{
+	struct lane *l = ctx;
+
+	l->have = number_of(reply);
+}
+
+/* What Redis has of us, and where each stream ends: asked in this order, so that all of ours stands at or below that end. */
+void appender_ask(struct appender *a)
+{
+	for (unsigned p = 0; p < a->parts; p++) {
+		struct lane *l = &a->lane[p];
+
+		l->go = false;
+		ap_redis_sendf(a->redis, on_mark, l, "HGET %s %s", l->key_hw, a->producer);
+		ap_redis_sendf(a->redis, on_newest, l, "HGET %s raw:id", l->key_seq);
+	}
+}
 
 static void on_up(void *ctx)
 {
 	struct appender *a = ctx;
 
 	look(a);
-	if (a->ev.up != NULL)
-		a->ev.up(a->ctx);
-	appender_flush(a);
+	appender_ask(a);
 }
 
 static void on_down(void *ctx, const char *why)
 {
 	struct appender *a = ctx;
 
-	(void)why;
 	a->looking = false;
-	if (a->ev.down != NULL)
-		a->ev.down(a->ctx);
+	for (unsigned p = 0; p < a->parts; p++)
+		a->lane[p].go = false;
+	a->ev.down(a->ctx, why);
 }
 
 struct appender *appender_new(struct ap_app *app, const char *producer, const struct appender_events *ev, void *ctx,
@@ -307,6 +331,7 @@ struct appender *appender_new(struct ap_app *app, const char *producer, const st
 	a->ev = *ev;
 	a->ctx = ctx;
 	a->parts = parts;
+	a->safe = UINT64_MAX;
 	snprintf(a->producer, sizeof a->producer, "%s", producer);
 	for (unsigned p = 0; p < parts; p++) {
 		struct lane *l = &a->lane[p];
@@ -341,31 +366,84 @@ void appender_free(struct appender *a)
 	free(a);
 }
 
-void appender_put(struct appender *a, unsigned part, const struct ap_rec *rec, uint64_t seq, int64_t t_ms, uint64_t ticket)
+static void no_memory(struct appender *a)
 {
-	assert(part < a->parts);
-	if (ap_batch_put(a->batch, part, rec, seq, t_ms, ticket))
-		return;
 	/* Nothing of it was acknowledged; a new process with its memory back is the way out. */
 	ap_log(&a->app->log, AP_ERROR, "no_memory", KV_U("backlog_bytes", ap_batch_bytes(a->batch)), KV_S("next", "exit"));
 	exit(AP_EX_AGAIN);
 }
 
-uint64_t appender_seq(const struct appender *a, unsigned part)
+void appender_put(struct appender *a, unsigned part, ap_str wire, uint64_t seq, int64_t t_ms, uint64_t ticket)
 {
-	return ap_batch_last(a->batch, part) + 1;
+	assert(part < a->parts);
+	if (!ap_batch_put(a->batch, part, wire, seq, t_ms, ticket))
+		no_memory(a);
+}
+
+void appender_join(struct appender *a, struct ap_batch *from)
+{
+	ap_batch_join(a->batch, from);
+}
+
+void appender_safe(struct appender *a, uint64_t seq)
+{
+	a->safe = seq;
+}
+
+void appender_go(struct appender *a, unsigned part, uint64_t have)
+{
+	struct lane *l = &a->lane[part];
+
+	assert(have >= l->appended || ap_batch_first(a->batch, part) == NULL);
+	l->appended = have;
+	l->go = true;
+	l->pausing = false;
+	lane_send(l);
+}
+
+void appender_reset(struct appender *a, unsigned part, uint64_t seq)
+{
+	assert(!a->lane[part].go && !a->lane[part].in_flight);
+	ap_batch_reset(a->batch, part, seq);
+}
+
+const struct ap_frame *appender_first(const struct appender *a, unsigned part)
+{
+	return ap_batch_first(a->batch, part);
+}
+
+uint64_t appender_last(const struct appender *a, unsigned part)
+{
+	return ap_batch_last(a->batch, part);
+}
+
+uint64_t appender_appended(const struct appender *a, unsigned part)
+{
+	return a->lane[part].appended;
+}
+
+ap_id appender_last_id(const struct appender *a, unsigned part)
+{
+	return a->lane[part].last;
 }
 
 void appender_flush(struct appender *a)
 {
 	for (unsigned p = 0; p < a->parts; p++)
 		lane_send(&a->lane[p]);
-	judge(a);
 }
 
-bool appender_held(const struct appender *a)
+bool appender_flows(const struct appender *a)
 {
-	return a->held;
+	for (unsigned p = 0; p < a->parts; p++)
+		if (!a->lane[p].go || a->lane[p].pausing)
+			return false;
+	return ap_redis_is_up(a->redis);
+}
+
+bool appender_lags(const struct appender *a)
+{
+	return a->lagging;
 }
 
 bool appender_empty(const struct appender *a)
@@ -378,17 +456,14 @@ size_t appender_backlog(const struct appender *a)
 	return ap_batch_bytes(a->batch);
 }
 
-void appender_mark(const struct appender *a, uint64_t *mark)
+bool appender_reached(const struct appender *a, uint64_t seq)
 {
-	for (unsigned p = 0; p < a->parts; p++)
-		mark[p] = ap_batch_last(a->batch, p);
-}
+	for (unsigned p = 0; p < a->parts; p++) {
+		const struct ap_frame *f = ap_batch_first(a->batch, p);
 
-bool appender_reached(const struct appender *a, const uint64_t *mark)
-{
-	for (unsigned p = 0; p < a->parts; p++)
-		if (a->lane[p].appended < mark[p])
+		if (f != NULL && f->n > 0 && ap_frame_first_seq(f) <= seq)
 			return false;
+	}
 	return true;
 }
 

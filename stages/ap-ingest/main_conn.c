@@ -53,13 +53,13 @@ struct conn {
 	size_t sync_bytes;              /* read since that sync */
 };
 
-/* A sync that has not been answered: it waits first for sockets to be read empty, then for the appender. */
+/* A sync that has not been answered: it waits first for sockets to be read empty, then for the streams. */
 struct waiting {
 	struct waiting *next;
 	unsigned slot;
 	uint32_t generation, answer;
 	bool draining;
-	uint64_t mark[];
+	uint64_t mark;
 };
 
 struct conns {
@@ -70,6 +70,7 @@ struct conns {
 	uint32_t generation;
 	bool held, stopped;
 	struct waiting *syncs;
+	bool answered;                  /* something can be written since the last conns_tell */
 	uint64_t overlong;
 	ap_ts now;                      /* of the read under way */
 	char in[READ_BYTES];
@@ -77,11 +78,6 @@ struct conns {
 
 static void conn_close(struct conn *c);
 static void conn_write(struct conn *c);
-
-static unsigned parts_of(const struct conns *cs)
-{
-	return (unsigned)feed_app(cs->feed)->conf.data_partitions;
-}
 
 /* --- tickets: place in the table, generation, number of the answer ------------------------------ */
 
@@ -168,31 +164,34 @@ static bool ring_make(struct conn *c)
 	return c->ring != NULL || c->kind != SRC_HTTP;
 }
 
-void conns_done(struct conns *cs, unsigned part, const struct ap_frame *frame, ap_id id)
+void conns_answer(struct conns *cs, uint64_t t, unsigned part, uint32_t idx, ap_id id)
 {
-	for (uint32_t i = 0; frame->tickets > 0 && i < frame->n; i++) {
-		uint64_t t = frame->slot[i].ticket;
-		struct conn *c = t == 0 ? NULL : conn_of(cs, (uint32_t)(t >> 46), (unsigned)(t >> 32) & 0x3fff);
-		struct answer *a;
+	struct conn *c = conn_of(cs, (uint32_t)(t >> 46), (unsigned)(t >> 32) & 0x3fff);
+	struct answer *a;
 
-		if (c == NULL || (uint32_t)t - c->first >= c->last - c->first)
-			continue;       /* it has gone without waiting */
-		a = &c->ring[(uint32_t)t % ANSWERS_MAX];
-		a->state = id.ms == 0 ? A_ERROR : A_ID;
-		a->error = "id_unknown";
-		a->detail = "the message is in its stream, but its id was lost with a connection";
-		a->id = id;
-		a->idx = i;
-		a->part = part;
-	}
-	for (size_t i = 0; frame->tickets > 0 && i < cs->max; i++)
+	if (c == NULL || (uint32_t)t - c->first >= c->last - c->first)
+		return;         /* it has gone without waiting */
+	a = &c->ring[(uint32_t)t % ANSWERS_MAX];
+	a->state = id.ms == 0 ? A_ERROR : A_ID;
+	a->error = "id_unknown";
+	a->detail = "the message is in its stream, but its id was lost with a connection";
+	a->id = id;
+	a->idx = idx;
+	a->part = part;
+	cs->answered = true;
+}
+
+void conns_tell(struct conns *cs)
+{
+	for (size_t i = 0; cs->answered && i < cs->max; i++)
 		if (cs->table[i] != NULL && cs->table[i]->first != cs->table[i]->last)
 			conn_answer(cs->table[i]);
+	cs->answered = false;
 	for (struct waiting **p = &cs->syncs; *p != NULL;) {
 		struct waiting *w = *p;
 		struct conn *c = conn_of(cs, w->generation, w->slot);
 
-		if (c != NULL && (w->draining || !appender_reached(feed_appender(cs->feed), w->mark))) {
+		if (c != NULL && (w->draining || !outlet_reached(feed_outlet(cs->feed), w->mark))) {
 			p = &w->next;
 			continue;
 		}
@@ -208,22 +207,20 @@ void conns_done(struct conns *cs, unsigned part, const struct ap_frame *frame, a
 
 /* --- sync ----------------------------------------------------------------------------------------------- */
 
-/* Whoever waited for the sockets to be empty now waits for the appender. */
+/* Whoever waited for the sockets to be empty now waits for the streams. */
 static void drained(struct conns *cs)
 {
-	static const struct ap_frame none;
-
 	for (size_t i = 0; i < cs->max; i++)
 		if (cs->table[i] != NULL && cs->table[i]->undrained)
 			return;
 	for (struct waiting *w = cs->syncs; w != NULL; w = w->next) {
 		if (w->draining) {
 			w->draining = false;
-			appender_mark(feed_appender(cs->feed), w->mark);
+			w->mark = outlet_mark(feed_outlet(cs->feed));
 		}
 	}
-	appender_flush(feed_appender(cs->feed));
-	conns_done(cs, 0, &none, (ap_id){ 0, 0 });
+	outlet_flush(feed_outlet(cs->feed));
+	conns_tell(cs);
 }
 
 static void conn_drained(struct conn *c)
@@ -238,7 +235,7 @@ static void conn_drained(struct conn *c)
 static void sync_start(struct conn *c)
 {
 	struct conns *cs = c->all;
-	struct waiting *w = calloc(1, sizeof *w + parts_of(cs) * sizeof w->mark[0]);
+	struct waiting *w = calloc(1, sizeof *w);
 
 	if (w == NULL) {
 		answer_error(c, "no_memory", "try again");
@@ -336,7 +333,7 @@ static void conn_read(struct conn *c)
 		if (c->undrained && c->sync_bytes > SYNC_BYTES)
 			conn_drained(c);
 	}
-	appender_flush(feed_appender(cs->feed));
+	outlet_flush(feed_outlet(cs->feed));
 }
 
 static void conn_rest(struct conn *c)

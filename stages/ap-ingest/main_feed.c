@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/core/journal.h"
 #include "common/core/part.h"
 #include "main.h"
 #include "sim.h"
@@ -22,6 +23,7 @@ enum {
 	SOURCES_MAX = 256,              /* that get beats */
 	SIM_TURN = 20000,               /* trades of one turn of the loop */
 	STOP_S = 5,                     /* longest wait for Redis when ending */
+	PATIENCE_S = 5,                 /* and when starting, before the supervisor is told that it is up and waits */
 };
 static const double SIM_STEP_S = 0.02;
 
@@ -43,7 +45,8 @@ struct listener {
 
 struct feed {
 	struct ap_app *app;
-	struct appender *out;
+	struct outlet *out;
+	struct tend *tend;
 	struct conns *conns;
 	struct ap_metrics *metrics;
 	struct ap_venue *venue;
@@ -52,16 +55,19 @@ struct feed {
 	struct ap_sim *sim;
 	struct listener tcp, ack;
 	ev_periodic beat;
-	ev_timer sim_step, stop_limit;
+	ev_timer sim_step, stop_limit, patience;
 	ev_check stop_look;
 	struct source source[SOURCES_MAX];
 	size_t sources;
-	bool from_stdin, stopping, forgot;
+	bool from_stdin, stopping, ended;
+	bool ready;                     /* it has listeners */
+	bool told;                      /* the supervisor knows that it has come as far as it can */
 	bool busy;                      /* an address was taken: worth trying again */
+	int code;                       /* to leave with */
 	uint64_t taken[SRC_KINDS], bad, refused, beats;
 };
 
-struct appender *feed_appender(struct feed *f)
+struct outlet *feed_outlet(struct feed *f)
 {
 	return f->out;
 }
@@ -89,15 +95,6 @@ static void source_seen(struct feed *f, ap_str name)
 	ap_log(&f->app->log, AP_INFO, f->sources == SOURCES_MAX ? "source_seen_the_last_with_beats" : "source_seen", KV_T("source", name));
 }
 
-static void put(struct feed *f, unsigned part, struct ap_rec *rec, int64_t t_ms, uint64_t ticket)
-{
-	uint64_t seq = appender_seq(f->out, part);
-
-	if (rec->kind == AP_RAW)
-		rec->u.raw.seq = seq;
-	appender_put(f->out, part, rec, seq, t_ms, ticket);
-}
-
 /*
  * How long the beat vouches for. Counted in the milliseconds that beats are told in, so that one beat's cover ends where the next
  * one's begins; by the clock that never steps where the wall clock has stepped.
@@ -109,7 +106,10 @@ static int64_t covered_ms(const struct source *s, ap_ts now, int64_t mono_ns)
 	return wall_ms > mono_ms - 500 && wall_ms < mono_ms + 500 ? wall_ms : mono_ms;
 }
 
-/* One beat of one source, into every partition. While sources are held nothing is known of what they would have sent. */
+/*
+ * One beat of one source, into every partition. While sources are held nothing is known of what they would have sent; while the
+ * disk has no room not even that is told.
+ */
 static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mono_ns, bool held)
 {
 	struct ap_rec r = { .kind = AP_BEAT };
@@ -117,8 +117,10 @@ static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mon
 
 	r.u.beat = (struct ap_beat){ .source = ap_str_n(s->name, s->len), .ts = now, .live = true, .alive = !held,
 				     .covers_ms = covers > UINT32_MAX ? UINT32_MAX : (uint32_t)covers };
-	for (unsigned p = 0; p < f->app->conf.data_partitions; p++)
-		put(f, p, &r, ap_ts_ms(now), 0);
+	if (!outlet_takes(f->out) || !outlet_put(f->out, OUT_ALL, &r, ap_ts_ms(now), 0)) {
+		s->gap = true;
+		return;
+	}
 	s->beat_mono_ns = mono_ns;
 	s->beat_wall_ms = ap_ts_ms(now);
 	s->gap = held;
@@ -131,7 +133,7 @@ static void sim_trade(struct feed *f, const struct ap_trade *t)
 	struct ap_rec r;
 
 	ap_sim_raw(t, text, &r);
-	put(f, ap_part(r.u.raw.source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
+	outlet_put(f->out, (int)ap_part(r.u.raw.source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
 	f->taken[SRC_SIM]++;
 }
 
@@ -143,19 +145,19 @@ static int64_t sim_catch_up(struct feed *f, ap_ts now)
 
 	if (f->sim == NULL)
 		return 0;
-	for (int i = 0; i < SIM_TURN && !appender_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
+	for (int i = 0; i < SIM_TURN && !outlet_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
 		ap_sim_next(f->sim, &t);
 		sim_trade(f, &t);
 	}
 	when_ns = ap_sim_when(f->sim).ns;
-	return when_ns < now.ns && !appender_held(f->out) ? now.ns - when_ns : 0;
+	return when_ns < now.ns && !outlet_held(f->out) ? now.ns - when_ns : 0;
 }
 
 static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 {
 	struct feed *f = w->data;
 	int64_t mono_ns = ap_mono_ns();
-	bool held = appender_held(f->out);
+	bool held = outlet_held(f->out);
 	ap_ts now = ap_now();
 
 	(void)loop, (void)revents;
@@ -164,7 +166,7 @@ static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 
 		beat_source(f, &f->source[i], (ap_ts){ now.ns - behind_ns }, mono_ns - behind_ns, held);
 	}
-	appender_flush(f->out);
+	outlet_flush(f->out);
 }
 
 /* --- messages ---------------------------------------------------------------------------------------- */
@@ -196,7 +198,8 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 	source_seen(f, source);
 	r.u.raw = (struct ap_raw){ .source = source, .symbol = symbol, .format = ap_str_c(cut ? "too_long" : "trade"), .payload = msg,
 				   .recv = now };
-	put(f, ap_part(source, symbol, (unsigned)f->app->conf.data_partitions), &r, to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now), ticket);
+	outlet_put(f->out, (int)ap_part(source, symbol, (unsigned)f->app->conf.data_partitions), &r, to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now),
+		   ticket);
 }
 
 /* --- the simulator ------------------------------------------------------------------------------------ */
@@ -207,7 +210,7 @@ static void sim_cb(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop, (void)revents;
 	sim_catch_up(f, ap_now());
-	appender_flush(f->out);
+	outlet_flush(f->out);
 }
 
 /* The market goes live where its past ended. What it did since `from` it does at once; the first beat vouches for that too. */
@@ -362,33 +365,34 @@ static void leave(struct feed *f, int code)
 	ev_break(loop, EVBREAK_ALL);
 }
 
-/* All that was taken is in Redis and answered: the marks of this process are of no use any more. */
+/* All that was taken is in Redis and answered. */
 static void stop_look_cb(struct ev_loop *loop, ev_check *w, int revents)
 {
 	struct feed *f = w->data;
 
 	(void)loop, (void)revents;
-	if (!appender_empty(f->out) || !conns_idle(f->conns))
+	if (!outlet_empty(f->out) || !conns_idle(f->conns))
 		return;
-	if (!f->forgot) {
-		appender_forget(f->out);
+	if (!f->ended) {
 		ap_metrics_flush(f->metrics);
+		outlet_end(f->out);
 	}
-	f->forgot = true;
-	if (ap_redis_pending(appender_redis(f->out)) > 0)
+	f->ended = true;
+	if (ap_redis_pending(outlet_redis(f->out)) > 0)
 		return;
-	ap_log(&f->app->log, AP_INFO, "stopped", KV_U("records", appender_counts(f->out)->records));
-	leave(f, AP_EX_OK);
+	ap_log(&f->app->log, AP_INFO, "stopped", KV_U("records", outlet_appended(f->out)->records));
+	leave(f, f->code);
 }
 
 static void stop_limit_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct feed *f = w->data;
+	bool empty = outlet_empty(f->out), safe = outlet_safe(f->out);
 
 	(void)loop, (void)revents;
-	ap_log(&f->app->log, AP_ERROR, "stopped_too_early", KV_S("why", appender_empty(f->out) ? "clients_do_not_read" : "redis_away"),
-	       KV_S("lost", appender_empty(f->out) ? "nothing" : "what_was_not_acknowledged"));
-	leave(f, appender_empty(f->out) ? AP_EX_OK : AP_EX_AGAIN);
+	ap_log(&f->app->log, safe ? AP_WARN : AP_ERROR, "stopped_too_early", KV_S("why", empty ? "clients_do_not_read" : "redis_away"),
+	       KV_S("lost", safe ? "nothing" : "what_was_not_acknowledged"), KV_S("next", empty ? "done" : safe ? "sent_at_next_start" : "gone"));
+	leave(f, empty || (safe && !f->from_stdin) ? f->code : AP_EX_AGAIN);
 }
 
 static void feed_stop(struct feed *f)
@@ -398,15 +402,18 @@ static void feed_stop(struct feed *f)
 	if (f->stopping)
 		return;
 	f->stopping = true;
+	ev_timer_stop(loop, &f->patience);
 	listener_stop(&f->tcp);
 	listener_stop(&f->ack);
 	conns_stop(f->conns);
 	ev_periodic_stop(loop, &f->beat);
 	history_free(f->history);       /* the next process goes on with it */
 	f->history = NULL;
+	tend_free(f->tend);
+	f->tend = NULL;
 	if (f->sim != NULL)
 		ev_timer_stop(loop, &f->sim_step);
-	appender_flush(f->out);
+	outlet_flush(f->out);
 	ev_check_init(&f->stop_look, stop_look_cb);
 	f->stop_look.data = f;
 	ev_check_start(loop, &f->stop_look);
@@ -427,13 +434,28 @@ void feed_closed(struct feed *f)
 		feed_stop(f);
 }
 
-/* --- what the appender tells -------------------------------------------------------------------------------- */
+/* --- what the outlet tells -------------------------------------------------------------------------------- */
 
-static void on_done(void *ctx, unsigned part, const struct ap_frame *frame, ap_id id)
+static void on_answer(void *ctx, uint64_t ticket, unsigned part, uint32_t idx, ap_id id)
 {
 	struct feed *f = ctx;
 
-	conns_done(f->conns, part, frame, id);
+	conns_answer(f->conns, ticket, part, idx, id);
+}
+
+static void on_moved(void *ctx)
+{
+	struct feed *f = ctx;
+
+	conns_tell(f->conns);
+}
+
+static void on_up(void *ctx)
+{
+	struct feed *f = ctx;
+
+	if (f->tend != NULL)
+		tend_soon(f->tend);
 }
 
 static void on_held(void *ctx, bool held)
@@ -449,7 +471,6 @@ static void collect(void *ctx, struct ap_metrics *m)
 {
 	static const char *const labels[SRC_KINDS] = { "from=\"tcp\"", "from=\"ack\"", "from=\"sim\"", "from=\"stdin\"" };
 	struct feed *f = ctx;
-	const struct appender_counts *n = appender_counts(f->out);
 
 	for (unsigned i = 0; i < SRC_KINDS; i++)
 		ap_metrics_add(m, "messages_in_total", labels[i], AP_M_COUNTER, (double)f->taken[i]);
@@ -465,38 +486,113 @@ static void collect(void *ctx, struct ap_metrics *m)
 		ap_metrics_add(m, "source_alive", source, AP_M_GAUGE, f->source[i].gap ? 0 : 1);
 	}
 	ap_metrics_add(m, "beats_total", "", AP_M_COUNTER, (double)f->beats);
-	ap_metrics_add(m, "records_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->records);
-	ap_metrics_add(m, "frames_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->frames);
-	ap_metrics_add(m, "bytes_out_total", "stream=\"raw\"", AP_M_COUNTER, (double)n->bytes);
-	ap_metrics_add(m, "append_retries_total", "", AP_M_COUNTER, (double)n->retries);
-	ap_metrics_add(m, "holds_total", "", AP_M_COUNTER, (double)n->holds);
-	ap_metrics_add(m, "held", "", AP_M_GAUGE, appender_held(f->out) ? 1 : 0);
-	ap_metrics_add(m, "backlog_bytes", "", AP_M_GAUGE, (double)appender_backlog(f->out));
+	outlet_collect(f->out, m);
 }
 
 /* --- all of it -------------------------------------------------------------------------------------------------- */
 
-/* "NAME:random UUID": what this process appended is told from what an earlier one did. */
-static void producer_name(const struct ap_conf *conf, char *out, size_t cap)
+/* "stdin:UUID", and without a journal "NAME:UUID": what this process appended is told from what an earlier one did. */
+static void once_name(const char *name, char *out, size_t cap)
 {
-	char worker[80];
 	uint8_t u[16];
 
 	ap_random(u, sizeof u);
 	u[6] = (uint8_t)((u[6] & 0x0f) | 0x40);
 	u[8] = (uint8_t)((u[8] & 0x3f) | 0x80);
-	snprintf(out, cap, "%s:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x",
-		 ap_worker_name(conf, worker, sizeof worker), u[0], u[1], u[2], u[3], u[4], u[5], u[6], u[7], u[8], u[9], u[10], u[11],
-		 u[12], u[13], u[14], u[15]);
+	snprintf(out, cap, "%.20s:%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", name, u[0], u[1], u[2], u[3], u[4], u[5],
+		 u[6], u[7], u[8], u[9], u[10], u[11], u[12], u[13], u[14], u[15]);
+}
+
+static void producer_name(const struct feed *f, char *out, size_t cap)
+{
+	const struct ap_conf *c = &f->app->conf;
+	char host[64] = "localhost";
+
+	gethostname(host, sizeof host - 1);
+	if (f->from_stdin)
+		once_name("stdin", out, cap);
+	else if (!c->journal_enabled)
+		once_name(*c->ingest_producer != '\0' ? c->ingest_producer : host, out, cap);
+	else
+		snprintf(out, cap, "%s", *c->ingest_producer != '\0' ? c->ingest_producer : host);
+}
+
+/* It has come as far as it can, be it that another one works or that Redis is away. */
+static void tell(struct feed *f, const char *status)
+{
+	ev_timer_stop(f->app->loop, &f->patience);
+	ap_app_notify(f->app, status);
+	if (!f->told)
+		ap_app_notify(f->app, "READY=1");
+	f->told = true;
+}
+
+static void patience_cb(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop, (void)revents;
+	tell(w->data, "STATUS=waiting for Redis");
+}
+
+static void on_standby(void *ctx)
+{
+	tell(ctx, "STATUS=standing by");
+}
+
+static void on_failed(void *ctx, int code, const char *why)
+{
+	struct feed *f = ctx;
+
+	fprintf(stderr, "ap-ingest: %s\n", why);
+	f->code = code;
+	if (f->ready)
+		feed_stop(f);
+	else
+		leave(f, code);
+}
+
+static bool sources_start(struct feed *f, char *err, size_t errlen)
+{
+	const struct ap_conf *c = &f->app->conf;
+
+	if (!listener_start(f, &f->tcp, SRC_TCP, c->ingest_tcp, err, errlen) || !listener_start(f, &f->ack, SRC_HTTP, c->ingest_ack, err, errlen) ||
+	    !sim_start(f, err, errlen))
+		return false;
+	if (f->from_stdin) {
+		fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
+		source_seen(f, ap_str_c("stdin"));
+		conns_add(f->conns, STDIN_FILENO, SRC_STDIN);
+	}
+	return true;
+}
+
+/* What it brings is safe now: sources may come. */
+static void on_ready(void *ctx)
+{
+	struct feed *f = ctx;
+	char err[256];
+
+	if (!sources_start(f, err, sizeof err)) {
+		on_failed(f, f->busy ? AP_EX_AGAIN : AP_EX_MISTAKE, err);
+		return;
+	}
+	f->ready = true;
+	if (f->app->conf.journal_enabled && !f->from_stdin)
+		f->tend = tend_new(f->app, f->out);
+	ev_periodic_start(f->app->loop, &f->beat);
+	tell(f, "STATUS=working");
 }
 
 static bool feed_start(struct feed *f, char *err, size_t errlen)
 {
-	static const struct appender_events ev = { .done = on_done, .held = on_held };
+	static const struct outlet_events ev = { .ready = on_ready, .standby = on_standby, .up = on_up, .answer = on_answer, .moved = on_moved,
+						 .held = on_held, .failed = on_failed };
 	const struct ap_conf *c = &f->app->conf;
-	char producer[129];
+	char producer[AP_JOURNAL_PRODUCER + 1];
 
-	producer_name(c, producer, sizeof producer);
+	producer_name(f, producer, sizeof producer);
+	ev_periodic_init(&f->beat, beat_cb, 0, 1, NULL);
+	ev_timer_init(&f->patience, patience_cb, PATIENCE_S, 0);
+	f->beat.data = f->patience.data = f;
 	f->venue = ap_venue_new();
 	f->trade = ap_format_find(ap_str_c("trade"));
 	f->conns = conns_new(f, f->app->loop, (size_t)c->ingest_clients_max);
@@ -504,19 +600,11 @@ static bool feed_start(struct feed *f, char *err, size_t errlen)
 		snprintf(err, errlen, "no memory");
 		return false;
 	}
-	f->out = appender_new(f->app, producer, &ev, f, err, errlen);
-	if (f->out == NULL || !listener_start(f, &f->tcp, SRC_TCP, c->ingest_tcp, err, errlen) ||
-	    !listener_start(f, &f->ack, SRC_HTTP, c->ingest_ack, err, errlen) || !sim_start(f, err, errlen))
+	f->out = outlet_new(f->app, f->from_stdin ? OUT_PIPE : OUT_LIVE, producer, &ev, f, err, errlen);
+	if (f->out == NULL)
 		return false;
-	if (f->from_stdin) {
-		fcntl(STDIN_FILENO, F_SETFL, fcntl(STDIN_FILENO, F_GETFL) | O_NONBLOCK);
-		source_seen(f, ap_str_c("stdin"));
-		conns_add(f->conns, STDIN_FILENO, SRC_STDIN);
-	}
-	f->metrics = ap_metrics_new(f->app->loop, &f->app->log, c, appender_redis(f->out), "ap-ingest", c->runtime_worker, collect, f);
-	ev_periodic_init(&f->beat, beat_cb, 0, 1, NULL);
-	f->beat.data = f;
-	ev_periodic_start(f->app->loop, &f->beat);
+	f->metrics = ap_metrics_new(f->app->loop, &f->app->log, c, outlet_redis(f->out), "ap-ingest", c->runtime_worker, collect, f);
+	ev_timer_start(f->app->loop, &f->patience);
 	return true;
 }
 
@@ -533,20 +621,18 @@ int feed_main(struct ap_app *app, bool from_stdin)
 	f->tcp.fd = f->ack.fd = -1;
 	app->ctx = f;
 	app->on_stop = on_stop;
-	if (feed_start(f, err, sizeof err)) {
-		ap_app_notify(app, "READY=1");
+	if (feed_start(f, err, sizeof err))
 		rc = ap_app_run(app);
-	} else {
+	else
 		fprintf(stderr, "ap-ingest: %s\n", err);
-		rc = f->busy ? AP_EX_AGAIN : AP_EX_MISTAKE;
-	}
 	f->from_stdin = false;
 	listener_stop(&f->tcp);
 	listener_stop(&f->ack);
 	ap_metrics_free(f->metrics);
 	conns_free(f->conns);
 	history_free(f->history);
-	appender_free(f->out);
+	tend_free(f->tend);
+	outlet_free(f->out);
 	ap_venue_free(f->venue);
 	ap_sim_free(f->sim);
 	free(f);

@@ -18,15 +18,9 @@ enum {
 	BACKLOG_BYTES = 1024 * 1024,            /* what waits for Redis at most */
 };
 
-/* The question what a partition has already. */
-struct asking {
-	struct history *h;
-	unsigned part;
-};
-
 struct history {
 	struct ap_app *app;
-	struct appender *out;
+	struct outlet *out;
 	struct ap_history *past;
 	struct ap_history_plan plan, own;       /* as the data set has it; as this process would have it */
 	history_fn *fn;
@@ -35,14 +29,13 @@ struct history {
 	int64_t start_mono_ns;
 	uint64_t items, already;
 	bool ended, marked;                     /* all was put; the mark is on its way */
-	unsigned parts, asked;                  /* answers to come */
-	uint64_t *have;                         /* a partition: places up to this one are there */
-	struct asking *ask;                     /* a partition */
+	unsigned parts;
+	bool ready, asking;                     /* it may be sent; the plan is being asked for */
 };
 
 static void pump_on(struct history *h)
 {
-	if (h->past != NULL && h->asked == 0 && !h->ended && !appender_held(h->out) && appender_backlog(h->out) < BACKLOG_BYTES)
+	if (h->past != NULL && h->ready && !h->ended && !outlet_held(h->out) && outlet_backlog(h->out) < BACKLOG_BYTES)
 		ev_idle_start(h->app->loop, &h->pump);
 	else
 		ev_idle_stop(h->app->loop, &h->pump);
@@ -65,6 +58,7 @@ static void on_marked(void *ctx, const redisReply *reply)
 		return;         /* again when Redis is back */
 	ap_log(&h->app->log, AP_INFO, "history_sent", KV_U("minutes", h->plan.minutes), KV_U("items", h->items), KV_U("already", h->already),
 	       KV_U("took_ms", (uint64_t)(ap_mono_ns() - h->start_mono_ns) / 1000000));
+	outlet_end(h->out);
 	finish(h);
 }
 
@@ -73,55 +67,43 @@ static void mark(struct history *h)
 	struct ap_history_plan done = h->plan;
 	struct ap_buf text;
 
-	if (h->marked || !h->ended || !appender_empty(h->out))
+	if (h->marked || !h->ended || !outlet_empty(h->out))
 		return;
 	done.done = true;
 	ap_buf_init(&text, AP_HISTORY_SYMBOLS + 200);
 	ap_history_write(&done, &text);
-	h->marked = !text.full && ap_redis_sendf(appender_redis(h->out), on_marked, h, "HSET ap:dataset sim_history %b", text.p, text.len);
+	h->marked = !text.full && ap_redis_sendf(outlet_redis(h->out), on_marked, h, "HSET ap:dataset sim_history %b", text.p, text.len);
 	ap_buf_done(&text);
 }
 
 /* --- sending ---------------------------------------------------------------------------- */
 
-static void put_one(struct history *h, unsigned part, const struct ap_tape_item *i)
-{
-	h->items++;
-	if (i->place > h->have[part])
-		appender_put(h->out, part, i->rec, i->place, i->t_ms, 0);
-	else
-		h->already++;
-}
-
 static void pump_cb(struct ev_loop *loop, ev_idle *w, int revents)
 {
 	struct history *h = w->data;
 	struct ap_tape_item item;
+	struct ap_rec rec;
+	int part;
 
 	(void)loop, (void)revents;
 	for (int n = 0; n < PIECE && !h->ended; n++) {
-		if (!ap_history_next(h->past, &item))
+		if (!ap_history_next(h->past, &item)) {
 			h->ended = true;
-		else if (item.everywhere)
-			for (unsigned p = 0; p < h->parts; p++)
-				put_one(h, p, &item);
-		else
-			put_one(h, ap_part(item.rec->u.raw.source, item.rec->u.raw.symbol, h->parts), &item);
+			break;
+		}
+		rec = *item.rec;
+		part = item.everywhere ? OUT_ALL : (int)ap_part(rec.u.raw.source, rec.u.raw.symbol, h->parts);
+		h->items++;
+		h->already += !outlet_put_at(h->out, item.place, part, &rec, item.t_ms);
 	}
-	appender_flush(h->out);
+	outlet_flush(h->out);
 	pump_on(h);
 	mark(h);
 }
 
 /* --- what the appender tells -------------------------------------------------------------- */
 
-static void on_done(void *ctx, unsigned part, const struct ap_frame *frame, ap_id id)
-{
-	(void)part, (void)frame, (void)id;
-	pump_on(ctx);
-}
-
-static void on_empty(void *ctx)
+static void on_moved(void *ctx)
 {
 	pump_on(ctx);
 	mark(ctx);
@@ -133,27 +115,17 @@ static void on_held(void *ctx, bool held)
 	pump_on(ctx);
 }
 
-static void on_have(void *ctx, const redisReply *reply)
-{
-	struct asking *a = ctx;
-
-	if (reply == NULL)
-		return;         /* all is asked again when Redis is back */
-	a->h->have[a->part] = reply->type == REDIS_REPLY_STRING ? strtoull(reply->str, NULL, 10) : 0;
-	a->h->asked--;
-	pump_on(a->h);
-}
-
 /* What the data set says; a text nobody could have written is left alone, and no past is better than a wrong one. */
 static void on_plan(void *ctx, const redisReply *reply)
 {
 	struct history *h = ctx;
 	char err[160] = "it cannot be read";
 
+	h->asking = false;
 	if (reply == NULL)
-		return;
+		return;         /* again when Redis is back */
 	if (reply->type != REDIS_REPLY_STRING) {        /* it could not be written: a full Redis, say */
-		ap_redis_reset(appender_redis(h->out), "history_plan_refused");
+		ap_redis_reset(outlet_redis(h->out), "history_plan_refused");
 		return;
 	}
 	if (ap_history_read(ap_str_n(reply->str, reply->len), &h->plan)) {
@@ -172,36 +144,45 @@ static void on_plan(void *ctx, const redisReply *reply)
 	finish(h);
 }
 
+static void on_ready(void *ctx)
+{
+	((struct history *)ctx)->ready = true;
+}
+
 static void on_up(void *ctx)
 {
 	struct history *h = ctx;
-	struct ap_redis *redis = appender_redis(h->out);
+	struct ap_redis *redis = outlet_redis(h->out);
 	struct ap_buf text;
 
-	if (h->past != NULL && h->asked == 0) {
+	if (h->past != NULL) {
+		pump_on(h);
 		mark(h);
 		return;
 	}
-	/* An answer may have been lost half way: then from the beginning, nothing has been sent yet. */
-	ap_history_free(h->past);
-	h->past = NULL;
-	h->asked = h->parts;
-	for (unsigned p = 0; p < h->parts; p++) {
-		h->ask[p] = (struct asking){ h, p };
-		ap_redis_sendf(redis, on_have, &h->ask[p], "HGET ap:{%u}:hw %s", p, appender_producer(h->out));
-	}
+	if (h->asking)
+		return;
 	ap_buf_init(&text, AP_HISTORY_SYMBOLS + 200);
 	ap_history_write(&h->own, &text);
 	ap_redis_sendf(redis, NULL, NULL, "HSETNX ap:dataset sim_history %b", text.p, text.len);
 	ap_buf_done(&text);
-	ap_redis_sendf(redis, on_plan, h, "HGET ap:dataset sim_history");
+	h->asking = ap_redis_sendf(redis, on_plan, h, "HGET ap:dataset sim_history");
+}
+
+static void on_failed(void *ctx, int code, const char *why)
+{
+	struct history *h = ctx;
+
+	ap_log(&h->app->log, AP_ERROR, "history_stopped", KV_S("why", why), KV_S("next", "exit"));
+	h->app->exit_code = code;
+	ev_break(h->app->loop, EVBREAK_ALL);
 }
 
 /* --- all of it ------------------------------------------------------------------------------ */
 
 struct history *history_start(struct ap_app *app, history_fn *fn, void *ctx, char *err, size_t errlen)
 {
-	static const struct appender_events ev = { .up = on_up, .done = on_done, .empty = on_empty, .held = on_held };
+	static const struct outlet_events ev = { .ready = on_ready, .up = on_up, .moved = on_moved, .held = on_held, .failed = on_failed };
 	const struct ap_conf *c = &app->conf;
 	struct history *h = calloc(1, sizeof *h);
 
@@ -219,12 +200,7 @@ struct history *history_start(struct ap_app *app, history_fn *fn, void *ctx, cha
 	h->parts = (unsigned)c->data_partitions;
 	ev_idle_init(&h->pump, pump_cb);
 	h->pump.data = h;
-	h->have = calloc(h->parts, sizeof h->have[0]);
-	h->ask = calloc(h->parts, sizeof h->ask[0]);
-	if (h->have == NULL || h->ask == NULL)
-		snprintf(err, errlen, "no memory");
-	else
-		h->out = appender_new(app, "sim-history", &ev, h, err, errlen);
+	h->out = outlet_new(app, OUT_TAPE, "sim-history", &ev, h, err, errlen);
 	if (h->out == NULL) {
 		history_free(h);
 		return NULL;
@@ -237,9 +213,7 @@ void history_free(struct history *h)
 	if (h == NULL)
 		return;
 	ev_idle_stop(h->app->loop, &h->pump);
-	appender_free(h->out);
+	outlet_free(h->out);
 	ap_history_free(h->past);
-	free(h->have);
-	free(h->ask);
 	free(h);
 }

@@ -25,24 +25,16 @@ enum {
 	SAY_S = 10,                     /* a line of progress */
 };
 
-/* The question what a partition has already. */
-struct asking {
-	struct replay *r;
-	unsigned part;
-};
-
 struct replay {
 	struct ap_app *app;
 	struct infile *in;
 	struct ap_tape *tape;
 	struct ap_split split;
-	struct appender *out;
+	struct outlet *out;
 	struct ap_batch *frames;        /* --file: no Redis, one partition */
+	struct ap_buf wire;             /* and there: a record's bytes */
 	ap_id last;
 	unsigned parts;
-	uint64_t *have;                 /* a partition: places up to this one are there */
-	struct asking *ask;             /* a partition */
-	unsigned asked;                 /* answers to come */
 	ev_idle pump;
 	ev_timer away, say, pace;
 	double speed;                   /* times as fast as it happened; 0: as fast as it goes */
@@ -58,38 +50,34 @@ struct replay {
 
 static void file_frames(struct replay *r, bool all);
 
-/* Into one partition, unless it is there already. True: it was put. */
-static bool put_one(struct replay *r, unsigned part, const struct ap_tape_item *i)
+static void put_frame(struct replay *r, const struct ap_tape_item *i)
 {
-	if (r->frames != NULL) {
-		if (!ap_batch_put(r->frames, 0, i->rec, i->place, i->t_ms, 0)) {
-			r->failed = true;
-			snprintf(r->err, sizeof r->err, "no memory");
-		}
-		file_frames(r, false);
-		return true;
+	ap_buf_clear(&r->wire);
+	if (!ap_wire_put(&r->wire, i->rec) || !ap_batch_put(r->frames, 0, ap_buf_view(&r->wire), i->place, i->t_ms, 0)) {
+		r->failed = true;
+		snprintf(r->err, sizeof r->err, "no memory");
 	}
-	if (i->place <= r->have[part])
-		return false;
-	appender_put(r->out, part, i->rec, i->place, i->t_ms, 0);
-	return true;
+	file_frames(r, false);
 }
 
 static void on_item(void *ctx, const struct ap_tape_item *i)
 {
 	struct replay *r = ctx;
-	bool put = false;
+	struct ap_rec rec = *i->rec;
+	bool put = true;
 
+	if (r->frames != NULL)
+		put_frame(r, i);
+	else
+		put = outlet_put_at(r->out, i->place, i->everywhere ? OUT_ALL : (int)ap_part(rec.u.raw.source, rec.u.raw.symbol, r->parts), &rec,
+				    i->t_ms);
 	if (i->everywhere) {
-		for (unsigned p = 0; p < r->parts; p++)
-			put = put_one(r, p, i) || put;
 		r->beats++;
 		r->beats_put += put;
-		return;
+	} else {
+		r->records++;
+		r->already += !put;
 	}
-	put = put_one(r, ap_part(i->rec->u.raw.source, i->rec->u.raw.symbol, r->parts), i);
-	r->records++;
-	r->already += !put;
 }
 
 static void on_line(void *ctx, ap_str line, bool cut)
@@ -176,7 +164,7 @@ static double pace_wait_s(struct replay *r)
 
 static void pump_on(struct replay *r, bool on)
 {
-	if (on && r->started && !r->ended && !appender_held(r->out) && !ev_is_active(&r->pace))
+	if (on && r->started && !r->ended && !outlet_held(r->out) && !ev_is_active(&r->pace))
 		ev_idle_start(r->app->loop, &r->pump);
 	else
 		ev_idle_stop(r->app->loop, &r->pump);
@@ -186,7 +174,7 @@ static void maybe_done(struct replay *r)
 {
 	if (r->failed)
 		stop(r, AP_EX_MISTAKE, NULL);
-	else if (r->ended && appender_empty(r->out))
+	else if (r->ended && outlet_empty(r->out))
 		stop(r, AP_EX_OK, NULL);
 }
 
@@ -197,7 +185,7 @@ static void pump_cb(struct ev_loop *loop, ev_idle *w, int revents)
 
 	(void)revents;
 	read_piece(r);
-	appender_flush(r->out);
+	outlet_flush(r->out);
 	wait_s = pace_wait_s(r);
 	if (wait_s > 0 && !r->ended) {
 		ev_timer_set(&r->pace, wait_s > 0.2 ? 0.2 : wait_s, 0);
@@ -223,36 +211,20 @@ static void pace_cb(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* --- what the appender tells ------------------------------------------------------------------------------ */
 
-static void on_have(void *ctx, const redisReply *reply)
+static void on_ready(void *ctx)
 {
-	struct asking *a = ctx;
-	struct replay *r = a->r;
+	struct replay *r = ctx;
 
-	if (reply != NULL) {
-		if (reply->type == REDIS_REPLY_STRING)
-			r->have[a->part] = strtoull(reply->str, NULL, 10);
-		if (--r->asked == 0 && !r->started) {
-			r->started = true;
-			r->start_mono_ns = ap_mono_ns();
-			ev_timer_stop(r->app->loop, &r->away);
-			pump_on(r, true);
-		}
-	}
+	r->started = true;
+	r->start_mono_ns = ap_mono_ns();
 }
 
 static void on_up(void *ctx)
 {
 	struct replay *r = ctx;
 
-	if (r->started) {
-		ev_timer_stop(r->app->loop, &r->away);
-		return;
-	}
-	r->asked = r->parts;
-	for (unsigned p = 0; p < r->parts; p++) {
-		r->ask[p] = (struct asking){ r, p };
-		ap_redis_sendf(appender_redis(r->out), on_have, &r->ask[p], "HGET ap:{%u}:hw %s", p, appender_producer(r->out));
-	}
+	ev_timer_stop(r->app->loop, &r->away);
+	pump_on(r, true);
 }
 
 static void on_down(void *ctx)
@@ -271,9 +243,14 @@ static void away_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	stop(w->data, AP_EX_AGAIN, "Redis is away, or is not set up; run it again to go on where it stopped");
 }
 
-static void on_empty(void *ctx)
+static void on_moved(void *ctx)
 {
 	maybe_done(ctx);
+}
+
+static void on_failed(void *ctx, int code, const char *why)
+{
+	stop(ctx, code, why);
 }
 
 static void on_held(void *ctx, bool held)
@@ -287,7 +264,7 @@ static void say_cb(struct ev_loop *loop, ev_timer *w, int revents)
 
 	(void)loop, (void)revents;
 	ap_log(&r->app->log, AP_INFO, "replaying", KV_U("records", r->records), KV_U("already", r->already), KV_U("read_bytes", r->bytes),
-	       KV_U("lag_records", appender_counts(r->out)->lag_max), KV_S("held", appender_held(r->out) ? "yes" : "no"));
+	       KV_U("lag_records", outlet_appended(r->out)->lag_max), KV_S("held", outlet_held(r->out) ? "yes" : "no"));
 }
 
 static void on_stop(struct ap_app *app)
@@ -316,7 +293,7 @@ static int finish(struct replay *r, const char *path, int rc, int64_t mono_ns)
 		      r->records, r->records - r->already, r->already, r->beats, r->beats_put, r->bytes, s,
 		      s > 0 ? (double)r->records / s : 0);
 	if (r->out != NULL)
-		ap_buf_printf(&b, ",\"producer\":\"%s\"", appender_producer(r->out));
+		ap_buf_printf(&b, ",\"producer\":\"%s\"", outlet_producer(r->out));
 	ap_buf_puts(&b, "}\n");
 	fwrite(b.p, 1, b.len, to);
 	ap_buf_done(&b);
@@ -331,7 +308,7 @@ static void file_frames(struct replay *r, bool all)
 	struct ap_file_frame out = { .stream = AP_S_RAW };
 	struct ap_frame *f;
 
-	while (!r->failed && ap_batch_bytes(r->frames) > (all ? 0 : 2 * AP_FRAME_BYTES) && (f = ap_batch_head(r->frames, 0)) != NULL) {
+	while (!r->failed && ap_batch_bytes(r->frames) > (all ? 0 : 2 * AP_FRAME_BYTES) && (f = ap_batch_head(r->frames, 0, UINT64_MAX)) != NULL) {
 		uint64_t ms = f->t_ms > 0 ? (uint64_t)f->t_ms : 0;
 
 		r->last = ms > r->last.ms ? (ap_id){ ms, 0 } : (ap_id){ r->last.ms, r->last.seq + AP_ID_STEP };
@@ -352,6 +329,7 @@ static int run_file(struct replay *r)
 	r->parts = 1;
 	r->last = (ap_id){ 1, 0 };
 	r->start_mono_ns = ap_mono_ns();
+	ap_buf_init(&r->wire, AP_FRAME_BYTES);
 	r->frames = ap_batch_new(1);
 	if (r->frames == NULL)
 		return AP_EX_AGAIN;
@@ -365,16 +343,15 @@ static int run_file(struct replay *r)
 
 static int run_redis(struct replay *r)
 {
-	static const struct appender_events ev = { .up = on_up, .down = on_down, .empty = on_empty, .held = on_held };
+	static const struct outlet_events ev = { .ready = on_ready, .up = on_up, .down = on_down, .moved = on_moved, .held = on_held,
+						 .failed = on_failed };
 	struct ev_loop *loop = r->app->loop;
 	char name[48];
 
 	if (!name_file(r, name))
 		return AP_EX_MISTAKE;
 	r->parts = (unsigned)r->app->conf.data_partitions;
-	r->have = calloc(r->parts, sizeof r->have[0]);
-	r->ask = calloc(r->parts, sizeof r->ask[0]);
-	r->out = r->have == NULL || r->ask == NULL ? NULL : appender_new(r->app, name, &ev, r, r->err, sizeof r->err);
+	r->out = outlet_new(r->app, OUT_TAPE, name, &ev, r, r->err, sizeof r->err);
 	if (r->out == NULL)
 		return AP_EX_MISTAKE;
 	r->app->ctx = r;
@@ -387,6 +364,8 @@ static int run_redis(struct replay *r)
 	ev_timer_start(loop, &r->away);
 	ev_timer_start(loop, &r->say);
 	int rc = ap_app_run(r->app);
+	if (rc == AP_EX_OK)
+		outlet_end(r->out);
 	ev_idle_stop(loop, &r->pump);
 	ev_timer_stop(loop, &r->pace);
 	ev_timer_stop(loop, &r->away);
@@ -431,15 +410,14 @@ int replay_main(struct ap_app *app)
 	if (options_read(r, &path))
 		rc = ap_app_flag(app, "file") != NULL ? run_file(r) : run_redis(r);
 	rc = finish(r, path, rc, ap_mono_ns());
-	appender_free(r->out);
+	outlet_free(r->out);
 	ap_batch_free(r->frames);
 	if (r->in != NULL)
 		infile_close(r->in);
 	if (r->tape != NULL)
 		ap_split_done(&r->split);
 	ap_tape_free(r->tape);
-	free(r->have);
-	free(r->ask);
+	ap_buf_done(&r->wire);
 	free(r);
 	return rc;
 }

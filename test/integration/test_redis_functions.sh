@@ -88,6 +88,9 @@ is 'an append' 'OK 1' "$(f ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body | 
 unchanged 'the same again' 'DUP 3' ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body
 unchanged 'half of it new' 'PART 3' ap_append_v1 3 $raw $seq $hw feed 3 4 0-0 2 5 body
 is 'another producer has its own numbers' 'OK 2' "$(f ap_append_v1 3 $raw $seq $hw other 1 1 0-0 1 5 body | cut -d' ' -f1,3)"
+unchanged 'a Redis that has forgotten what the producer saw in it' 'LOST 3' ap_append_v1 3 $raw $seq $hw feed 5 5 0-0 1 5 body 4
+unchanged 'that is said before anything else' 'LOST 3' ap_append_v1 3 $raw $seq $hw feed 1 2 0-0 1 5 body 4
+unchanged 'what was seen is no number' 'BAD arguments' ap_append_v1 3 $raw $seq $hw feed 5 5 0-0 1 5 body x
 is 'records without numbers are always taken' 'OK 3' "$(f ap_append_v1 3 $raw $seq $hw feed 0 0 0-0 1 5 body | cut -d' ' -f1,3)"
 is 'and move no mark' 3 "$(rcli hget "$hw" feed)"
 is 'an id never falls below the floor' 'OK 9000000000000-128 4' "$(f ap_append_v1 3 $raw $seq $hw feed 4 4 9000000000000-65 1 5 body)"

@@ -12,6 +12,7 @@
 #include "common/core/part.h"
 #include "common/core/timefmt.h"
 #include "stages/ap-ingest/batch.h"
+#include "stages/ap-ingest/confirm.h"
 #include "stages/ap-ingest/history.h"
 #include "stages/ap-ingest/replay.h"
 #include "stages/ap-ingest/sim.h"
@@ -104,12 +105,19 @@ static void an_overlong_message_is_cut_and_the_next_one_is_whole(void **state)
 
 /* --- batch ----------------------------------------------------------------------------- */
 
-static struct ap_rec raw_of(const char *payload, size_t len, uint64_t seq)
+/* A raw record into a lane, as its bytes. */
+static bool put_raw(struct ap_batch *b, unsigned part, const char *payload, size_t len, uint64_t seq, int64_t t_ms, uint64_t ticket)
 {
 	struct ap_rec r = { .kind = AP_RAW };
+	struct ap_buf wire;
+	bool ok;
 
 	r.u.raw = (struct ap_raw){ ap_str_c("tcp"), ap_str_c("SPY"), ap_str_c("trade"), ap_str_n(payload, len), { 5 }, seq };
-	return r;
+	ap_buf_init(&wire, AP_FRAME_BYTES);
+	assert_true(ap_wire_put(&wire, &r));
+	ok = ap_batch_put(b, part, ap_buf_view(&wire), seq, t_ms, ticket);
+	ap_buf_done(&wire);
+	return ok;
 }
 
 static struct ap_wire_iter it;
@@ -138,15 +146,12 @@ static void records_gather_into_full_frames_in_order(void **state)
 	struct ap_frame *f;
 
 	(void)state;
-	for (uint64_t i = 1; i <= 1200; i++) {
-		struct ap_rec r = raw_of("{}", 2, i);
-
-		assert_true(ap_batch_put(b, 1, &r, i, (int64_t)i * 10, 0));
-	}
-	assert_null(ap_batch_head(b, 0));
+	for (uint64_t i = 1; i <= 1200; i++)
+		assert_true(put_raw(b, 1, "{}", 2, i, (int64_t)i * 10, 0));
+	assert_null(ap_batch_head(b, 0, UINT64_MAX));
 	assert_int_equal(ap_batch_last(b, 1), 1200);
 	assert_true(ap_batch_bytes(b) > 1200 * 20);
-	while ((f = ap_batch_head(b, 1)) != NULL) {
+	while ((f = ap_batch_head(b, 1, UINT64_MAX)) != NULL) {
 		assert_int_equal(f->t_ms, next * 10);
 		assert_int_equal(ap_frame_first_seq(f), next);
 		next = check_frame(f, next);
@@ -163,25 +168,24 @@ static void records_gather_into_full_frames_in_order(void **state)
 static void a_frame_on_its_way_takes_no_more_records(void **state)
 {
 	struct ap_batch *b = ap_batch_new(1);
-	struct ap_rec r1 = raw_of("{}", 2, 1), r2 = raw_of("{}", 2, 2), r3 = raw_of("{}", 2, 3);
 	struct ap_frame *f;
 
 	(void)state;
-	ap_batch_put(b, 0, &r1, 1, 7, 99);
-	f = ap_batch_head(b, 0);
-	ap_batch_put(b, 0, &r2, 2, 8, 0);
-	ap_batch_put(b, 0, &r3, 3, 9, 0);
-	assert_ptr_equal(ap_batch_head(b, 0), f);
+	put_raw(b, 0, "{}", 2, 1, 7, 99);
+	f = ap_batch_head(b, 0, UINT64_MAX);
+	put_raw(b, 0, "{}", 2, 2, 8, 0);
+	put_raw(b, 0, "{}", 2, 3, 9, 0);
+	assert_ptr_equal(ap_batch_head(b, 0, UINT64_MAX), f);
 	assert_int_equal(f->n, 1);
 	assert_int_equal(f->tickets, 1);
 	assert_int_equal(f->slot[0].ticket, 99);
 	ap_batch_pop(b, 0);
-	f = ap_batch_head(b, 0);
+	f = ap_batch_head(b, 0, UINT64_MAX);
 	assert_int_equal(f->n, 2);
 	assert_int_equal(check_frame(f, 2), 4);
 	assert_int_equal(f->tickets, 0);
 	ap_batch_pop(b, 0);
-	assert_null(ap_batch_head(b, 0));
+	assert_null(ap_batch_head(b, 0, UINT64_MAX));
 	ap_batch_free(b);
 }
 
@@ -194,12 +198,9 @@ static void large_records_make_short_frames(void **state)
 
 	(void)state;
 	memset(big, 'x', sizeof big);
-	for (uint64_t i = 1; i <= 10; i++) {
-		struct ap_rec r = raw_of(big, sizeof big, i);
-
-		assert_true(ap_batch_put(b, 0, &r, i, 0, 0));
-	}
-	while ((f = ap_batch_head(b, 0)) != NULL) {
+	for (uint64_t i = 1; i <= 10; i++)
+		assert_true(put_raw(b, 0, big, sizeof big, i, 0, 0));
+	while ((f = ap_batch_head(b, 0, UINT64_MAX)) != NULL) {
 		assert_true(f->n == 3 || next == 10);
 		next = check_frame(f, next);
 		ap_batch_pop(b, 0);
@@ -214,12 +215,9 @@ static void what_is_there_already_is_cut_from_the_front(void **state)
 	struct ap_frame *f;
 
 	(void)state;
-	for (uint64_t i = 1; i <= 10; i++) {
-		struct ap_rec r = raw_of("{}", 2, i);
-
-		ap_batch_put(b, 0, &r, i, 0, i % 2);
-	}
-	f = ap_batch_head(b, 0);
+	for (uint64_t i = 1; i <= 10; i++)
+		put_raw(b, 0, "{}", 2, i, 0, i % 2);
+	f = ap_batch_head(b, 0, UINT64_MAX);
 	assert_int_equal(ap_batch_cut(b, 0, 0), 0);
 	assert_int_equal(ap_batch_cut(b, 0, 4), 4);
 	assert_int_equal(f->n, 6);
@@ -230,8 +228,142 @@ static void what_is_there_already_is_cut_from_the_front(void **state)
 	assert_int_equal(f->n, 0);
 	assert_int_equal(ap_batch_bytes(b), 0);
 	ap_batch_pop(b, 0);
-	assert_null(ap_batch_head(b, 0));
+	assert_null(ap_batch_head(b, 0, UINT64_MAX));
 	ap_batch_free(b);
+}
+
+static void a_frame_holds_nothing_above_what_is_safe(void **state)
+{
+	struct ap_batch *b = ap_batch_new(1);
+	struct ap_frame *f;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 10; i++)
+		put_raw(b, 0, "{}", 2, i, (int64_t)i, i % 2);
+	assert_null(ap_batch_head(b, 0, 0));
+	f = ap_batch_head(b, 0, 4);
+	assert_int_equal(check_frame(f, 1), 5);
+	assert_int_equal(f->tickets, 2);
+	assert_ptr_equal(ap_batch_head(b, 0, 10), f);   /* it is on its way: nothing joins it */
+	assert_int_equal(f->n, 4);
+	put_raw(b, 0, "{}", 2, 11, 11, 11);
+	ap_batch_pop(b, 0);
+	assert_null(ap_batch_head(b, 0, 4));
+	f = ap_batch_head(b, 0, 5);
+	assert_int_equal(check_frame(f, 5), 6);
+	ap_batch_pop(b, 0);
+	f = ap_batch_head(b, 0, 1000);
+	assert_int_equal(check_frame(f, 6), 12);
+	assert_int_equal(f->tickets, 3);
+	ap_batch_pop(b, 0);
+	assert_int_equal(ap_batch_bytes(b), 0);
+	assert_null(ap_batch_first(b, 0));
+	ap_batch_free(b);
+}
+
+static void a_lane_that_is_emptied_goes_on_where_it_is_told_to(void **state)
+{
+	struct ap_batch *b = ap_batch_new(2);
+
+	(void)state;
+	for (uint64_t i = 1; i <= 600; i++)
+		put_raw(b, (unsigned)(i % 2), "{}", 2, i, 0, 0);
+	assert_non_null(ap_batch_head(b, 0, 10));
+	ap_batch_reset(b, 0, 3);
+	assert_null(ap_batch_first(b, 0));
+	assert_int_equal(ap_batch_last(b, 0), 3);
+	assert_int_equal(ap_batch_last(b, 1), 599);
+	assert_true(put_raw(b, 0, "{}", 2, 4, 0, 0));
+	assert_int_equal(ap_frame_first_seq(ap_batch_head(b, 0, 4)), 4);
+	ap_batch_free(b);
+}
+
+static void what_gathered_elsewhere_is_put_behind(void **state)
+{
+	struct ap_batch *b = ap_batch_new(3), *tail = ap_batch_new(3);
+	uint64_t next = 1;
+	size_t bytes;
+
+	(void)state;
+	for (uint64_t i = 1; i <= 5; i++)
+		put_raw(b, 1, "{}", 2, i, 0, 0);
+	for (uint64_t i = 6; i <= 700; i++) {
+		put_raw(tail, 1, "{}", 2, i, 0, 0);
+		put_raw(tail, 2, "{}", 2, i, 0, 0);
+	}
+	bytes = ap_batch_bytes(b) + ap_batch_bytes(tail);
+	ap_batch_join(b, tail);
+	assert_int_equal(ap_batch_bytes(b), bytes);
+	assert_int_equal(ap_batch_bytes(tail), 0);
+	assert_null(ap_batch_first(tail, 1));
+	assert_null(ap_batch_first(b, 0));
+	for (struct ap_frame *f; (f = ap_batch_head(b, 1, UINT64_MAX)) != NULL; ap_batch_pop(b, 1))
+		next = check_frame(f, next);
+	assert_int_equal(next, 701);
+	assert_int_equal(ap_frame_first_seq(ap_batch_head(b, 2, UINT64_MAX)), 6);
+	assert_int_equal(ap_batch_last(b, 2), 700);
+	assert_true(put_raw(tail, 1, "{}", 2, 701, 0, 0));
+	ap_batch_free(tail);
+	ap_batch_free(b);
+}
+
+/* --- what PostgreSQL has ------------------------------------------------------------------ */
+
+static void a_number_is_confirmed_by_the_greatest_mark_at_or_below_the_entry(void **state)
+{
+	struct ap_confirm *c = ap_confirm_new(2);
+
+	(void)state;
+	ap_confirm_mark(c, 1, (ap_id){ 10, 0 }, 100);
+	ap_confirm_mark(c, 1, (ap_id){ 20, 64 }, 200);
+	ap_confirm_mark(c, 1, (ap_id){ 20, 64 }, 300);  /* not above: left out */
+	ap_confirm_mark(c, 1, (ap_id){ 30, 0 }, 150);
+	assert_int_equal(ap_confirm_last(c, 1).ms, 20);
+	assert_int_equal(ap_confirm_last(c, 0).ms, 0);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 9, UINT64_MAX }), 0);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 10, 0 }), 100);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 20, 63 }), 100);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 99, 0 }), 200);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 20, 63 }), 0);  /* its mark is forgotten */
+	assert_int_equal(ap_confirm_upto(c, 0, (ap_id){ 99, 0 }), 0);
+	ap_confirm_clear(c, 1);
+	assert_int_equal(ap_confirm_upto(c, 1, (ap_id){ 99, 0 }), 0);
+	ap_confirm_free(c);
+}
+
+static void marks_reach_back_any_time_and_never_say_too_much(void **state)
+{
+	struct ap_confirm *c = ap_confirm_new(1);
+
+	(void)state;
+	for (uint64_t i = 1; i <= 100000; i++)
+		ap_confirm_mark(c, 0, (ap_id){ i, 0 }, i * 10);
+	for (uint64_t i = 1; i <= 100000; i += 7) {
+		uint64_t upto = ap_confirm_upto(c, 0, (ap_id){ i, 0 });
+
+		assert_true(upto >= 10 && upto <= i * 10);
+	}
+	assert_int_equal(ap_confirm_upto(c, 0, (ap_id){ 100000, 0 }), 1000000);
+	ap_confirm_free(c);
+}
+
+static void what_is_stored_is_bounded_by_the_slowest_stream(void **state)
+{
+	static const struct {
+		struct ap_confirm_stream s[2];
+		ap_id taken, bound;
+	} t[] = {
+		{ { { { 0, 0 }, { 0, 0 } }, { { 0, 0 }, { 0, 0 } } }, { 50, 64 }, { 50, 64 } },         /* nothing ever came out */
+		{ { { { 50, 64 }, { 50, 64 } }, { { 40, 0 }, { 40, 0 } } }, { 50, 64 }, { 50, 64 } },   /* all at their ends */
+		{ { { { 50, 65 }, { 50, 64 } }, { { 40, 0 }, { 40, 0 } } }, { 50, 64 }, { 49, UINT64_MAX } },   /* its continuation is missing */
+		{ { { { 60, 0 }, { 51, 0 } }, { { 40, 0 }, { 40, 0 } } }, { 50, 64 }, { 50, 64 } },
+		{ { { { 60, 0 }, { 60, 0 } }, { { 40, 0 }, { 30, 0 } } }, { 50, 64 }, { 29, UINT64_MAX } },
+		{ { { { 60, 0 }, { 0, 0 } }, { { 40, 0 }, { 30, 0 } } }, { 50, 64 }, { 0, UINT64_MAX } },       /* nothing is stored yet */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+		assert_int_equal(ap_id_cmp(ap_confirm_bound(t[i].taken, t[i].s, 2), t[i].bound), 0);
 }
 
 /* --- tapes ------------------------------------------------------------------------------- */
@@ -760,6 +892,12 @@ int main(void)
 		cmocka_unit_test(a_frame_on_its_way_takes_no_more_records),
 		cmocka_unit_test(large_records_make_short_frames),
 		cmocka_unit_test(what_is_there_already_is_cut_from_the_front),
+		cmocka_unit_test(a_frame_holds_nothing_above_what_is_safe),
+		cmocka_unit_test(a_lane_that_is_emptied_goes_on_where_it_is_told_to),
+		cmocka_unit_test(what_gathered_elsewhere_is_put_behind),
+		cmocka_unit_test(a_number_is_confirmed_by_the_greatest_mark_at_or_below_the_entry),
+		cmocka_unit_test(marks_reach_back_any_time_and_never_say_too_much),
+		cmocka_unit_test(what_is_stored_is_bounded_by_the_slowest_stream),
 		cmocka_unit_test(a_binance_archive_becomes_trades_and_beats),
 		cmocka_unit_test(an_aggregated_archive_without_header_is_read),
 		cmocka_unit_test(columns_may_stand_in_any_order),
