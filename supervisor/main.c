@@ -172,6 +172,7 @@ static int run(struct sup *s, char *err, size_t errlen)
 	watch(s);
 	int rc = s->over ? 0 : ap_app_run(&s->app);
 	sup_metrics_stop(s);
+	sup_heal_stop(s);
 	sup_status_write(s);
 	return rc;
 }

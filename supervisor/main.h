@@ -78,6 +78,7 @@ struct sup {
 	struct ap_buf roster;   /* as last written */
 	struct ap_redis *redis; /* for metrics; NULL: not yet, or no longer */
 	struct ap_metrics *metrics;
+	struct heal *heal;      /* NULL: not yet, or no longer */
 	ev_io notify_io;
 	ev_child any_child;
 	ev_signal keeper_gone;
@@ -143,6 +144,10 @@ void keep_watch(struct sup *s);
 /* --- main_metric.c --- */
 void sup_metrics_start(struct sup *s);
 void sup_metrics_stop(struct sup *s);
+
+/* --- main_heal.c: the function library, loaded again where it is missing --- */
+void sup_heal_start(struct sup *s);
+void sup_heal_stop(struct sup *s);
 
 /* --- main_embed.c: the private servers --- */
 /* Makes var/redis with its configuration, and the directory for PostgreSQL. False with a sentence in err. */

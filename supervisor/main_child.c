@@ -213,8 +213,10 @@ void sup_start_ranks(struct sup *s)
 		if (!settled || next == INT_MAX)
 			return;
 		s->start_rank = next;
-		if (next >= AP_RANK_STAGES)
+		if (next >= AP_RANK_STAGES) {
 			sup_metrics_start(s);
+			sup_heal_start(s);
+		}
 		SUP_EACH(s, c)
 			if (c->row.start_rank == next)
 				sup_child_event(c, AP_E_GO);
@@ -260,6 +262,7 @@ void sup_stop_all(struct sup *s)
 	ap_app_notify(&s->app, "STOPPING=1");
 	s->stopping = true;
 	sup_metrics_stop(s);
+	sup_heal_stop(s);
 	/* What is not running ends at once, whatever its rank: nothing is started any more. */
 	SUP_EACH(s, c)
 		if (c->pid == 0)

@@ -44,9 +44,10 @@ void part_timer(struct part *p, double after_s)
 void part_refused(struct part *p, const char *what, const char *why)
 {
 	p->m.refused++;
-	/* An error's first word; the rest may quote what was sent. */
-	ap_log(log_of(p), AP_WARN, "refused", KV_U("part", p->p), KV_S("what", what),
-	       KV_T("why", ap_str_n(why, strcspn(why, " \r\n"))), KV_U("q", p->q), KV_S("next", "recover"));
+	/* At 1, 2, 4, 8 ... tries: a page of equal lines hides the others. An error's first word; the rest may quote what was sent. */
+	if ((p->attempt & (p->attempt - 1)) == 0)
+		ap_log(log_of(p), AP_WARN, "refused", KV_U("part", p->p), KV_S("what", what),
+		       KV_T("why", ap_str_n(why, strcspn(why, " \r\n"))), KV_U("q", p->q), KV_S("next", "recover"));
 	part_event(p, AP_R_REFUSED);
 }
 
