@@ -210,7 +210,6 @@ HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 /*
  * The everyday five on one price in a straight line: mean and bands, an exponential mean, RSI, MACD. Their words lie one
  * behind the other from FIVE_WORDS on, in that order. The arithmetic is that of the operations above, to the bit.
- * `alone` is a constant: nobody else reads the variance.
  */
 enum { FIVE_MOMENTS = 0, FIVE_EMA = 5, FIVE_RSI = 6, FIVE_MACD = 10, FIVE_WORDS = 13 };
 
@@ -218,9 +217,12 @@ struct ind_five {
 	const struct ind_op *moments, *ema, *rsi, *macd, *bands;
 	uint32_t ring, mask, n;
 	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
+	uint16_t mean_too;      /* the slot that is a copy of the mean, where there is one */
+	uint16_t column;        /* offset in struct ind_bar of a set's only input */
+	double rn, k_up, k_low, k_ema, k_rsi, k_macd[3];        /* constants of the above, near at hand */
 };
 
-HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w, bool alone)
+HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w)
 {
 	double *r = x->r, in = r[f->in], old = x->ring[f->ring + ((x->t - f->n) & f->mask)].d, mean, var, dev, macd, signal;
 
@@ -228,8 +230,7 @@ HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *
 	mean = moments_next(f->moments, x, w + FIVE_MOMENTS, in, old, &var);
 	dev = sqrt(var);
 	r[f->mean] = mean;
-	if (!alone)
-		r[f->var] = var;
+	r[f->var] = var;
 	r[f->up] = mean + f->bands->k[0] * dev;
 	r[f->low] = low_band(f->bands, x, mean, dev);
 	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);

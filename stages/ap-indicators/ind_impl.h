@@ -65,7 +65,16 @@ static inline const double *ind_turn(const double *table, uint64_t n)
 
 /* Runs operations [op, end), all of one code. */
 typedef void ind_kernel(const struct ind_op *op, const struct ind_op *end, const struct ind_ctx *x);
+/*
+ * A run of operations of one kind. The warm kernel calls that of the run behind it: one call site a kind, which is foreseen
+ * better than one for all. The last run of a list does nothing.
+ */
+struct ind_run;
+typedef void ind_kernel_warm(const struct ind_run *run, const struct ind_ctx *x);
+struct ind_run { const struct ind_op *op, *end; ind_kernel *run; ind_kernel_warm *warm; };
+/* warm: for candles behind the start-up of every operation of the set. */
 ind_kernel *ind_op_run(const struct ind_op *op);
+ind_kernel_warm *ind_op_warm(const struct ind_op *op);
 uint32_t ind_op_words(const struct ind_op *op);   /* words of state */
 
 /* --- what a build function may use ------------------------------------------------------------ */

@@ -5,18 +5,104 @@
 #define AP_IND_KERNEL_H
 
 #include <math.h>
+#include <string.h>
 #include "stages/ap-indicators/ind_impl.h"
 
-/* Visits the operations that are awake. x is a copy of the context that nobody else can reach, so that it stays in
- * registers whatever is stored. */
-#define EACH_AWAKE(o, end, ctx) \
-	for (const struct ind_ctx here = *(ctx), *x = &here; o < end; o++) \
-		if (x->t >= o->start)
+/*
+ * A kernel is written for one operation and compiled twice: for a set whose operations may still be starting up, and (_warm)
+ * for one past all that: there `warm` is a constant, and start-up and its branches vanish. x is a copy of the context that
+ * nobody else can reach, so that it stays in registers whatever is stored.
+ */
+#define KERNEL(name) \
+	static inline __attribute__((always_inline)) void name##_one(const struct ind_op *o, const struct ind_ctx *x, bool warm); \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	{ \
+		for (const struct ind_ctx here = *ctx; o < end; o++) \
+			if (here.t >= o->start) \
+				name##_one(o, &here, false); \
+	} \
+	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
+	{ \
+		const struct ind_ctx here = *ctx; \
+		const struct ind_op *o = run->op, *const end = run->end; \
+\
+		do \
+			name##_one(o, &here, true); \
+		while (++o < end); \
+		run[1].warm(run + 1, ctx); \
+	} \
+	KERNEL_BODY(name)
+#define KERNEL_BODY(name) \
+	static inline void name##_one(const struct ind_op *o, const struct ind_ctx *x, __attribute__((unused)) bool warm)
+
+/*
+ * The same for kinds that are many and long: two operations at a time, each in its lane; `pair` is name_two(o, x), which
+ * takes o[0] and o[1]. Lane by lane the arithmetic is name_one's, to the bit. Operations that read rings never wait for
+ * another of their own run.
+ */
+#define KERNEL_OF_TWO(name) \
+	static inline __attribute__((always_inline)) void name##_one(const struct ind_op *o, const struct ind_ctx *x, bool warm); \
+	static inline __attribute__((always_inline)) void name##_two(const struct ind_op *o, const struct ind_ctx *x); \
+	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	{ \
+		for (const struct ind_ctx here = *ctx; o < end; o++) \
+			if (here.t >= o->start) \
+				name##_one(o, &here, false); \
+	} \
+	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
+	{ \
+		const struct ind_ctx here = *ctx; \
+		const struct ind_op *o = run->op, *const end = run->end; \
+\
+		for (; o + 1 < end; o += 2) \
+			name##_two(o, &here); \
+		if (o < end) \
+			name##_one(o, &here, true); \
+		run[1].warm(run + 1, ctx); \
+	} \
+	KERNEL_BODY(name)
 
 /* Value of the operation's ring i, `back` candles ago. */
 static inline double past(const struct ind_ctx *x, const struct ind_op *o, unsigned i, uint64_t back)
 {
 	return x->ring[o->ring[i] + ((x->t - back) & o->mask[i])].d;
+}
+
+/* Two doubles, each in its lane. */
+typedef double two __attribute__((vector_size(16)));
+static inline two two_of(double a, double b)
+{
+	return (two){ a, b };
+}
+
+static inline two two_at(const union ind_word *w)
+{
+	two v;
+
+	memcpy(&v, w, sizeof v);
+	return v;
+}
+
+static inline void two_put(union ind_word *w, two v)
+{
+	memcpy(w, &v, sizeof v);
+}
+
+typedef int64_t two_bits __attribute__((vector_size(16)));
+static inline two two_abs(two v)
+{
+	return (two)((two_bits)v & INT64_MAX);
+}
+
+static inline two two_above_zero(two v)
+{
+	return (two)((two_bits)v & (two_bits)(v > (two){ 0, 0 }));
+}
+
+static inline void two_to(two v, double *a, double *b)
+{
+	*a = v[0];
+	*b = v[1];
 }
 
 /*
@@ -42,6 +128,30 @@ static inline void csum_slide(union ind_word *w, double in, double out)
 	w[0].d = t;
 }
 
+/* csum_add of two sums at once; then `more` goes to what rounding took. */
+static inline two csum_add_two(union ind_word *v, union ind_word *w, two in, two more)
+{
+	two s = two_of(v[0].d, w[0].d), c = two_of(v[1].d, w[1].d), t = s + in, b = t - s;
+
+	c += (s - (t - b)) + (in - b);
+	c += more;
+	two_to(t, &v[0].d, &w[0].d);
+	two_to(c, &v[1].d, &w[1].d);
+	return t + c;
+}
+
+/* csum_slide of two sums at once. */
+static inline two csum_slide_two(union ind_word *v, union ind_word *w, two in, two out)
+{
+	two s = two_of(v[0].d, w[0].d), c = two_of(v[1].d, w[1].d);
+	two d = in - out, b = d - in, e = (in - (d - b)) - (out + b), t = s + d, q = t - s;
+
+	c += ((s - (t - q)) + (d - q)) + e;
+	two_to(t, &v[0].d, &w[0].d);
+	two_to(c, &v[1].d, &w[1].d);
+	return t + c;
+}
+
 static inline double csum_get(const union ind_word *w)
 {
 	return w[0].d + w[1].d;
@@ -51,6 +161,14 @@ static inline double csum_get(const union ind_word *w)
 static inline void mul_exact(double n, double v, double *a, double *b)
 {
 	double g = 134217729.0 * v, hi = g - (g - v), lo = v - hi, p = n * v;
+
+	*a = p;
+	*b = (n * hi - p) + n * lo;
+}
+
+static inline void mul_exact_two(two n, two v, two *a, two *b)
+{
+	two g = 134217729.0 * v, hi = g - (g - v), lo = v - hi, p = n * v;
 
 	*a = p;
 	*b = (n * hi - p) + n * lo;
@@ -75,15 +193,29 @@ static inline double add_pair(double a, double b, double *e)
 	return s;
 }
 
-/* The kernels, one a code; the table is in ind_kernel.c. */
-ind_kernel ind_k_ring, ind_k_moments, ind_k_ema, ind_k_rsi, ind_k_macd, ind_k_bands, ind_k_lin2;
-ind_kernel ind_k_rsi_pair, ind_k_stochrsi, ind_k_gap, ind_k_sum3;
-ind_kernel ind_k_lag, ind_k_sum, ind_k_linear, ind_k_high, ind_k_low, ind_k_ext_pair, ind_k_mad, ind_k_rank, ind_k_comoments;
-ind_kernel ind_k_wilder, ind_k_dx, ind_k_adx, ind_k_kama, ind_k_sar, ind_k_trend, ind_k_cum, ind_k_session,
-	ind_k_fisher;
-ind_kernel ind_k_true_range, ind_k_typical, ind_k_dm, ind_k_lin4, ind_k_pos, ind_k_ratio, ind_k_change,
-	ind_k_mul, ind_k_absdiff, ind_k_lesser, ind_k_signed, ind_k_flow, ind_k_mfi, ind_k_clv, ind_k_cci,
-	ind_k_linreg, ind_k_angle, ind_k_aroon, ind_k_percent_b, ind_k_sqrt, ind_k_logvar, ind_k_correl, ind_k_gain;
-ind_kernel ind_k_hilbert, ind_k_phase, ind_k_trendline, ind_k_trendmode, ind_k_mama;
+static inline two add_pair_two(two a, two b, two *e)
+{
+	two s = a + b, t = s - a;
+
+	*e = (a - (s - t)) + (b - t);
+	return s;
+}
+
+/* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs). */
+#define IND_KERNELS(X) \
+	X(RING, ring, 0) X(MOMENTS, moments, 5) X(EMA, ema, 1) X(RSI, rsi, 4) X(MACD, macd, 3) X(BANDS, bands, 0) X(LIN2, lin2, 0) \
+	X(LAG, lag, 0) X(SUM, sum, 2) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
+	X(MAD, mad, 0) X(RANK, rank, 0) X(COMOMENTS, comoments, 10) X(GAP, gap, 4) X(CCI, cci, 2) X(STOCHRSI, stochrsi, 0) \
+	X(RSI_PAIR, rsi_pair, 7) X(WILDER, wilder, 1) X(DX, dx, 1) X(ADX, adx, 1) X(KAMA, kama, 1) X(SAR, sar, 4) X(TREND, trend, 3) \
+	X(CUM, cum, 2) X(SESSION, session, 5) X(FISHER, fisher, 2) \
+	X(TRUE_RANGE, true_range, 0) X(TYPICAL, typical, 0) X(DM, dm, 0) X(LIN4, lin4, 0) X(POS, pos, 0) X(RATIO, ratio, 0) \
+	X(CHANGE, change, 0) X(MUL, mul, 0) X(ABSDIFF, absdiff, 0) X(LESSER, lesser, 0) X(SIGNED, signed, 0) X(FLOW, flow, 0) \
+	X(MFI, mfi, 0) X(CLV, clv, 0) X(SUM3, sum3, 0) X(LINREG, linreg, 0) X(ANGLE, angle, 0) X(AROON, aroon, 0) \
+	X(PERCENT_B, percent_b, 0) X(SQRT, sqrt, 0) X(LOGVAR, logvar, 0) X(CORREL, correl, 0) X(GAIN, gain, 0) \
+	X(HILBERT, hilbert, 37) X(PHASE, phase, 1) X(TRENDLINE, trendline, 3) X(TRENDMODE, trendmode, 4) X(MAMA, mama, 3)
+
+#define IND_KERNEL_DECLARE(code, name, words) ind_kernel ind_k_##name; ind_kernel_warm ind_k_##name##_warm;
+IND_KERNELS(IND_KERNEL_DECLARE)
+#undef IND_KERNEL_DECLARE
 
 #endif

@@ -83,122 +83,112 @@ static void period_next(union ind_word *w, double i2, double q2)
 	w[H_SMOOTHED].d = 0.33 * w[H_PERIOD].d + 0.67 * w[H_SMOOTHED].d;
 }
 
-void ind_k_hilbert(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_hilbert)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double smooth, adjust, det, i1, q1, ji, jq;
+	union ind_word *w = x->core + o->core;
+	double smooth, adjust, det, i1, q1, ji, jq;
 
-		smooth = smooth_price(o, x, w);
-		if (x->t - o->start < o->n)
-			continue;
-		adjust = 0.075 * w[H_PERIOD].d + 0.54;
-		det = hilbert(w + H_SMOOTH, smooth, adjust);
-		/* The detrender's output three candles ago: the filter below holds its past. */
-		i1 = w[H_DET + 2].d;
-		q1 = hilbert(w + H_DET, det, adjust);
-		ji = hilbert(w + H_I1, i1, adjust);
-		jq = hilbert(w + H_Q1, q1, adjust);
-		period_next(w, 0.2 * (i1 - jq) + 0.8 * w[H_I2].d, 0.2 * (q1 + ji) + 0.8 * w[H_Q2].d);
-		x->r[o->out[0]] = smooth;
-		x->r[o->out[1]] = w[H_SMOOTHED].d;
-		x->r[o->out[2]] = i1;
-		x->r[o->out[3]] = q1;
-	}
+	smooth = smooth_price(o, x, w);
+	if (!warm && x->t - o->start < o->n)
+		return;
+	adjust = 0.075 * w[H_PERIOD].d + 0.54;
+	det = hilbert(w + H_SMOOTH, smooth, adjust);
+	/* The detrender's output three candles ago: the filter below holds its past. */
+	i1 = w[H_DET + 2].d;
+	q1 = hilbert(w + H_DET, det, adjust);
+	ji = hilbert(w + H_I1, i1, adjust);
+	jq = hilbert(w + H_Q1, q1, adjust);
+	period_next(w, 0.2 * (i1 - jq) + 0.8 * w[H_I2].d, 0.2 * (q1 + ji) + 0.8 * w[H_Q2].d);
+	x->r[o->out[0]] = smooth;
+	x->r[o->out[1]] = w[H_SMOOTHED].d;
+	x->r[o->out[2]] = i1;
+	x->r[o->out[3]] = q1;
 }
 
 /* in: smooth price (with its ring), smooth period. out: phase, its sine, the sine 45 degrees on. Words: phase. */
-void ind_k_phase(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_phase)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double period = x->r[o->in[1]], re = 0, im = 0, phase = w->d;
-		uint32_t n = (uint32_t)(period + 0.5);
-		const double *turn = ind_turn(x->turn, n);
+	union ind_word *w = x->core + o->core;
+	double period = x->r[o->in[1]], re = 0, im = 0, phase = w->d;
+	uint32_t n = (uint32_t)(period + 0.5);
+	const double *turn = ind_turn(x->turn, n);
 
-		for (uint32_t i = 0; i < n; i++) {
-			double v = past(x, o, 0, i);
+	for (uint32_t i = 0; i < n; i++) {
+		double v = past(x, o, 0, i);
 
-			re += turn[2 * i] * v;
-			im += turn[2 * i + 1] * v;
-		}
-		if (fabs(im) > 0)
-			phase = atan(re / im) * DEG;
-		else
-			phase += re < 0 ? -90.0 : re > 0 ? 90.0 : 0;
-		phase += 90.0 + 360.0 / period;
-		if (im < 0)
-			phase += 180.0;
-		if (phase > 315.0)
-			phase -= 360.0;
-		w->d = phase;
-		x->r[o->out[0]] = phase;
-		x->r[o->out[1]] = sin(phase / DEG);
-		x->r[o->out[2]] = sin((phase + 45.0) / DEG);
+		re += turn[2 * i] * v;
+		im += turn[2 * i + 1] * v;
 	}
+	if (fabs(im) > 0)
+		phase = atan(re / im) * DEG;
+	else
+		phase += re < 0 ? -90.0 : re > 0 ? 90.0 : 0;
+	phase += 90.0 + 360.0 / period;
+	if (im < 0)
+		phase += 180.0;
+	if (phase > 315.0)
+		phase -= 360.0;
+	w->d = phase;
+	x->r[o->out[0]] = phase;
+	x->r[o->out[1]] = sin(phase / DEG);
+	x->r[o->out[2]] = sin((phase + 45.0) / DEG);
 }
 
 /* in: price (with its ring), smooth period. out: mean over one period, smoothed by 4 3 2 1. Words: three means. */
-void ind_k_trendline(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_trendline)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		uint32_t n = (uint32_t)(x->r[o->in[1]] + 0.5);
-		double sum = 0;
+	union ind_word *w = x->core + o->core;
+	uint32_t n = (uint32_t)(x->r[o->in[1]] + 0.5);
+	double sum = 0;
 
-		for (uint32_t i = 0; i < n; i++)
-			sum += past(x, o, 0, i);
-		sum = n > 0 ? sum / (double)n : 0;
-		x->r[o->out[0]] = (4.0 * sum + 3.0 * w[0].d + 2.0 * w[1].d + w[2].d) / 10.0;
-		w[2] = w[1];
-		w[1] = w[0];
-		w[0].d = sum;
-	}
+	for (uint32_t i = 0; i < n; i++)
+		sum += past(x, o, 0, i);
+	sum = n > 0 ? sum / (double)n : 0;
+	x->r[o->out[0]] = (4.0 * sum + 3.0 * w[0].d + 2.0 * w[1].d + w[2].d) / 10.0;
+	w[2] = w[1];
+	w[1] = w[0];
+	w[0].d = sum;
 }
 
 /* in: phase, smooth period, trendline, smooth price. out: 1 trend, 0 cycle. Words: days, sine, lead, phase. */
-void ind_k_trendmode(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_trendmode)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double phase = x->r[o->in[0]], period = x->r[o->in[1]], line = x->r[o->in[2]], d;
-		double sine = sin(phase / DEG), lead = sin((phase + 45.0) / DEG);
-		bool trend = true;
+	union ind_word *w = x->core + o->core;
+	double phase = x->r[o->in[0]], period = x->r[o->in[1]], line = x->r[o->in[2]], d;
+	double sine = sin(phase / DEG), lead = sin((phase + 45.0) / DEG);
+	bool trend = true;
 
-		if ((sine > lead && w[1].d <= w[2].d) || (sine < lead && w[1].d >= w[2].d)) {
-			w[0].d = 0;
-			trend = false;
-		}
-		w[0].d += 1.0;
-		if (w[0].d < 0.5 * period)
-			trend = false;
-		d = phase - w[3].d;
-		if (period != 0 && d > 0.67 * 360.0 / period && d < 1.5 * 360.0 / period)
-			trend = false;
-		if (line != 0 && fabs((x->r[o->in[3]] - line) / line) >= 0.015)
-			trend = true;
-		w[1].d = sine;
-		w[2].d = lead;
-		w[3].d = phase;
-		x->r[o->out[0]] = trend ? 1.0 : 0.0;
+	if ((sine > lead && w[1].d <= w[2].d) || (sine < lead && w[1].d >= w[2].d)) {
+		w[0].d = 0;
+		trend = false;
 	}
+	w[0].d += 1.0;
+	if (w[0].d < 0.5 * period)
+		trend = false;
+	d = phase - w[3].d;
+	if (period != 0 && d > 0.67 * 360.0 / period && d < 1.5 * 360.0 / period)
+		trend = false;
+	if (line != 0 && fabs((x->r[o->in[3]] - line) / line) >= 0.015)
+		trend = true;
+	w[1].d = sine;
+	w[2].d = lead;
+	w[3].d = phase;
+	x->r[o->out[0]] = trend ? 1.0 : 0.0;
 }
 
 /* in: price, in-phase, quadrature. k: fast and slow limit. out: MAMA, FAMA. Words: both, phase. */
-void ind_k_mama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_mama)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double i1 = x->r[o->in[1]], q1 = x->r[o->in[2]], d, a;
-		double phase = i1 != 0 ? atan(q1 / i1) * DEG : 0;
+	union ind_word *w = x->core + o->core;
+	double i1 = x->r[o->in[1]], q1 = x->r[o->in[2]], d, a;
+	double phase = i1 != 0 ? atan(q1 / i1) * DEG : 0;
 
-		d = w[2].d - phase;
-		w[2].d = phase;
-		a = d > 1.0 ? o->k[0] / d : o->k[0];
-		a = a < o->k[1] ? o->k[1] : a;
-		w[0].d = a * x->r[o->in[0]] + (1.0 - a) * w[0].d;
-		w[1].d = 0.5 * a * w[0].d + (1.0 - 0.5 * a) * w[1].d;
-		x->r[o->out[0]] = w[0].d;
-		x->r[o->out[1]] = w[1].d;
-	}
+	d = w[2].d - phase;
+	w[2].d = phase;
+	a = d > 1.0 ? o->k[0] / d : o->k[0];
+	a = a < o->k[1] ? o->k[1] : a;
+	w[0].d = a * x->r[o->in[0]] + (1.0 - a) * w[0].d;
+	w[1].d = 0.5 * a * w[0].d + (1.0 - 0.5 * a) * w[1].d;
+	x->r[o->out[0]] = w[0].d;
+	x->r[o->out[1]] = w[1].d;
 }

@@ -4,10 +4,9 @@
 #include "stages/ap-indicators/ind_kernel.h"
 
 #define MAP(name, expr) \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	KERNEL(name) \
 	{ \
-		EACH_AWAKE(o, end, ctx) \
-			x->r[o->out[0]] = (expr); \
+		x->r[o->out[0]] = (expr); \
 	}
 #define IN(i) (x->r[o->in[i]])
 
@@ -45,87 +44,74 @@ MAP(ind_k_mfi, IN(0) + IN(1) < o->k[0] ? 0 : ratio(100.0 * IN(0), IN(0) + IN(1),
 MAP(ind_k_correl, ratio(IN(0), sqrt(IN(1)) * sqrt(IN(2)), 0))
 
 /* in: three prices. out: their sum, and what rounding took from it. */
-void ind_k_sum3(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_sum3)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double e, f, s = add_pair(IN(0), IN(1), &e);
+	double e, f, s = add_pair(IN(0), IN(1), &e);
 
-		s = add_pair(s, IN(2), &f);
-		x->r[o->out[0]] = add_pair(s, e + f, &x->r[o->out[1]]);
-	}
+	s = add_pair(s, IN(2), &f);
+	x->r[o->out[0]] = add_pair(s, e + f, &x->r[o->out[1]]);
 }
 
 /* in: high, low, close before. With m = 1 it begins one candle early, with high - low. */
-void ind_k_true_range(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_true_range)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double h = IN(0), l = IN(1), tr = h - l;
+	double h = IN(0), l = IN(1), tr = h - l;
 
-		if (o->m == 0 || x->t > o->start)
-			tr = greater(tr, greater(fabs(h - IN(2)), fabs(l - IN(2))));
-		x->r[o->out[0]] = tr;
-	}
+	if (warm || o->m == 0 || x->t > o->start)
+		tr = greater(tr, greater(fabs(h - IN(2)), fabs(l - IN(2))));
+	x->r[o->out[0]] = tr;
 }
 
 /* in: high, low, those before. out: +DM, -DM. */
-void ind_k_dm(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_dm)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double up = IN(0) - IN(2), dn = IN(3) - IN(1);
+	double up = IN(0) - IN(2), dn = IN(3) - IN(1);
 
-		x->r[o->out[0]] = up > 0 && up > dn ? up : 0;
-		x->r[o->out[1]] = dn > 0 && dn > up ? dn : 0;
-	}
+	/* Not a branch: which of the two moved further is a coin. */
+	x->r[o->out[0]] = up > greater(dn, 0) ? up : 0;
+	x->r[o->out[1]] = dn > greater(up, 0) ? dn : 0;
 }
 
 /* in: close, volume, close before. out: volume with the sign of the change; at the very first candle the volume
  * (m = 0) or nothing (m = 1). */
-void ind_k_signed(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_signed)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double v = IN(1);
+	double v = IN(1);
 
-		if (x->t == o->start)
-			x->r[o->out[0]] = o->m ? 0 : v;
-		else
-			x->r[o->out[0]] = IN(0) > IN(2) ? v : IN(0) < IN(2) ? -v : 0;
-	}
+	if (!warm && x->t == o->start)
+		x->r[o->out[0]] = o->m ? 0 : v;
+	else
+		x->r[o->out[0]] = (double)((IN(0) > IN(2)) - (IN(0) < IN(2))) * v;     /* not a branch: it is a coin */
 }
 
 /* in: price, price before, volume. out: money flowing in, money flowing out. */
-void ind_k_flow(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_flow)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double money = IN(0) * IN(2);
+	double money = IN(0) * IN(2);
 
-		x->r[o->out[0]] = IN(0) > IN(1) ? money : 0;
-		x->r[o->out[1]] = IN(0) < IN(1) ? money : 0;
-	}
+	x->r[o->out[0]] = IN(0) > IN(1) ? money : 0;
+	x->r[o->out[1]] = IN(0) < IN(1) ? money : 0;
 }
 
 /* in: a, b. out: what a is above b, what it is below. */
-void ind_k_gain(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_gain)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double d = IN(0) - IN(1);
+	double d = IN(0) - IN(1);
 
-		x->r[o->out[0]] = d > 0 ? d : 0;
-		x->r[o->out[1]] = d < 0 ? -d : 0;
-	}
+	x->r[o->out[0]] = d > 0 ? d : 0;
+	x->r[o->out[1]] = d < 0 ? -d : 0;
 }
 
 /* in: sum, n^2 cov with time, of OP_LINEAR. out: slope, intercept, value at the last candle, at the next one. */
-void ind_k_linreg(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_linreg)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double n = (double)o->n, slope = IN(1) / (n * n * (n * n - 1.0) / 12.0);
-		double mean = IN(0) / n, mid = (n - 1.0) / 2.0;
+	double n = (double)o->n, slope = IN(1) / (n * n * (n * n - 1.0) / 12.0);
+	double mean = IN(0) / n, mid = (n - 1.0) / 2.0;
 
-		x->r[o->out[0]] = slope;
-		x->r[o->out[1]] = mean - slope * mid;
-		x->r[o->out[2]] = mean + slope * mid;
-		x->r[o->out[3]] = mean + slope * (mid + 1.0);
-	}
+	x->r[o->out[0]] = slope;
+	x->r[o->out[1]] = mean - slope * mid;
+	x->r[o->out[2]] = mean + slope * mid;
+	x->r[o->out[3]] = mean + slope * (mid + 1.0);
 }
 
 /*

@@ -34,95 +34,85 @@ static double rsi_split(const union ind_word *g, const union ind_word *l, double
  * twice the digits: where two large movements are behind the price, both means are large and the ratio moves in its
  * last digits only, which is all that a stochastic of it sees.
  */
-void ind_k_rsi_pair(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_rsi_pair)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core, *g = w + 1, *l = w + 3;
-		uint64_t age = x->t - o->start;
-		double in = x->r[o->in[0]], d = in - w[0].d, up = d > 0 ? d : 0, keep = age > o->n ? o->k[1] : 1.0;
+	union ind_word *w = x->core + o->core, *g = w + 1, *l = w + 3;
+	uint64_t age = x->t - o->start;
+	double in = x->r[o->in[0]], d = in - w[0].d, up = d > 0 ? d : 0, keep = warm || age > o->n ? o->k[1] : 1.0;
 
-		w[0].d = in;
-		if (age == 0)
-			continue;
-		/* All changes count k0, those of the seed too. */
-		mean_pair(g, o->k[0] * up, keep);
-		mean_pair(l, o->k[0] * (up - d), keep);
-		if (g[0].d + l[0].d < 1e-16 * fabs(in))
-			g[0].d = g[1].d = l[0].d = l[1].d = w[5].d = w[6].d = 0;
-		else if (d != 0 || age <= o->n)
-			w[5].d = rsi_split(g, l, &w[6].d);
-		x->r[o->out[0]] = w[5].d;
-		x->r[o->out[1]] = w[6].d;
-	}
+	w[0].d = in;
+	if (!warm && age == 0)
+		return;
+	/* All changes count k0, those of the seed too. */
+	mean_pair(g, o->k[0] * up, keep);
+	mean_pair(l, o->k[0] * (up - d), keep);
+	if (g[0].d + l[0].d < 1e-16 * fabs(in))
+		g[0].d = g[1].d = l[0].d = l[1].d = w[5].d = w[6].d = 0;
+	else if (d != 0 || (!warm && age <= o->n))
+		w[5].d = rsi_split(g, l, &w[6].d);
+	x->r[o->out[0]] = w[5].d;
+	x->r[o->out[1]] = w[6].d;
 }
 
 /* out: Wilder's sum, s - s / n + x, started with the plain sum of the first n - 1. Words: s. */
-void ind_k_wilder(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_wilder)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double s = w->d;
+	union ind_word *w = x->core + o->core;
+	double s = w->d;
 
-		if (x->t - o->start + 1 >= o->n)
-			s -= s / (double)o->n;
-		s += x->r[o->in[0]];
-		/* A long still market would end in denormals. */
-		w->d = s < 1e-280 ? 0 : s;
-		x->r[o->out[0]] = w->d;
-	}
+	if (warm || x->t - o->start + 1 >= o->n)
+		s -= s / (double)o->n;
+	s += x->r[o->in[0]];
+	/* A long still market would end in denormals. */
+	w->d = s < 1e-280 ? 0 : s;
+	x->r[o->out[0]] = w->d;
 }
 
 /* in: +DI, -DI, range. out: 100 |p - m| / (p + m), the last one where that says nothing. Words: last. */
-void ind_k_dx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_dx)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double p = x->r[o->in[0]], m = x->r[o->in[1]];
+	union ind_word *w = x->core + o->core;
+	double p = x->r[o->in[0]], m = x->r[o->in[1]];
 
-		if (x->r[o->in[2]] != 0 && p + m != 0)
-			w->d = 100.0 * (fabs(p - m) / (p + m));
-		x->r[o->out[0]] = w->d;
-	}
+	if (x->r[o->in[2]] != 0 && p + m != 0)
+		w->d = 100.0 * (fabs(p - m) / (p + m));
+	x->r[o->out[0]] = w->d;
 }
 
 /*
  * in: +DI, -DI, range, DX. out: Wilder's mean of DX over n, seeded with the plain mean; candles without
  * range or movement count 0 in the seed and leave it alone later. Words: the mean.
  */
-void ind_k_adx(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_adx)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		uint64_t age = x->t - o->start;
-		bool still = x->r[o->in[2]] == 0 || x->r[o->in[0]] + x->r[o->in[1]] == 0;
-		double dx = x->r[o->in[3]];
+	union ind_word *w = x->core + o->core;
+	uint64_t age = x->t - o->start;
+	bool still = x->r[o->in[2]] == 0 || x->r[o->in[0]] + x->r[o->in[1]] == 0;
+	double dx = x->r[o->in[3]];
 
-		if (age >= o->n)
-			w->d = still ? w->d : w->d + o->k[0] * (dx - w->d);
-		else
-			w->d += still ? 0 : dx;
-		if (age + 1 == o->n)
-			w->d /= (double)o->n;
-		x->r[o->out[0]] = w->d;
-	}
+	if (warm || age >= o->n)
+		w->d = still ? w->d : w->d + o->k[0] * (dx - w->d);
+	else
+		w->d += still ? 0 : dx;
+	if (!warm && age + 1 == o->n)
+		w->d /= (double)o->n;
+	x->r[o->out[0]] = w->d;
 }
 
 /*
  * in: x, x n candles ago, sum of the n last absolute changes, x one candle ago. Words: the mean.
  * out: m += (e (fast - slow) + slow)^2 (x - m), e = |change over n| / sum, 1 when the sum is 0.
  */
-void ind_k_kama(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_kama)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double in = x->r[o->in[0]], d = in - x->r[o->in[1]], sum = x->r[o->in[2]], c;
-		double prev = x->t == o->start ? x->r[o->in[3]] : w->d;
+	union ind_word *w = x->core + o->core;
+	double in = x->r[o->in[0]], d = in - x->r[o->in[1]], sum = x->r[o->in[2]], c;
+	double prev = !warm && x->t == o->start ? x->r[o->in[3]] : w->d;
 
-		c = sum <= d || sum <= 0 ? 1.0 : fabs(d / sum);
-		c = c * (o->k[0] - o->k[1]) + o->k[1];
-		w->d = prev + c * c * (in - prev);
-		x->r[o->out[0]] = w->d;
-	}
+	c = sum <= d || sum <= 0 ? 1.0 : fabs(d / sum);
+	c = c * (o->k[0] - o->k[1]) + o->k[1];
+	w->d = prev + c * c * (in - prev);
+	x->r[o->out[0]] = w->d;
 }
 
 /*
@@ -172,20 +162,18 @@ static double sar_next(union ind_word *w, double h, double l, double ph, double 
 	return f * out;
 }
 
-void ind_k_sar(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_sar)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double h = x->r[o->in[0]], l = x->r[o->in[1]], ph = x->r[o->in[2]], pl = x->r[o->in[3]];
+	union ind_word *w = x->core + o->core;
+	double h = x->r[o->in[0]], l = x->r[o->in[1]], ph = x->r[o->in[2]], pl = x->r[o->in[3]];
 
-		if (x->t == o->start) {
-			sar_start(w, h, l, ph, pl, o->k[0]);
-			/* The candle before the first counts as this one when the first SAR is bounded. */
-			ph = h;
-			pl = l;
-		}
-		x->r[o->out[0]] = sar_next(w, h, l, ph, pl, o->k);
+	if (!warm && x->t == o->start) {
+		sar_start(w, h, l, ph, pl, o->k[0]);
+		/* The candle before the first counts as this one when the first SAR is bounded. */
+		ph = h;
+		pl = l;
 	}
+	x->r[o->out[0]] = sar_next(w, h, l, ph, pl, o->k);
 }
 
 /*
@@ -193,81 +181,74 @@ void ind_k_sar(const struct ind_op *o, const struct ind_op *end, const struct in
  * band, direction (0: none yet). SuperTrend as in TradingView's reference: a band only tightens until the close
  * before has crossed it.
  */
-void ind_k_trend(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_trend)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double mid = x->r[o->in[0]], atr = o->k[0] * x->r[o->in[1]], c = x->r[o->in[2]];
-		double up = mid + atr, low = mid - atr;
-		int64_t dir = 1;
+	union ind_word *w = x->core + o->core;
+	double mid = x->r[o->in[0]], atr = o->k[0] * x->r[o->in[1]], c = x->r[o->in[2]];
+	double up = mid + atr, low = mid - atr;
+	int64_t dir = 1;
 
-		if (w[2].i != 0) {
-			double pc = x->r[o->in[3]];
+	if (warm || w[2].i != 0) {
+		double pc = x->r[o->in[3]];
 
-			if (!(low > w[1].d || pc < w[1].d))
-				low = w[1].d;
-			if (!(up < w[0].d || pc > w[0].d))
-				up = w[0].d;
-			if (w[2].i > 0)
-				dir = c > up ? -1 : 1;
-			else
-				dir = c < low ? 1 : -1;
-		}
-		w[0].d = up;
-		w[1].d = low;
-		w[2].i = dir;
-		x->r[o->out[0]] = dir < 0 ? low : up;
-		x->r[o->out[1]] = (double)dir;
+		if (!(low > w[1].d || pc < w[1].d))
+			low = w[1].d;
+		if (!(up < w[0].d || pc > w[0].d))
+			up = w[0].d;
+		if (w[2].i > 0)
+			dir = c > up ? -1 : 1;
+		else
+			dir = c < low ? 1 : -1;
 	}
+	w[0].d = up;
+	w[1].d = low;
+	w[2].i = dir;
+	x->r[o->out[0]] = dir < 0 ? low : up;
+	x->r[o->out[1]] = (double)dir;
 }
 
 /* out: sum of all so far. Words: compensated sum. */
-void ind_k_cum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_cum)
 {
-	EACH_AWAKE(o, end, ctx) {
-		csum_add(x->core + o->core, x->r[o->in[0]]);
-		x->r[o->out[0]] = csum_get(x->core + o->core);
-	}
+	csum_add(x->core + o->core, x->r[o->in[0]]);
+	x->r[o->out[0]] = csum_get(x->core + o->core);
 }
 
 /*
  * in: price * volume, volume. out: their sums' ratio since the session began; none while no volume was
  * traded in it. k: length and offset of a session in ms, 0: one session for ever. Words: session, sums.
  */
-void ind_k_session(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_session)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		int64_t len = (int64_t)o->k[0], at = x->open_ms - (int64_t)o->k[1], id = 0;
+	union ind_word *w = x->core + o->core;
+	int64_t len = (int64_t)o->k[0], at = x->open_ms - (int64_t)o->k[1], id = 0;
 
-		if (len > 0)
-			id = at / len - (at % len < 0);
-		if (w[0].i != id)
-			for (int i = 1; i < 5; i++)
-				w[i].d = 0;
-		w[0].i = id;
-		csum_add(w + 1, x->r[o->in[0]]);
-		csum_add(w + 3, x->r[o->in[1]]);
-		x->r[o->out[0]] = csum_get(w + 3) > 0 ? csum_get(w + 1) / csum_get(w + 3) : (double)NAN;
-	}
+	/* Mostly the session of the candle before: no division. */
+	if (len > 0)
+		id = at >= w[0].i * len && at - w[0].i * len < len ? w[0].i : at / len - (at % len < 0);
+	if (w[0].i != id)
+		for (int i = 1; i < 5; i++)
+			w[i].d = 0;
+	w[0].i = id;
+	csum_add(w + 1, x->r[o->in[0]]);
+	csum_add(w + 3, x->r[o->in[1]]);
+	x->r[o->out[0]] = csum_get(w + 3) > 0 ? csum_get(w + 1) / csum_get(w + 3) : (double)NAN;
 }
 
 /*
  * in: price, its highest and lowest of the window. out: Fisher transform, its value before. Words: the two
  * smoothed values. J. Ehlers 2002, with the constants of TradingView; no range counts as the middle.
  */
-void ind_k_fisher(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_fisher)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double hi = x->r[o->in[1]], lo = x->r[o->in[2]];
-		double at = hi > lo ? (x->r[o->in[0]] - lo) / (hi - lo) - 0.5 : 0, v;
+	union ind_word *w = x->core + o->core;
+	double hi = x->r[o->in[1]], lo = x->r[o->in[2]];
+	double at = hi > lo ? (x->r[o->in[0]] - lo) / (hi - lo) - 0.5 : 0, v;
 
-		v = 0.66 * at + 0.67 * w[0].d;
-		v = v > 0.999 ? 0.999 : v < -0.999 ? -0.999 : v;
-		w[0].d = v;
-		x->r[o->out[1]] = w[1].d;
-		w[1].d = 0.5 * log((1.0 + v) / (1.0 - v)) + 0.5 * w[1].d;
-		x->r[o->out[0]] = w[1].d;
-	}
+	v = 0.66 * at + 0.67 * w[0].d;
+	v = v > 0.999 ? 0.999 : v < -0.999 ? -0.999 : v;
+	w[0].d = v;
+	x->r[o->out[1]] = w[1].d;
+	w[1].d = 0.5 * log((1.0 + v) / (1.0 - v)) + 0.5 * w[1].d;
+	x->r[o->out[0]] = w[1].d;
 }

@@ -8,25 +8,23 @@
 #include "stages/ap-indicators/ind_hot.h"
 
 #define HOT_KERNEL(name, call) \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	KERNEL(name) \
 	{ \
-		EACH_AWAKE(o, end, ctx) \
-			call; \
+		call; \
 	}
 
 /* The inlined operations again, for values that are not the candle's own. */
 HOT_KERNEL(ind_k_ring, hot_ring(o, x))
-HOT_KERNEL(ind_k_moments, hot_moments(o, x, false))
-HOT_KERNEL(ind_k_ema, hot_ema(o, x, false))
-HOT_KERNEL(ind_k_rsi, hot_rsi(o, x, false))
-HOT_KERNEL(ind_k_macd, hot_macd(o, x, false))
+HOT_KERNEL(ind_k_moments, hot_moments(o, x, warm))
+HOT_KERNEL(ind_k_ema, hot_ema(o, x, warm))
+HOT_KERNEL(ind_k_rsi, hot_rsi(o, x, warm))
+HOT_KERNEL(ind_k_macd, hot_macd(o, x, warm))
 HOT_KERNEL(ind_k_bands, hot_bands(o, x))
 HOT_KERNEL(ind_k_lin2, hot_lin2(o, x))
 
-void ind_k_lag(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_lag)
 {
-	EACH_AWAKE(o, end, ctx)
-		x->r[o->out[0]] = past(x, o, 0, o->n);
+	x->r[o->out[0]] = past(x, o, 0, o->n);
 }
 
 static void moments_about(const struct ind_op *o, const struct ind_ctx *x, double k, double *s1, double *s2)
@@ -60,20 +58,28 @@ double ind_moments_seed(const struct ind_op *o, struct ind_ctx ctx)
 }
 
 /* out: sum, mean of the last n, for values of any sign. Words: compensated sum. */
-void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL_OF_TWO(ind_k_sum)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		double sum;
+	union ind_word *w = x->core + o->core;
+	double sum;
 
-		if (x->t - o->start < o->n)
-			csum_add(w, x->r[o->in[0]]);
-		else
-			csum_slide(w, x->r[o->in[0]], past(x, o, 0, o->n));
-		sum = csum_get(w);
-		x->r[o->out[0]] = sum;
-		x->r[o->out[1]] = sum * o->k[0];
-	}
+	if (!warm && x->t - o->start < o->n)
+		csum_add(w, x->r[o->in[0]]);
+	else
+		csum_slide(w, x->r[o->in[0]], past(x, o, 0, o->n));
+	sum = csum_get(w);
+	x->r[o->out[0]] = sum;
+	x->r[o->out[1]] = sum * o->k[0];
+}
+
+static inline void ind_k_sum_two(const struct ind_op *o, const struct ind_ctx *x)
+{
+	double *r = x->r;
+	two sum = csum_slide_two(x->core + o[0].core, x->core + o[1].core, two_of(r[o[0].in[0]], r[o[1].in[0]]),
+				 two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n)));
+
+	two_to(sum, &r[o[0].out[0]], &r[o[1].out[0]]);
+	two_to(sum * two_of(o[0].k[0], o[1].k[0]), &r[o[0].out[1]], &r[o[1].out[1]]);
 }
 
 /*
@@ -81,34 +87,57 @@ void ind_k_sum(const struct ind_op *o, const struct ind_op *end, const struct in
  * for i = 0 to n - 1, that is n W - k1 S, k1 = n (n + 1) / 2, n^2 times the covariance with time. Words: S (2), W (2), both
  * compensated; the products with n are split so that what goes in comes out again in full.
  */
-void ind_k_linear(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+static inline double linear_cov(const struct ind_op *o, const union ind_word *s)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *s = x->core + o->core, *w = s + 2;
-		uint64_t age = x->t - o->start;
-		double in = x->r[o->in[0]], n = (double)o->n, a, b, c, d;
+	const union ind_word *w = s + 2;
+	double n = (double)o->n, a, b, c, d;
 
-		if (age < o->n) {
-			mul_exact((double)(age + 1), in, &a, &b);
-			csum_add(w, a);
-			w[1].d += b;
-			csum_add(s, in);
-		} else {
-			/* W += n in - S; of the four addends the two large ones meet first. */
-			mul_exact(n, in, &a, &b);
-			c = add_pair(a, -s[0].d, &d);
-			csum_add(w, c);
-			w[1].d += d + (b - s[1].d);
-			csum_slide(s, in, past(x, o, 0, o->n));
-		}
-		x->r[o->out[0]] = csum_get(s);
-		x->r[o->out[1]] = csum_get(w) * o->k[0];
-		if (o->m == 0)
-			continue;
-		mul_exact(n, w[0].d, &a, &b);
-		mul_exact(o->k[1], s[0].d, &c, &d);
-		x->r[o->out[2]] = (a - c) + ((b - d) + (n * w[1].d - o->k[1] * s[1].d));
+	mul_exact(n, w[0].d, &a, &b);
+	mul_exact(o->k[1], s[0].d, &c, &d);
+	return (a - c) + ((b - d) + (n * w[1].d - o->k[1] * s[1].d));
+}
+
+KERNEL_OF_TWO(ind_k_linear)
+{
+	union ind_word *s = x->core + o->core, *w = s + 2;
+	uint64_t age = x->t - o->start;
+	double in = x->r[o->in[0]], n = (double)o->n, a, b, c, d;
+
+	if (!warm && age < o->n) {
+		mul_exact((double)(age + 1), in, &a, &b);
+		csum_add(w, a);
+		w[1].d += b;
+		csum_add(s, in);
+	} else {
+		/* W += n in - S; of the four addends the two large ones meet first. */
+		mul_exact(n, in, &a, &b);
+		c = add_pair(a, -s[0].d, &d);
+		csum_add(w, c);
+		w[1].d += d + (b - s[1].d);
+		csum_slide(s, in, past(x, o, 0, o->n));
 	}
+	x->r[o->out[0]] = csum_get(s);
+	x->r[o->out[1]] = csum_get(w) * o->k[0];
+	if (o->m != 0)
+		x->r[o->out[2]] = linear_cov(o, s);
+}
+
+static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx *x)
+{
+	union ind_word *s = x->core + o[0].core, *w = s + 2, *p = x->core + o[1].core, *q = p + 2;
+	double *r = x->r;
+	const two in = two_of(r[o[0].in[0]], r[o[1].in[0]]), n = two_of((double)o[0].n, (double)o[1].n);
+	two a, b, c, d, all;
+
+	mul_exact_two(n, in, &a, &b);
+	c = add_pair_two(a, -two_of(s[0].d, p[0].d), &d);
+	d += b - two_of(s[1].d, p[1].d);
+	all = csum_add_two(w, q, c, d);
+	two_to(csum_slide_two(s, p, in, two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n))), &r[o[0].out[0]], &r[o[1].out[0]]);
+	two_to(all * two_of(o[0].k[0], o[1].k[0]), &r[o[0].out[1]], &r[o[1].out[1]]);
+	for (unsigned i = 0; i < 2; i++)
+		if (o[i].m != 0)
+			r[o[i].out[2]] = linear_cov(&o[i], i == 0 ? s : p);
 }
 
 /*
@@ -119,37 +148,48 @@ void ind_k_linear(const struct ind_op *o, const struct ind_op *end, const struct
  * In the pair kinds the second input, a tail with ring 1, decides between equals.
  */
 #define EXT_KERNEL(name, beats) \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+	static __attribute__((noinline)) uint64_t name##_search(const struct ind_op *o, const struct ind_ctx *x, uint64_t head, uint64_t len) \
 	{ \
-		EACH_AWAKE(o, end, ctx) { \
-			union ind_word *w = x->core + o->core, *q = w + 2; \
-			const union ind_word *v0 = x->ring + o->ring[0]; \
-			uint64_t qm = o->m, m = o->mask[0], late = w[1].u != 0 && q[w[0].u].u + o->n <= x->t; \
-			uint64_t head = (w[0].u + late) & qm, len = w[1].u - late, e = head + len, lo = 0, a, b, c; \
-			double in = x->r[o->in[0]]; \
+		const union ind_word *q = x->core + o->core + 2; \
+		const uint64_t qm = o->m; \
+		const double in = x->r[o->in[0]]; \
 \
-			a = (uint64_t)(len > 0) & (uint64_t)beats(q[(e - 1) & qm].u); \
-			b = a & (uint64_t)(len > 1) & (uint64_t)beats(q[(e - 2) & qm].u); \
-			c = b & (uint64_t)(len > 2) & (uint64_t)beats(q[(e - 3) & qm].u); \
-			len -= a + b + c; \
-			while (c && lo < len) { \
-				uint64_t mid = lo + (len - lo) / 2; \
+		for (uint64_t lo = 0; lo < len;) { \
+			uint64_t mid = lo + (len - lo) / 2; \
 \
-				if (beats(q[(head + mid) & qm].u)) \
-					len = mid; \
-				else \
-					lo = mid + 1; \
-			} \
-			q[(head + len) & qm].u = x->t; \
-			w[0].u = head; \
-			w[1].u = len + 1; \
-			x->r[o->out[0]] = v0[q[head].u & m].d; \
-			x->r[o->out[1]] = (double)(int64_t)(x->t - q[head].u); \
+			if (beats(q[(head + mid) & qm].u)) \
+				len = mid; \
+			else \
+				lo = mid + 1; \
 		} \
+		return len; \
+	} \
+	KERNEL(name) \
+	{ \
+		union ind_word *w = x->core + o->core, *q = w + 2; \
+		const uint64_t qm = o->m, t = x->t; \
+		const double in = x->r[o->in[0]]; \
+		uint64_t head = w[0].u, len = w[1].u, late, e, k; \
+\
+		late = (uint64_t)(warm || len != 0) & (uint64_t)(q[head].u + o->n <= t); \
+		e = head + len; \
+		head = (head + late) & qm; \
+		len -= late; \
+		k = (uint64_t)beats(q[(e - 1) & qm].u); \
+		k += k & (uint64_t)beats(q[(e - 2) & qm].u); \
+		k += (k >> 1) & (uint64_t)beats(q[(e - 3) & qm].u); \
+		len = len > k ? len - k : 0; \
+		if (__builtin_expect((k == 3) & (len > 0), 0)) \
+			len = name##_search(o, x, head, len); \
+		q[(head + len) & qm].u = t; \
+		w[0].u = head; \
+		w[1].u = len + 1; \
+		x->r[o->out[0]] = x->ring[o->ring[0] + (q[head].u & o->mask[0])].d; \
+		x->r[o->out[1]] = (double)(int64_t)(t - q[head].u); \
 	}
 
-#define BEATS_HIGH(at) (v0[(at) & m].d <= in)
-#define BEATS_LOW(at) (v0[(at) & m].d >= in)
+#define BEATS_HIGH(at) (x->ring[o->ring[0] + ((at) & o->mask[0])].d <= in)
+#define BEATS_LOW(at) (x->ring[o->ring[0] + ((at) & o->mask[0])].d >= in)
 EXT_KERNEL(ind_k_high, BEATS_HIGH)
 EXT_KERNEL(ind_k_low, BEATS_LOW)
 
@@ -170,33 +210,29 @@ EXT_KERNEL(ind_k_ext_pair, BEATS_PAIR)
  * in: x, its mean. out: mean absolute deviation of the last n. The mean moves with every candle and every term
  * with it, so this one reads its whole window: the same time for any data, n / 2 ns or so.
  */
-void ind_k_mad(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_mad)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double mean = x->r[o->in[1]], a = 0, b = 0;
-		uint32_t i = 0;
+	double mean = x->r[o->in[1]], a = 0, b = 0;
+	uint32_t i = 0;
 
-		for (; i + 1 < o->n; i += 2) {
-			a += fabs(past(x, o, 0, i) - mean);
-			b += fabs(past(x, o, 0, i + 1) - mean);
-		}
-		if (i < o->n)
-			a += fabs(past(x, o, 0, i) - mean);
-		x->r[o->out[0]] = (a + b) / (double)o->n;
+	for (; i + 1 < o->n; i += 2) {
+		a += fabs(past(x, o, 0, i) - mean);
+		b += fabs(past(x, o, 0, i + 1) - mean);
 	}
+	if (i < o->n)
+		a += fabs(past(x, o, 0, i) - mean);
+	x->r[o->out[0]] = (a + b) / (double)o->n;
 }
 
 /* out: how many of the n values before are not above this one, in percent. Reads its window, like the above. */
-void ind_k_rank(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_rank)
 {
-	EACH_AWAKE(o, end, ctx) {
-		double in = x->r[o->in[0]];
-		uint32_t n = 0;
+	double in = x->r[o->in[0]];
+	uint32_t n = 0;
 
-		for (uint32_t i = 1; i <= o->n; i++)
-			n += past(x, o, 0, i) <= in;
-		x->r[o->out[0]] = 100.0 * (double)n / (double)o->n;
-	}
+	for (uint32_t i = 1; i <= o->n; i++)
+		n += past(x, o, 0, i) <= in;
+	x->r[o->out[0]] = 100.0 * (double)n / (double)o->n;
 }
 
 /*
@@ -247,30 +283,28 @@ static void comoments_slide(const struct ind_op *o, const struct ind_ctx *x, uni
 	w[C_LEFT].u--;
 }
 
-void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_comoments)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		uint64_t age = x->t - o->start;
-		double n = (double)o->n, xx, yy;
+	union ind_word *w = x->core + o->core;
+	uint64_t age = x->t - o->start;
+	double n = (double)o->n, xx, yy;
 
-		if (age + 1 < o->n)
-			continue;
-		if (age + 1 == o->n)
-			comoments_seed(o, x, w);
-		else
-			comoments_slide(o, x, w);
+	if (!warm && age + 1 < o->n)
+		return;
+	if (!warm && age + 1 == o->n)
+		comoments_seed(o, x, w);
+	else
+		comoments_slide(o, x, w);
+	xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
+	yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
+	if (w[C_PX].d > CENTRE_LIMIT * xx || w[C_PY].d > CENTRE_LIMIT * yy || w[C_LEFT].u == 0) {
+		comoments_seed(o, x, w);
 		xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
 		yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
-		if (w[C_PX].d > CENTRE_LIMIT * xx || w[C_PY].d > CENTRE_LIMIT * yy || w[C_LEFT].u == 0) {
-			comoments_seed(o, x, w);
-			xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
-			yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
-		}
-		x->r[o->out[0]] = w[C_XY].d - w[C_X].d * w[C_Y].d / n;
-		x->r[o->out[1]] = xx > 0 ? xx : 0;
-		x->r[o->out[2]] = yy > 0 ? yy : 0;
 	}
+	x->r[o->out[0]] = w[C_XY].d - w[C_X].d * w[C_Y].d / n;
+	x->r[o->out[1]] = xx > 0 ? xx : 0;
+	x->r[o->out[2]] = yy > 0 ? yy : 0;
 }
 
 /*
@@ -278,21 +312,21 @@ void ind_k_comoments(const struct ind_op *o, const struct ind_op *end, const str
  * are compensated and meet before they are rounded, so that two nearly equal means keep their difference.
  * Words: sum over n (2), sum over m (2).
  */
-void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_gap)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		uint64_t age = x->t - o->start;
-		double n = (double)o->n, m = (double)o->m, a, b, c, d;
+	union ind_word *w = x->core + o->core;
+	uint64_t age = x->t - o->start;
+	double n = (double)o->n, m = (double)o->m, a, b, c, d;
 
-		for (unsigned i = 0; i < 2; i++) {
-			csum_slide(w, x->r[o->in[i]], age < o->n ? 0 : past(x, o, i, o->n));
-			csum_slide(w + 2, x->r[o->in[i]], age < o->m ? 0 : past(x, o, i, o->m));
-		}
-		mul_exact(m, w[0].d, &a, &b);
-		mul_exact(n, w[2].d, &c, &d);
-		x->r[o->out[0]] = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
+	for (unsigned i = 0; i < 2; i++) {
+		const double in = x->r[o->in[i]];
+
+		(void)csum_slide_two(w, w + 2, two_of(in, in), two_of(!warm && age < o->n ? 0 : past(x, o, i, o->n),
+								      !warm && age < o->m ? 0 : past(x, o, i, o->m)));
 	}
+	mul_exact(m, w[0].d, &a, &b);
+	mul_exact(n, w[2].d, &c, &d);
+	x->r[o->out[0]] = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
 }
 
 /*
@@ -300,42 +334,46 @@ void ind_k_gap(const struct ind_op *o, const struct ind_op *end, const struct in
  * Like OP_MAD it reads its window, for the mean moves with every candle. Differences from the newest value are taken
  * before anything is rounded; a deviation of rounding noise is none.
  */
-void ind_k_cci(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_cci)
 {
-	EACH_AWAKE(o, end, ctx) {
-		union ind_word *w = x->core + o->core;
-		const union ind_word *v = x->ring + o->ring[0], *u = x->ring + o->ring[1];
-		double hi = x->r[o->in[0]], lo = x->r[o->in[1]], n = (double)o->n, a, b, mean, mad = 0;
-		bool full = x->t - o->start >= o->n;
+	union ind_word *w = x->core + o->core;
+	const union ind_word *v = x->ring + o->ring[0], *u = x->ring + o->ring[1];
+	double hi = x->r[o->in[0]], lo = x->r[o->in[1]], n = (double)o->n, a, b, mean, mad;
+	two mads = { 0, 0 };
+	uint64_t i = x->t + 1 - o->n;
+	bool full = warm || x->t - o->start >= o->n;
 
-		csum_slide(w, hi, full ? past(x, o, 0, o->n) : 0);
-		w[1].d += lo - (full ? past(x, o, 1, o->n) : 0);
-		if (x->t - o->start + 1 < o->n)
-			continue;
-		mul_exact(n, hi, &a, &b);
-		mean = ((w[0].d - a) + (w[1].d - b)) / n;
-		for (uint64_t i = x->t + 1 - o->n; i <= x->t; i++)
-			mad += fabs((v[i & o->mask[0]].d - hi) + u[i & o->mask[1]].d - mean);
-		mad /= n;
-		x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
+	csum_slide(w, hi, full ? past(x, o, 0, o->n) : 0);
+	w[1].d += lo - (full ? past(x, o, 1, o->n) : 0);
+	if (!full && x->t - o->start + 1 < o->n)
+		return;
+	mul_exact(n, hi, &a, &b);
+	mean = ((w[0].d - a) + (w[1].d - b)) / n;
+	for (; i < x->t; i += 2) {
+		const uint64_t a0 = i & o->mask[0], a1 = (i + 1) & o->mask[0], b0 = i & o->mask[1], b1 = (i + 1) & o->mask[1];
+
+		mads += two_abs((two_of(v[a0].d, v[a1].d) - hi) + two_of(u[b0].d, u[b1].d) - mean);
 	}
+	mad = mads[0] + mads[1];
+	if (i == x->t)
+		mad += fabs((v[i & o->mask[0]].d - hi) + u[i & o->mask[1]].d - mean);
+	mad /= n;
+	x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
 }
 
 /*
  * in: RSI, its tail, age of its highest, of its lowest (rings 0: RSI, 1: tail). out: position in the range, percent.
  * In a strong trend RSI is so near to 100 that its last digits are all that moves: the tail has the digits behind.
  */
-void ind_k_stochrsi(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx)
+KERNEL(ind_k_stochrsi)
 {
-	EACH_AWAKE(o, end, ctx) {
-		uint64_t up = (uint64_t)x->r[o->in[2]], dn = (uint64_t)x->r[o->in[3]];
-		double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
+	uint64_t up = (uint64_t)x->r[o->in[2]], dn = (uint64_t)x->r[o->in[3]];
+	double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
 
-		range = (past(x, o, 0, up) - lo) + (past(x, o, 1, up) - lo_tail);
-		at = (x->r[o->in[0]] - lo) + (x->r[o->in[1]] - lo_tail);
-		at = range > 0 ? 100.0 * (at / range) : 0;
-		x->r[o->out[0]] = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
-	}
+	range = (past(x, o, 0, up) - lo) + (past(x, o, 1, up) - lo_tail);
+	at = (x->r[o->in[0]] - lo) + (x->r[o->in[1]] - lo_tail);
+	at = range > 0 ? 100.0 * (at / range) : 0;
+	x->r[o->out[0]] = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
 }
 
 /*

@@ -10,7 +10,6 @@ enum { IND_HEAD_WORDS = 1 };  /* word 0 of the core: candles taken */
 enum { FRONT_RING, FRONT_MOMENTS, FRONT_EMA, FRONT_RSI, FRONT_MACD, FRONT_BANDS, FRONT_N };
 
 struct ind_ring { uint16_t reg; uint32_t need, at, mask; };
-struct ind_run { ind_kernel *run; const struct ind_op *op, *end; };
 struct ind_copy { uint16_t to, from; };
 
 struct ind_set {
@@ -33,7 +32,8 @@ struct ind_set {
 	char **args;                          /* one text a spec */
 	size_t n_slots, n_specs, n_values, n_bitmap;
 	uint64_t *all, all_first;             /* bitmap with every slot set, its first word */
-	uint32_t warm;
+	uint32_t warm;                        /* candle from which all slots may have values */
+	uint32_t settled;                     /* behind it every operation is past its start-up; not before warm */
 	double *turn;                         /* for ind_turn(); NULL: nobody needs it */
 	uint64_t print;
 };
