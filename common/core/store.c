@@ -43,6 +43,14 @@ static const struct ap_table_def defs[] = {
 	[AP_T_ALERTS] = { "streaming_alerts", "timestamp", "component", AP_STEP_MONTH, 9,
 		"alert_type, component, severity, state, message, value, metadata, alert_key, timestamp",
 		"timestamp, alert_type, component, alert_key", NULL },
+	[AP_T_QUOTE_BARS] = { "quote_bars", "open_time", "symbol", AP_STEP_MONTH, 29,
+		"source, symbol, timeframe, open_time, close_time, bid_open, bid_high, bid_low, bid_close, ask_open, ask_high, "
+		"ask_low, ask_close, mid_open, mid_high, mid_low, mid_close, spread_min, spread_max, spread_mean, spread_last, "
+		"weighted_ns, resolution_ms, quote_count, locked_count, state, revision, coverage_ms, quality",
+		"symbol, timeframe, open_time, source",
+		"close_time, bid_open, bid_high, bid_low, bid_close, ask_open, ask_high, ask_low, ask_close, mid_open, mid_high, "
+		"mid_low, mid_close, spread_min, spread_max, spread_mean, spread_last, weighted_ns, resolution_ms, quote_count, "
+		"locked_count, state, revision, coverage_ms, quality" },
 };
 _Static_assert(sizeof defs / sizeof defs[0] == AP_T_N, "describe every table");
 

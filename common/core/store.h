@@ -11,7 +11,7 @@
 /* The tables that grow with time. */
 enum ap_table {
 	AP_T_MESSAGES, AP_T_NORMALIZED, AP_T_CANDLES, AP_T_INDICATORS, AP_T_SIGNALS, AP_T_RESULTS, AP_T_SYSTEM,
-	AP_T_COMPONENT, AP_T_ALERTS, AP_T_N
+	AP_T_COMPONENT, AP_T_ALERTS, AP_T_QUOTE_BARS, AP_T_N
 };
 
 enum ap_step { AP_STEP_DAY, AP_STEP_MONTH };    /* of UTC */

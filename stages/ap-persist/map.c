@@ -365,7 +365,7 @@ static void add_quote(struct map *m, const struct ap_rec *rec)
 	struct ap_buf *b;
 
 	add_result(m, entry, q->raw_idx, q->raw_seq, q->recv, NULL);
-	if (!m->conf->persist_normalized)
+	if (!m->conf->persist_normalized || !m->conf->persist_quotes)
 		return;
 	rows_begin(r);
 	rows_text(r, message_id(entry, q->raw_idx, id));
@@ -485,6 +485,47 @@ static void add_candle(struct map *m, const struct ap_rec *rec)
 	rows_time(r, ts);
 	r->revised = r->revised || c->revision > 0;
 	end_row(m, AP_T_CANDLES, ts);
+}
+
+static void put_px4(struct rows *r, const struct ap_px4 *p)
+{
+	rows_dec(r, p->open);
+	rows_dec(r, p->high);
+	rows_dec(r, p->low);
+	rows_dec(r, p->close);
+}
+
+static void add_quotebar(struct map *m, const struct ap_rec *rec)
+{
+	const struct ap_quotebar *q = &rec->u.quotebar;
+	struct rows *r = &m->t[AP_T_QUOTE_BARS];
+	int64_t ts = row_time(q->open_ms * ms_ns, 0, m->e->id.ms);
+
+	if (!m->conf->persist_candles || q->state == AP_FORMING)
+		return;
+	rows_begin(r);
+	rows_text(r, q->source);
+	rows_text(r, q->symbol);
+	rows_text(r, q->tf);
+	rows_time(r, ts);
+	rows_time(r, q->close_ms * ms_ns);
+	put_px4(r, &q->bid);
+	put_px4(r, &q->ask);
+	put_px4(r, &q->mid);
+	rows_dec(r, q->spread_min);
+	rows_dec(r, q->spread_max);
+	rows_dec(r, q->spread_mean);
+	rows_dec(r, q->spread_last);
+	rows_i64(r, (int64_t)q->weighted_ns);
+	rows_i64(r, q->resolution_ms);
+	rows_i64(r, (int64_t)q->quote_count);
+	rows_i64(r, (int64_t)q->locked_count);
+	text_c(r, ap_candle_state_name(q->state));
+	rows_i32(r, (int32_t)q->revision);
+	rows_i64(r, q->coverage_ms);
+	text_c(r, ap_quality_name(q->quality));
+	r->revised = r->revised || q->revision > 0;
+	end_row(m, AP_T_QUOTE_BARS, ts);
 }
 
 /* Whether a parameter's value is a JSON number. */
@@ -802,6 +843,7 @@ typedef void add_fn(struct map *m, const struct ap_rec *rec);
 static add_fn *const add_of[AP_KIND_N] = {
 	[AP_RAW] = add_raw, [AP_TRADE] = add_trade, [AP_QUOTE] = add_quote, [AP_BEAT] = add_beat, [AP_CANDLE] = add_candle,
 	[AP_INDICATOR] = add_indicator, [AP_SIGNAL] = add_signal, [AP_REJECT] = add_reject, [AP_METRIC] = add_metric,
+	[AP_QUOTEBAR] = add_quotebar,
 };
 
 /* Beats are in raw and in tick: those in tick count. A stream brings other kinds only by mistake. */
@@ -811,7 +853,7 @@ static bool belongs(unsigned stream, enum ap_kind k)
 		[AP_S_RAW] = 1u << AP_RAW,
 		[AP_S_TICK] = 1u << AP_TRADE | 1u << AP_QUOTE | 1u << AP_BEAT,
 		[AP_S_REJECT] = 1u << AP_REJECT,
-		[AP_S_CANDLE] = 1u << AP_CANDLE,
+		[AP_S_CANDLE] = 1u << AP_CANDLE | 1u << AP_QUOTEBAR,
 		[AP_S_INDICATOR] = 1u << AP_INDICATOR,
 		[AP_S_SIGNAL] = 1u << AP_SIGNAL,
 		[MAP_METRIC] = 1u << AP_METRIC,

@@ -339,6 +339,64 @@ static void forming_candles_are_not_stored_and_revisions_are_marked(void **state
 	assert_int_equal(int_of(g, AP_T_CANDLES, 1, 14), 2);
 }
 
+static void a_quote_is_a_row_without_a_price(void **state)
+{
+	struct rig *g = *state;
+	struct ap_rec rec = { .kind = AP_QUOTE }, bad = { .kind = AP_REJECT };
+
+	rec.u.quote = (struct ap_quote){ .source = ap_str_c("s"), .symbol = ap_str_c("A-B"), .venue_symbol = ap_str_c("AB"),
+					 .ts = { 1700000040123456789 }, .bid = { 1500000000000000000 }, .bid_qty = { 2000000000000000000 },
+					 .ask = { 1600000000000000000 }, .seq = UINT64_MAX };
+	bad.u.reject = (struct ap_reject){ .origin = { 1700000100000, 64 }, .status = AP_ST_INVALID, .stage = ap_str_c("normalize"),
+					   .reason = ap_str_c("crossed"), .source = ap_str_c("s"), .symbol = ap_str_c("A-B"),
+					   .ts = { 1700000040000000000 }, .data = ap_str_c("{}"), .quote = true };
+	put(g, rec);
+	entry(g, 0, AP_S_TICK, 1700000100000);
+	assert_int_equal(g->m->t[AP_T_NORMALIZED].n, 1);
+	text_is(g, AP_T_NORMALIZED, 0, 3, "quote");
+	text_is(g, AP_T_NORMALIZED, 0, 4, "valid");
+	json_is(g, AP_T_NORMALIZED, 0, 11, "{\"bid\":1.5,\"bid_qty\":2,\"ask\":1.6,\"ask_qty\":0,\"seq\":18446744073709551615}");
+	json_is(g, AP_T_NORMALIZED, 0, 13, "{\"venue_symbol\":\"AB\",\"ns\":789}");
+	put(g, bad);
+	entry(g, 0, AP_S_REJECT, 1700000100001);
+	text_is(g, AP_T_NORMALIZED, 1, 3, "quote");
+	text_is(g, AP_T_NORMALIZED, 1, 4, "invalid");
+	g->conf.persist_quotes = false;
+	put(g, rec);
+	entry(g, 0, AP_S_TICK, 1700000100002);
+	assert_int_equal(g->m->t[AP_T_NORMALIZED].n, 2);
+	assert_true(g->m->t[AP_T_RESULTS].n >= 2);
+}
+
+static void quote_bars_are_rows_of_their_own(void **state)
+{
+	struct rig *g = *state;
+	const struct ap_px4 px = { { 1 }, { 4 }, { 1 }, { 2 } };
+	struct ap_rec rec = { .kind = AP_QUOTEBAR };
+
+	rec.u.quotebar = (struct ap_quotebar){ .source = ap_str_c("s"), .symbol = ap_str_c("A-B"), .tf = ap_str_c("1m"), .open_ms = 1700000040000,
+					       .close_ms = 1700000100000, .bid = px, .ask = px, .mid = px, .weighted_ns = 59999999999,
+					       .resolution_ms = 128, .quote_count = 7, .locked_count = 2, .coverage_ms = 60000 };
+	put(g, rec);
+	rec.u.quotebar.state = AP_FINAL;
+	put(g, rec);
+	rec.u.quotebar.state = AP_REVISED;
+	rec.u.quotebar.revision = 3;
+	put(g, rec);
+	entry(g, 0, AP_S_CANDLE, 1700000100001);
+	assert_int_equal(g->m->t[AP_T_QUOTE_BARS].n, 2);
+	assert_int_equal(g->m->t[AP_T_CANDLES].n, 0);
+	assert_true(g->m->t[AP_T_QUOTE_BARS].revised);
+	text_is(g, AP_T_QUOTE_BARS, 0, 1, "A-B");
+	assert_int_equal(int_of(g, AP_T_QUOTE_BARS, 0, 21), 59999999999);
+	assert_int_equal(int_of(g, AP_T_QUOTE_BARS, 0, 22), 128);
+	assert_int_equal(int_of(g, AP_T_QUOTE_BARS, 0, 23), 7);
+	assert_int_equal(int_of(g, AP_T_QUOTE_BARS, 0, 24), 2);
+	text_is(g, AP_T_QUOTE_BARS, 1, 25, "revised");
+	assert_int_equal(int_of(g, AP_T_QUOTE_BARS, 1, 26), 3);
+	text_is(g, AP_T_QUOTE_BARS, 0, 28, "full");
+}
+
 static void indicator_parameters_become_json(void **state)
 {
 	struct rig *g = *state;
@@ -570,6 +628,8 @@ int main(void)
 		T(a_refused_message_has_failed_and_a_late_trade_has_not),
 		T(a_raw_message_is_kept_as_json_or_as_text),
 		T(forming_candles_are_not_stored_and_revisions_are_marked),
+		T(a_quote_is_a_row_without_a_price),
+		T(quote_bars_are_rows_of_their_own),
 		T(indicator_parameters_become_json),
 		T(patterns_signals_and_outcomes_are_rows_of_one_table),
 		T(beats_of_partition_0_join_into_intervals),
