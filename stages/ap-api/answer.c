@@ -349,11 +349,28 @@ void api_answer_stats(struct ap_buf *b, const char *rules, int64_t now_ns)
 	ap_buf_putc(b, '}');
 }
 
+/* The series' newest quote and its newest quote bar. */
+static void put_quotes(struct ap_buf *b, const struct api_series *s, const char *tf)
+{
+	const struct api_qbars *q = NULL;
+	for (unsigned i = 0; i < s->ntf; i++)
+		if (strcmp(s->tf[i]->tf, tf) == 0)
+			q = &s->tf[i]->quotes;
+	ap_buf_puts(b, ",\"last_quote\":");
+	api_json_quote(b, &s->quote);
+	ap_buf_puts(b, ",\"quote_bar\":");
+	if (q == NULL || q->n == 0)
+		ap_buf_puts(b, "null");
+	else
+		api_json_quotebar(b, &q->bar[q->n - 1]);
+}
+
 void api_answer_data(struct ap_buf *b, const struct api_names *names, const struct api_series *s, const char *tf,
 		     const struct api_ring *ring, uint32_t limit, const struct api_facts *f)
 {
 	ap_buf_putc(b, '{');
 	api_answer_series(b, names, s, tf, ring, limit);
+	put_quotes(b, s, tf);
 	ap_buf_putc(b, ',');
 	api_json_now(b, f->now_ns);
 	ap_buf_putc(b, '}');

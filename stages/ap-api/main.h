@@ -102,6 +102,20 @@ void api_system_get(struct api *a, api_json_fn *fn, void *ctx);
 /* How the rules have done, as a JSON array; json as above. */
 void api_stats_get(struct api *a, api_json_fn *fn, void *ctx);
 
+/* --- main_quotes.c */
+
+/* What a load of quote bars found. bars == NULL: reason says why. Valid during the call. */
+struct api_quotes {
+	const char *source, *symbol, *tf;
+	const struct api_quote *last;
+	const struct api_qbars *bars;
+	int status;                     /* 200, 404 unknown, 503 away or overloaded */
+	const char *reason;
+};
+typedef void api_quotes_fn(void *ctx, const struct api_quotes *q);
+/* The newest `limit` quote bars of a symbol (canonical) in one timeframe; source may be empty. fn is called once, perhaps at once. */
+void api_quotes_get(struct api *a, ap_str source, ap_str symbol, ap_str tf, uint32_t limit, api_quotes_fn *fn, void *ctx);
+
 /* --- main_ingest.c */
 bool api_ingest_start(struct api *a, char *err, size_t errlen);
 void api_ingest_stop(struct api *a);
@@ -131,6 +145,7 @@ void api_ws_stop(struct api *a);
 /* Takes over an upgraded socket; extra: bytes already read from it. */
 void api_ws_adopt(struct api *a, int fd, struct MHD_UpgradeResponseHandle *urh, const char *extra, size_t extra_len);
 void api_ws_candle(struct api *a, const struct api_series *s, const struct api_tf *t, const struct ap_candle *c);
+void api_ws_quotebar(struct api *a, const struct api_series *s, const struct api_tf *t, const struct ap_quotebar *q);
 void api_ws_vals(struct api *a, const struct api_series *s, const struct api_tf *t, int64_t open_ms);
 void api_ws_signal(struct api *a, const struct api_series *s, const struct api_signal *g);
 /* Before the loop waits: what gathered is written. */

@@ -241,17 +241,46 @@ static void on_history(void *ctx, const struct api_history *h)
 	ready(q);
 }
 
-static enum MHD_Result do_data(struct req *q)
+static void on_quotes(void *ctx, const struct api_quotes *r)
+{
+	struct req *q = ctx;
+	if (r->bars == NULL)
+		set_error(q, r->status, r->reason);
+	else
+		api_answer_quotes(&q->out, r->source, r->symbol, r->tf, r->last, r->bars, q->query.limit, ap_now().ns);
+	ready(q);
+}
+
+/* The symbol of the path, canonical. False: an answer has been sent; *rc is it. */
+static bool symbol_and_servers(struct req *q, enum MHD_Result *rc)
 {
 	char canon[AP_SYMBOL_MAX];
 	size_t n = ap_symbol_canon(ap_str_c(q->query.source), q->match.param, canon);
 	if (n == 0)
-		return send_error(q, 400, "symbol: 1 to 48 of A-Z 0-9 . _ - / are allowed");
-	memcpy(q->symbol, canon, n);
-	if (!api_redis_up(q->api))
-		return send_error(q, 503, "Redis is away");
-	if (!q->api->pg_ready)
-		return send_error(q, 503, "PostgreSQL is away");
+		*rc = send_error(q, 400, "symbol: 1 to 48 of A-Z 0-9 . _ - / are allowed");
+	else if (!api_redis_up(q->api))
+		*rc = send_error(q, 503, "Redis is away");
+	else if (!q->api->pg_ready)
+		*rc = send_error(q, 503, "PostgreSQL is away");
+	else
+		memcpy(q->symbol, canon, n);
+	return q->symbol[0] != '\0';
+}
+
+static enum MHD_Result do_quotes(struct req *q)
+{
+	enum MHD_Result rc = MHD_NO;
+	if (!symbol_and_servers(q, &rc))
+		return rc;
+	api_quotes_get(q->api, ap_str_c(q->query.source), ap_str_c(q->symbol), ap_str_c(q->query.timeframe), q->query.limit, on_quotes, q);
+	return answer_or_sleep(q);
+}
+
+static enum MHD_Result do_data(struct req *q)
+{
+	enum MHD_Result rc = MHD_NO;
+	if (!symbol_and_servers(q, &rc))
+		return rc;
 	api_history_get(q->api, ap_str_c(q->query.source), ap_str_c(q->symbol), ap_str_c(q->query.timeframe), q->query.limit,
 			on_history, q);
 	return answer_or_sleep(q);
@@ -449,7 +478,7 @@ static enum MHD_Result do_ws(struct req *q)
 
 static enum MHD_Result (*const handlers[API_R_N])(struct req *q) = {
 	[API_R_STATUS] = do_status, [API_R_METRICS] = do_metrics, [API_R_DATA] = do_data, [API_R_PROCESS] = do_process,
-	[API_R_SERIES] = do_series, [API_R_STATS] = do_stats, [API_R_WS] = do_ws, [API_R_HEALTHZ] = do_healthz, [API_R_READYZ] = do_readyz,
+	[API_R_SERIES] = do_series, [API_R_STATS] = do_stats, [API_R_QUOTES] = do_quotes, [API_R_WS] = do_ws, [API_R_HEALTHZ] = do_healthz, [API_R_READYZ] = do_readyz,
 	[API_R_PROMETHEUS] = do_prometheus,
 };
 

@@ -82,6 +82,14 @@ static void take_signal(struct api_tail *t, const struct ap_rec *rec)
 		api_ws_signal(t->api, api_model_series(&t->api->model, g->s.source, g->s.symbol, false), g);
 }
 
+static void take_quotebar(struct api_tail *t, const struct ap_rec *rec)
+{
+	struct api_series *s;
+	struct api_tf *tf = api_model_quotebar(&t->api->model, &rec->u.quotebar, &s);
+	if (tf != NULL)
+		api_ws_quotebar(t->api, s, tf, &rec->u.quotebar);
+}
+
 static void take_outcome(struct api_tail *t, const struct ap_rec *rec)
 {
 	struct api_outcome x;
@@ -108,6 +116,13 @@ static void take(struct api_tail *t, const struct ap_rec *rec, int64_t now)
 		api_model_trade(&t->api->model, &rec->u.trade);
 		api_pipe_trade(&t->api->pipe, rec->u.trade.source, now);
 		take_outcome(t, rec);
+		break;
+	case AP_QUOTE:
+		api_model_quote(&t->api->model, &rec->u.quote);
+		take_outcome(t, rec);
+		break;
+	case AP_QUOTEBAR:
+		take_quotebar(t, rec);
 		break;
 	case AP_REJECT:
 		take_outcome(t, rec);

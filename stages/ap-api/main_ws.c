@@ -197,6 +197,17 @@ void api_ws_candle(struct api *a, const struct api_series *s, const struct api_t
 	put_matching(a, s, t->tf, c->state == AP_FORMING ? key_of(t, c->open_ms, 1) : 0);
 }
 
+void api_ws_quotebar(struct api *a, const struct api_series *s, const struct api_tf *t, const struct ap_quotebar *q)
+{
+	if (!wanted(a, s, t->tf))
+		return;
+	struct ap_buf *b = begin(a, "quote_bar");
+	put_names(b, s->symbol, s->source, t->tf);
+	ap_buf_puts(b, ",\"quote_bar\":");
+	api_json_quotebar(b, q);
+	put_matching(a, s, t->tf, q->state == AP_FORMING ? key_of(t, q->open_ms, 3) : 0);
+}
+
 void api_ws_vals(struct api *a, const struct api_series *s, const struct api_tf *t, int64_t open_ms)
 {
 	const struct api_bar *bar = api_ring_find(&t->ring, open_ms);

@@ -21,6 +21,7 @@ static void free_series(struct api_series *s)
 {
 	for (unsigned i = 0; i < s->ntf; i++) {
 		api_ring_done(&s->tf[i]->ring);
+		api_qbars_done(&s->tf[i]->quotes);
 		free(s->tf[i]);
 	}
 	for (unsigned i = 0; i < s->sig_n; i++)
@@ -159,6 +160,7 @@ struct api_tf *api_model_tf(struct api_model *m, struct api_series *s, ap_str tf
 		return NULL;
 	memcpy(t->tf, tf.p, tf.len);
 	api_ring_init(&t->ring, API_RING_IDLE);
+	api_qbars_init(&t->quotes, API_QBARS_IDLE);
 	t->used = ++m->clock;
 	s->tf[s->ntf++] = t;
 	return t;
@@ -320,6 +322,57 @@ void api_model_trade(struct api_model *m, const struct ap_trade *t)
 		s->trade_ns = t->ts.ns;
 		s->trade_price = t->price;
 	}
+}
+
+void api_model_quote(struct api_model *m, const struct ap_quote *q)
+{
+	struct api_series *s = api_model_series(m, q->source, q->symbol, true);
+	if (s == NULL)
+		return;
+	s->quote.n++;
+	if (q->ts.ns > s->quote.ns || (q->ts.ns == s->quote.ns && q->seq >= s->quote.seq))
+		s->quote = (struct api_quote){ q->ts.ns, q->seq, q->bid, q->bid_qty, q->ask, q->ask_qty, s->quote.n };
+}
+
+struct api_tf *api_model_quotebar(struct api_model *m, const struct ap_quotebar *q, struct api_series **series)
+{
+	struct api_series *s = api_model_series(m, q->source, q->symbol, true);
+	struct api_tf *t = s == NULL ? NULL : api_model_tf(m, s, q->tf, true);
+	struct ap_quotebar own = *q;
+	if (t == NULL)
+		return NULL;
+	own.source = ap_str_c(s->source);
+	own.symbol = ap_str_c(s->symbol);
+	own.tf = ap_str_c(t->tf);
+	if (!api_qbars_put(&t->quotes, &own))
+		return NULL;
+	*series = s;
+	return t;
+}
+
+/* Of its newest quote: seen in the tick stream, or inside its newest bar. */
+static int64_t quoted_ns(const struct api_series *s)
+{
+	int64_t ns = s->quote.ns;
+	for (unsigned i = 0; i < s->ntf; i++) {
+		const struct api_qbars *q = &s->tf[i]->quotes;
+		if (q->n > 0 && q->bar[q->n - 1].open_ms * 1000000 > ns)
+			ns = q->bar[q->n - 1].open_ms * 1000000;
+	}
+	return ns;
+}
+
+const struct api_series *api_model_quoted(struct api_model *m, ap_str source, ap_str symbol)
+{
+	const struct api_series *best = NULL;
+	for (uint32_t at = m->bucket[bucket_of(m, symbol)]; at != 0; at = m->series[at - 1]->chain) {
+		struct api_series *s = m->series[at - 1];
+		if (!ap_str_is(symbol, s->symbol) || (source.len > 0 && !ap_str_is(source, s->source)) || quoted_ns(s) == 0)
+			continue;
+		if (best == NULL || quoted_ns(s) > quoted_ns(best))
+			best = s;
+	}
+	return best;
 }
 
 static struct api_vals *copy_vals(const struct api_vals *v)

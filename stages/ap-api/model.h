@@ -9,6 +9,7 @@
 
 #include "../../common/core/symbol.h"
 #include "names.h"
+#include "qbar.h"
 #include "ring.h"
 
 enum {
@@ -29,6 +30,7 @@ struct api_signal {
 struct api_tf {
 	char tf[AP_TF_MAX + 1];
 	struct api_ring ring;
+	struct api_qbars quotes;    /* the newest quote bars */
 	bool wide;                  /* somebody asked: keeps API_RING_WIDE candles */
 	bool warm;                  /* history was loaded from PostgreSQL: nothing is missing between its candles */
 	bool complete;              /* warm, and PostgreSQL had no older ones */
@@ -44,6 +46,7 @@ struct api_series {
 	int64_t trade_ns;           /* time of the newest trade seen; 0: none */
 	ap_dec trade_price;
 	uint64_t trades;            /* trades seen since start */
+	struct api_quote quote;     /* the newest quote */
 	uint64_t touched;           /* when it last changed or was asked for */
 	uint32_t chain;             /* next series of its bucket + 1; 0: end */
 };
@@ -78,6 +81,10 @@ struct api_tf *api_model_candle(struct api_model *m, const struct ap_candle *c, 
 struct api_tf *api_model_indicator(struct api_model *m, const struct ap_indicator *i, struct api_series **series);
 const struct api_signal *api_model_signal(struct api_model *m, const struct ap_signal *g);
 void api_model_trade(struct api_model *m, const struct ap_trade *t);
+void api_model_quote(struct api_model *m, const struct ap_quote *q);
+struct api_tf *api_model_quotebar(struct api_model *m, const struct ap_quotebar *q, struct api_series **series);
+/* The series of this symbol (and source, where given) with the newest quote; NULL: none has quoted. */
+const struct api_series *api_model_quoted(struct api_model *m, ap_str source, ap_str symbol);
 
 /* Replaces a timeframe's candles by history (rings own their bars; `from` is left empty), then adds what was newer here. */
 void api_model_warm(struct api_model *m, struct api_series *s, struct api_tf *t, struct api_ring *from, bool complete);

@@ -16,6 +16,7 @@ static const struct field {
 } fields[] = {
 	{ "price", "price" }, { "quantity", "quantity" }, { "volume", "quantity" }, { "qty", "quantity" },
 	{ "timestamp", "timestamp" }, { "trade_id", "trade_id" }, { "side", "side" },
+	{ "bid", "bid" }, { "bid_size", "bid_size" }, { "ask", "ask" }, { "ask_size", "ask_size" }, { "seq", "seq" },
 };
 
 static bool put_scalar(struct ap_buf *b, const struct ap_json *j, uint32_t at)
@@ -65,7 +66,7 @@ static bool text_member(const struct ap_json *j, uint32_t obj, const char *key, 
 
 static bool type_ok(const char *type)
 {
-	return type[0] == '\0' || strcmp(type, "trade") == 0 || strcmp(type, "tick") == 0;
+	return type[0] == '\0' || strcmp(type, "trade") == 0 || strcmp(type, "tick") == 0 || strcmp(type, "quote") == 0;
 }
 
 /* One message into a line. Returns NULL, or what is wrong with it. */
@@ -84,7 +85,7 @@ static const char *put_line(struct ap_buf *b, const struct ap_json *j, uint32_t 
 	if (ap_source_canon(ap_str_c(source), canon) == 0)
 		return "source: only a-z 0-9 _ . - are allowed";
 	if (!text_member(j, obj, "data_type", type, sizeof type) || !type_ok(type))
-		return "data_type: trade (or tick) is expected";
+		return "data_type: trade (or tick) or quote is expected";
 	uint32_t data = ap_json_get(j, obj, "data");
 	if (data == 0 || j->tok[data].type != AP_J_OBJ)
 		return "data: an object is expected";
@@ -92,6 +93,8 @@ static const char *put_line(struct ap_buf *b, const struct ap_json *j, uint32_t 
 	ap_json_string(b, ap_str_c(source));
 	ap_buf_puts(b, ",\"symbol\":");
 	ap_json_string(b, ap_str_c(symbol));
+	if (strcmp(type, "quote") == 0)
+		ap_buf_puts(b, ",\"data_type\":\"quote\"");
 	if (!put_data(b, j, data, &which)) {
 		snprintf(why, 96, "data.%s: a text or a number is expected", which);
 		return why;
@@ -186,6 +189,11 @@ bool api_outcome_of(const struct ap_rec *rec, struct api_outcome *out)
 	case AP_TRADE:
 		out->id = ap_id_origin(rec->id);
 		out->idx = rec->u.trade.raw_idx;
+		out->status = AP_ST_VALID;
+		return true;
+	case AP_QUOTE:
+		out->id = ap_id_origin(rec->id);
+		out->idx = rec->u.quote.raw_idx;
 		out->status = AP_ST_VALID;
 		return true;
 	case AP_REJECT:

@@ -13,6 +13,7 @@ static const struct row {
 	{ "/api/streaming/status", API_M_GET | API_M_HEAD, API_R_STATUS },
 	{ "/api/streaming/metrics", API_M_GET | API_M_HEAD, API_R_METRICS },
 	{ "/api/streaming/data/", API_M_GET | API_M_HEAD, API_R_DATA },
+	{ "/api/streaming/quotes/", API_M_GET | API_M_HEAD, API_R_QUOTES },
 	{ "/api/streaming/process", API_M_POST, API_R_PROCESS },
 	{ "/api/streaming/series", API_M_GET | API_M_HEAD, API_R_SERIES },
 	{ "/api/streaming/signals/stats", API_M_GET | API_M_HEAD, API_R_STATS },
@@ -143,6 +144,9 @@ static const struct {
 	{ API_R_DATA, "source", set_source },
 	{ API_R_DATA, "timeframe", set_timeframe },
 	{ API_R_DATA, "limit", set_limit },
+	{ API_R_QUOTES, "source", set_source },
+	{ API_R_QUOTES, "timeframe", set_timeframe },
+	{ API_R_QUOTES, "limit", set_limit },
 	{ API_R_PROCESS, "wait_ms", set_wait },
 };
 

@@ -10,7 +10,7 @@
 #include "../../common/core/rec.h"
 
 enum api_route {
-	API_R_STATUS, API_R_METRICS, API_R_DATA, API_R_PROCESS, API_R_SERIES, API_R_STATS, API_R_WS,
+	API_R_STATUS, API_R_METRICS, API_R_DATA, API_R_PROCESS, API_R_SERIES, API_R_STATS, API_R_QUOTES, API_R_WS,
 	API_R_HEALTHZ, API_R_READYZ, API_R_PROMETHEUS, API_R_ASSET,
 	API_R_N
 };
@@ -36,7 +36,7 @@ enum {
 	API_WAIT_DEFAULT_MS = 1000, API_WAIT_MAX_MS = 5000,
 };
 
-/* The query of data/{symbol} and process, with defaults filled in. */
+/* The query of data/{symbol}, quotes/{symbol} and process, with defaults filled in. */
 struct api_query {
 	char source[AP_SOURCE_MAX + 1];     /* "": not given */
 	char timeframe[AP_TF_MAX + 1];      /* "1m" */

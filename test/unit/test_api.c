@@ -510,6 +510,104 @@ static void a_client_that_does_not_read_reaches_its_bound(void **s)
 	api_outq_done(&q);
 }
 
+/* --- quotes */
+
+static struct ap_quotebar qbar(int64_t open_ms, enum ap_candle_state state, uint32_t revision, uint64_t n)
+{
+	struct ap_quotebar q = { .source = ap_str_c("okx"), .symbol = ap_str_c("BTC-USDT"), .tf = ap_str_c("1m"), .open_ms = open_ms,
+				 .close_ms = open_ms + 60000, .state = state, .revision = revision, .quote_count = n };
+	return q;
+}
+
+static void quote_bars_are_kept_by_time_and_the_higher_revision_wins(void **s)
+{
+	(void)s;
+	struct api_qbars r;
+	api_qbars_init(&r, 3);
+	struct ap_quotebar q = qbar(60000, AP_FORMING, 0, 5);
+	assert_true(api_qbars_put(&r, &q));
+	q = qbar(60000, AP_FORMING, 0, 4);
+	assert_false(api_qbars_put(&r, &q));
+	q = qbar(60000, AP_REVISED, 2, 9);
+	assert_true(api_qbars_put(&r, &q));
+	q = qbar(60000, AP_FORMING, 0, 10);
+	assert_false(api_qbars_put(&r, &q));
+	q = qbar(60000, AP_FINAL, 0, 8);
+	assert_false(api_qbars_put(&r, &q));
+	q = qbar(180000, AP_FINAL, 0, 1);
+	assert_true(api_qbars_put(&r, &q));
+	q = qbar(120000, AP_FINAL, 0, 2);
+	assert_true(api_qbars_put(&r, &q));
+	assert_true(r.n == 3 && r.bar[0].open_ms == 60000 && r.bar[1].open_ms == 120000 && r.bar[2].open_ms == 180000);
+	assert_int_equal(r.bar[0].revision, 2);
+	q = qbar(0, AP_FINAL, 0, 2);
+	assert_false(api_qbars_put(&r, &q));
+	q = qbar(150000, AP_FINAL, 0, 2);
+	assert_true(api_qbars_put(&r, &q));
+	assert_true(r.n == 3 && r.bar[0].open_ms == 120000 && r.bar[1].open_ms == 150000 && r.bar[2].open_ms == 180000);
+	api_qbars_done(&r);
+}
+
+static void a_quote_bar_reads_as_json_with_every_digit(void **s)
+{
+	(void)s;
+	struct ap_buf b;
+	struct ap_quotebar q = qbar(1700000040000, AP_FORMING, 0, 2);
+	q.bid = (struct ap_px4){ { 1 }, ap_dec_int(3), { 1 }, ap_dec_int(2) };
+	q.spread_mean = (ap_dec){ 333333333333333333 };
+	q.weighted_ns = UINT64_C(59999999999);
+	ap_buf_init(&b, 4096);
+	api_json_quotebar(&b, &q);
+	ap_buf_putc(&b, '\0');
+	assert_string_equal((const char *)b.p,
+		"{\"source\":\"okx\",\"symbol\":\"BTC-USDT\",\"timeframe\":\"1m\",\"open_time\":\"2023-11-14T22:14:00Z\","
+		"\"close_time\":\"2023-11-14T22:15:00Z\",\"bid\":{\"open\":0.000000000000000001,\"high\":3,\"low\":0.000000000000000001,"
+		"\"close\":2},\"ask\":{\"open\":0,\"high\":0,\"low\":0,\"close\":0},\"mid\":{\"open\":0,\"high\":0,\"low\":0,\"close\":0},"
+		"\"spread\":{\"min\":0,\"max\":0,\"mean\":0.333333333333333333,\"last\":0},\"weighted_ns\":59999999999,\"resolution_ms\":0,"
+		"\"quote_count\":2,\"locked_count\":0,\"state\":\"forming\",\"revision\":0,\"coverage_ms\":0,\"quality\":\"full\"}");
+	ap_buf_done(&b);
+}
+
+static void the_model_knows_who_quoted_last(void **s)
+{
+	(void)s;
+	struct api_model m;
+	struct api_series *ser = NULL;
+	struct ap_quote q = { .source = ap_str_c("a"), .symbol = ap_str_c("X-USD"), .ts = { 20 }, .bid = { 1 }, .ask = { 2 }, .seq = 5 };
+	assert_true(api_model_init(&m, 10, 1000));
+	assert_null(api_model_quoted(&m, ap_str_c(""), ap_str_c("X-USD")));
+	api_model_quote(&m, &q);
+	q.seq = 4;
+	q.bid = (ap_dec){ 2 };
+	api_model_quote(&m, &q);        /* of the same instant, and older */
+	q.source = ap_str_c("b");
+	q.ts.ns = 10;
+	api_model_quote(&m, &q);
+	assert_string_equal(api_model_quoted(&m, ap_str_c(""), ap_str_c("X-USD"))->source, "a");
+	assert_string_equal(api_model_quoted(&m, ap_str_c("b"), ap_str_c("X-USD"))->source, "b");
+	assert_null(api_model_quoted(&m, ap_str_c("c"), ap_str_c("X-USD")));
+	assert_true(api_model_quoted(&m, ap_str_c("a"), ap_str_c("X-USD"))->quote.bid.e18 == 1);
+	assert_int_equal(api_model_quoted(&m, ap_str_c("a"), ap_str_c("X-USD"))->quote.n, 2);
+	struct ap_quotebar bar = qbar(60000, AP_FORMING, 0, 1);
+	struct api_tf *t = api_model_quotebar(&m, &bar, &ser);
+	assert_non_null(t);
+	assert_string_equal(ser->source, "okx");
+	assert_true(t->quotes.n == 1 && t->quotes.bar[0].tf.p == t->tf);
+	api_model_done(&m);
+}
+
+static void a_posted_quote_becomes_the_pipelines_own_line(void **s)
+{
+	(void)s;
+	struct api_post p;
+	char err[200];
+	assert_true(api_post_parse(&p, ap_str_c("{\"symbol\":\"A-USD\",\"data_type\":\"quote\",\"data\":{\"bid\":1.5,\"bid_size\":\"2\",\"ask\":1.6,"
+						"\"timestamp\":1700000000,\"seq\":7}}"), toks, 4096, err, sizeof err));
+	assert_true(ap_str_is(ap_buf_view(&p.lines), "{\"source\":\"http\",\"symbol\":\"A-USD\",\"data_type\":\"quote\",\"timestamp\":1700000000,"
+						     "\"bid\":1.5,\"bid_size\":\"2\",\"ask\":1.6,\"seq\":7}\n"));
+	api_post_done(&p);
+}
+
 /* --- POST */
 
 static void a_posted_message_becomes_the_pipelines_own_line(void **s)
@@ -852,6 +950,10 @@ int main(void)
 		cmocka_unit_test(senseless_messages_are_told_what_is_wrong),
 		cmocka_unit_test(unsent_forming_candles_give_way_to_newer_ones_and_numbers_have_no_gap),
 		cmocka_unit_test(a_client_that_does_not_read_reaches_its_bound),
+		cmocka_unit_test(quote_bars_are_kept_by_time_and_the_higher_revision_wins),
+		cmocka_unit_test(a_quote_bar_reads_as_json_with_every_digit),
+		cmocka_unit_test(the_model_knows_who_quoted_last),
+		cmocka_unit_test(a_posted_quote_becomes_the_pipelines_own_line),
 		cmocka_unit_test(a_posted_message_becomes_the_pipelines_own_line),
 		cmocka_unit_test(a_body_of_the_wrong_shape_is_refused_by_message_and_field),
 		cmocka_unit_test(a_message_is_settled_by_what_became_of_it_in_any_order),
