@@ -22,7 +22,7 @@ struct verify {
 	struct ap_buf list;             /* those already told, as JSON */
 
 	uint64_t differences;
-	uint64_t trades, candles, forming, filled, sums, values, messages;      /* compared */
+	uint64_t trades, candles, forming, filled, sums, values, messages, quotes, quote_bars;  /* compared */
 	char note[400];                 /* what could not be compared, and why */
 };
 
@@ -65,6 +65,7 @@ bool verify_dec(const struct verify_rows *r, int col, ap_dec *out);
 void verify_candles(struct verify *v);          /* verify_lane.c: trades against candles */
 void verify_sums(struct verify *v);             /* verify_sum.c: the shortest candles against the longer ones */
 void verify_indicators(struct verify *v);       /* verify_value.c: candles against indicators */
+void verify_quotes(struct verify *v);           /* verify_quotes.c: quotes against quote bars */
 void verify_balance(struct verify *v);          /* verify_balance.c: messages in against what became of them */
 
 #endif
