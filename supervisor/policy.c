@@ -54,10 +54,13 @@ const char *ap_child_event_name(enum ap_child_event e)
 	return event_name[e];
 }
 
+/* What a stage dies of is found by a few more deaths (common/io/runtime_alone.c): those are not to take long. */
+enum { SOON = 3 };
+
 uint64_t ap_policy_backoff_ms(unsigned tries, uint64_t min_ms, uint64_t max_ms)
 {
 	uint64_t ms = min_ms;
-	for (unsigned i = 1; i < tries && ms < max_ms; i++)
+	for (unsigned i = SOON; i < tries && ms < max_ms; i++)
 		ms *= 2;
 	return ms < max_ms ? ms : max_ms;
 }

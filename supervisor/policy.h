@@ -58,7 +58,7 @@ struct ap_policy_step ap_policy(enum ap_child_state s, enum ap_child_event e);
 const char *ap_child_state_name(enum ap_child_state s);
 const char *ap_child_event_name(enum ap_child_event e);
 
-/* The pause before try number `tries` (from 1): min doubled each time, at most max, in ms. */
+/* The pause before try number `tries` (from 1): min three times, then doubled each time, at most max, in ms. */
 uint64_t ap_policy_backoff_ms(unsigned tries, uint64_t min_ms, uint64_t max_ms);
 
 /* Counts starts in a sliding minute; true when this one makes it a crash loop (5 or more). */

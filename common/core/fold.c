@@ -94,12 +94,6 @@ static void entry_begin(struct ap_fold *f, ap_id id)
 	f->count.entries++;
 }
 
-static void entry_end(struct ap_fold *f)
-{
-	if (f->stage->flush != NULL)
-		f->stage->flush(f->st, &f->out);
-}
-
 /* --- stepping --- */
 
 static void step(struct ap_fold *f, struct ap_rec *rec)
@@ -147,19 +141,42 @@ void ap_fold_poison(struct ap_fold *f, ap_id id, ap_str data, const char *why)
 	poison_put(f, data, why);
 }
 
-bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
+bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
 {
-	struct ap_rec rec;
-
 	entry_begin(f, id);
 	if (!body_fine(f, n, body, why)) {
 		poison_put(f, body, *why);
 		return false;
 	}
 	ap_wire_start(&f->it, body, n);
+	return true;
+}
+
+bool ap_fold_step(struct ap_fold *f)
+{
+	struct ap_rec rec;
+
+	if (ap_wire_next(&f->it, &rec) != AP_WIRE_OK)
+		return false;
+	step(f, &rec);
+	return true;
+}
+
+void ap_fold_end(struct ap_fold *f)
+{
+	if (f->stage->flush != NULL)
+		f->stage->flush(f->st, &f->out);
+}
+
+bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
+{
+	struct ap_rec rec;
+
+	if (!ap_fold_begin(f, id, n, body, why))
+		return false;
 	while (ap_wire_next(&f->it, &rec) == AP_WIRE_OK)
 		step(f, &rec);
-	entry_end(f);
+	ap_fold_end(f);
 	return true;
 }
 
@@ -168,7 +185,7 @@ void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec)
 	entry_begin(f, id);
 	rec->idx = 0;
 	step(f, rec);
-	entry_end(f);
+	ap_fold_end(f);
 }
 
 /* Who it was about, as far as the kind says. */
@@ -205,30 +222,22 @@ static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
 	}
 }
 
-void ap_fold_reject(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char *reason)
+bool ap_fold_reject(struct ap_fold *f, const char *reason)
 {
-	const char *why;
-	struct ap_rec rec;
+	struct ap_rec rec, out = { .kind = AP_REJECT, .id = f->id };
 	struct ap_buf json;
 
-	entry_begin(f, id);
-	if (!body_fine(f, n, body, &why)) {
-		poison_put(f, body, why);
-		return;
-	}
+	if (ap_wire_next(&f->it, &rec) != AP_WIRE_OK)
+		return false;
 	ap_buf_init(&json, AP_PAYLOAD_MAX);
-	ap_wire_start(&f->it, body, n);
-	while (ap_wire_next(&f->it, &rec) == AP_WIRE_OK) {
-		struct ap_rec out = { .kind = AP_REJECT, .id = id };
-		ap_buf_clear(&json);
-		ap_rec_json(&json, &rec);
-		out.u.reject = (struct ap_reject){
-			.origin = ap_id_origin(id), .raw_idx = rec.idx, .status = AP_ST_POISON, .stage = ap_str_c(f->stage->name),
-			.reason = ap_str_c(reason), .data = json.full ? (ap_str){ NULL, 0 } : ap_buf_view(&json) };
-		reject_about(&out.u.reject, &rec);
-		fold_put(&f->out, AP_S_REJECT, &out);
-	}
+	ap_rec_json(&json, &rec);
+	out.u.reject = (struct ap_reject){
+		.origin = ap_id_origin(f->id), .raw_idx = rec.idx, .status = AP_ST_POISON, .stage = ap_str_c(f->stage->name),
+		.reason = ap_str_c(reason), .data = json.full ? (ap_str){ NULL, 0 } : ap_buf_view(&json) };
+	reject_about(&out.u.reject, &rec);
+	fold_put(&f->out, AP_S_REJECT, &out);
 	ap_buf_done(&json);
+	return true;
 }
 
 /* --- state --- */

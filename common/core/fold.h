@@ -62,10 +62,15 @@ bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 /* The same for an entry that cannot even be opened: only the reject record. */
 void ap_fold_poison(struct ap_fold *f, ap_id id, ap_str data, const char *why);
 /*
- * Rejects every record of an entry instead of stepping it: whoever stepped it died. One record in `reject` each (status
- * poison, the reason given), with the payload or the record as JSON. A body that does not decode is rejected whole.
+ * The same one record at a time, for a runtime that says where it is before it goes on. ap_fold_begin reads the whole body, which
+ * must stay where it is until ap_fold_end: false as above, and the entry is done with. Then every record is stepped or rejected, in
+ * order, and ap_fold_end flushes. A rejected one is one record in `reject` (status poison, the reason given), with the payload
+ * or the record as JSON. False: there was none left.
  */
-void ap_fold_reject(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char *reason);
+bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why);
+bool ap_fold_step(struct ap_fold *f);
+bool ap_fold_reject(struct ap_fold *f, const char *reason);
+void ap_fold_end(struct ap_fold *f);
 /* Steps one record as an entry of its own (file port: lines). */
 void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec);
 

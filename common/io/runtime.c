@@ -17,6 +17,7 @@ enum {
 	LOAD_PIECE = 512,               /* fields asked for at once */
 	NAMES_BYTES = 256 * 1024 * 1024,
 	ACKS_BYTES = 256 * 64,
+	ALONE_BYTES = 16 * 1024 * 1024,         /* an entry's body; frames are of 256 KiB at most, others' may be anything */
 	ROOM_MS = 100,                  /* between two looks downstream while paused */
 	LEAVING_BLOCK_MS = 50,          /* a read of what is soon to be another's */
 	STOP_S = 5,                     /* a partition that has not finished by then is left to its lease */
@@ -68,6 +69,7 @@ static bool expected(struct part *p, const redisReply *reply, enum ap_run_state 
 static void forget(struct part *p)
 {
 	part_past_drop(p);
+	alone_over(p);
 	if (!p->open)
 		return;
 	struct ap_fold_count *to = &p->m.before;
@@ -301,22 +303,6 @@ static void cursor_cb(void *ctx, const redisReply *reply)
 	p->taken = ap_reply_u64(reply, 2, 0);
 }
 
-/* How often this cursor was loaded without a commit since, and how often a step at it was not survived. */
-static void loads_cb(void *ctx, const redisReply *reply)
-{
-	struct part *p = ctx;
-
-	if (!expected(p, reply, AP_R_LOADING, "load"))
-		return;
-	bool same = ap_str_is(ap_reply_text(reply, 0), p->cursor);
-	p->loads = same ? ap_reply_u64(reply, 1, 0) + 1 : 1;
-	p->tries = same && !p->survived ? ap_reply_u64(reply, 2, 0) : 0;
-	p->careful = p->loads >= CAREFUL_LOADS && !p->survived;
-	p->marked = false;
-	ap_redis_sendf(p->redis, NULL, NULL, "HSET %s lc %s ln %llu tn %llu", p->key_own, p->cursor, (unsigned long long)p->loads,
-		       (unsigned long long)p->tries);
-}
-
 static void load(struct part *p)
 {
 	char err[256];
@@ -328,7 +314,7 @@ static void load(struct part *p)
 	}
 	p->open = true;
 	ap_redis_sendf(p->redis, cursor_cb, p, "HMGET %s c q n", p->key_state);
-	ap_redis_sendf(p->redis, loads_cb, p, "HMGET %s lc ln tn", p->key_own);
+	alone_load(p);
 	ap_redis_sendf(p->redis, names_cb, p, "HKEYS %s", p->key_state);
 }
 
@@ -379,9 +365,7 @@ static void read_cb(void *ctx, const redisReply *reply)
 	if (!expected(p, reply, AP_R_READING, "read"))
 		return;
 	const redisReply *entries = ap_entries_of(reply, &n);
-	if (n > 0 && p->careful && !p->marked) {
-		part_mark(p);
-	} else if (n > 0) {
+	if (n > 0) {
 		struct ap_run_row row = ap_run_next(p->state, AP_R_BATCH);
 		assert(row.act == AP_R_WORK);
 		p->state = row.next;
@@ -616,6 +600,7 @@ static bool part_init(struct part *p, struct runtime *rt, unsigned i, char *err,
 		snprintf(p->key_stream[s], sizeof p->key_stream[s], "ap:{%u}:%s", i, ap_stream_name(s));
 	ap_buf_init(&p->names, NAMES_BYTES);
 	ap_buf_init(&p->acks, ACKS_BYTES);
+	ap_buf_init(&p->alone.body, ALONE_BYTES);
 	ap_hist_init(&p->m.commit_us);
 	ap_hist_init(&p->m.age_ms);
 	ap_hist_init(&p->m.beat_ms);
@@ -638,6 +623,7 @@ static void part_done(struct part *p)
 	forget(p);
 	ap_buf_done(&p->names);
 	ap_buf_done(&p->acks);
+	ap_buf_done(&p->alone.body);
 }
 
 static void stop_late(struct ev_loop *loop, ev_timer *w, int revents)

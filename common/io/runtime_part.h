@@ -14,7 +14,7 @@
 #include "redis.h"
 #include "worker.h"
 
-enum { KEY_MAX = 48, ROOM_READERS = 8 };
+enum { KEY_MAX = 48, ROOM_READERS = 8, ALONE_POISON = 32 };
 
 struct runtime;
 struct past;
@@ -23,6 +23,26 @@ struct past;
 struct room_ask {
 	struct part *p;
 	unsigned reader;
+};
+
+/* Records of one entry that are stepped together: [from, from + width). `n of the entry`, 1: what follows its last record. */
+struct span {
+	uint32_t from, width;
+	uint64_t tries;         /* marks of just these that nobody survived */
+};
+
+/* See runtime_alone.c. */
+struct alone {
+	struct ap_buf body;     /* of the entry at work */
+	ap_id id;
+	uint32_t n, at;         /* its records; the next one */
+	bool on;
+	bool waits;             /* for another partition's entry */
+	struct span marked;     /* what is about to be stepped */
+	struct span suspect;    /* at this cursor: what the last worker was at when it died; width 0: nothing */
+	uint32_t poison[ALONE_POISON];  /* records of this entry that are not stepped any more, ascending as they were found */
+	unsigned n_poison;
+	unsigned left;          /* entries that still come one at a time */
 };
 
 struct part {
@@ -48,10 +68,10 @@ struct part {
 	char cursor[AP_ID_TEXT];        /* last committed */
 	uint64_t q, taken;              /* its sequence number; records taken so far */
 	bool fresh;                     /* the state has no cursor yet */
-	uint64_t loads, tries;          /* at this cursor: loads without a commit since, steps that nobody survived */
-	bool careful;                   /* one entry at a time, each marked before it is stepped */
-	bool marked;                    /* the entry to come is */
+	uint64_t loads;                 /* at this cursor, without a commit since */
+	bool careful;                   /* one entry at a time, each part of it marked before it is stepped */
 	bool survived;                  /* this process has stepped it and lives: what failed was something else */
+	struct alone alone;
 	uint64_t first_there;           /* q of the first entry behind the cursor that the stream still had when the group was placed; 0: none */
 
 	/* The batch on its way: what becomes true when the commit is taken. */
@@ -97,6 +117,7 @@ struct runtime {
 	struct part *part;
 	struct ap_redis *control;       /* for metrics */
 	struct ap_metrics *metrics;
+	struct part *alone;             /* the partition that is at an entry by itself */
 	struct ap_pg *pg;               /* only when a fold has asked for stored candles */
 	ev_timer stop_timer;
 	int64_t up_ns;                  /* when the first partition's connection came up */
@@ -106,7 +127,7 @@ struct runtime {
 
 /* A commit blocks everybody else in Redis: with this many bytes it takes about 1 ms. */
 enum { COMMIT_BYTES = 256 * 1024 };
-enum { CAREFUL_LOADS = 4, POISON_TRIES = 3 };
+enum { CAREFUL_LOADS = 2, POISON_TRIES = 2 };
 
 /* runtime.c */
 /* Runs the loop until SIGTERM; returns the exit code. rt->app and rt->stage are set. */
@@ -130,8 +151,19 @@ void runtime_ready(struct runtime *rt);
 /* runtime_work.c: steps the entries of a reply and sends the commit. */
 void part_work(struct part *p, const redisReply *entries, size_t n);
 
-/* runtime_work.c: notes in the lease's hash that the entry about to be read will be stepped, and reads it again. */
-void part_mark(struct part *p);
+/* runtime_work.c: all records of the entry at work are through: the commit. */
+void part_commit_alone(struct part *p);
+
+/* runtime_alone.c: asks for what is known of the cursor; the answer decides how carefully to go on. */
+void alone_load(struct part *p);
+/* Begins an entry that comes by itself: it ends in part_commit_alone, or never, when the partition is lost meanwhile. */
+void alone_begin(struct part *p, ap_id id, uint32_t n, ap_str body);
+/* Is an entry to come by itself? Because of what is known of this partition, or because another one is at such an entry. */
+bool alone_wanted(const struct part *p);
+/* The entry is through, or given up with the partition: the next partition's turn. */
+void alone_over(struct part *p);
+/* A commit was taken: the next entry has no history. */
+void alone_committed(struct part *p);
 
 /* runtime_room.c: asks for the heads of the streams and how far their readers are. */
 void part_ask_room(struct part *p);

@@ -50,11 +50,9 @@ static void entry_step(struct part *p, const struct ap_entry *e)
 
 	if (e->bad != NULL)
 		ap_fold_poison(&p->fold, e->id, e->body, e->bad);
-	else if (p->careful && p->tries >= POISON_TRIES) {
-		ap_log(&p->rt->app.log, AP_ERROR, "poison", KV_U("part", p->p), KV_T("id", e->id_text), KV_U("tries", p->tries),
-		       KV_S("next", "rejected"));
-		ap_fold_reject(&p->fold, e->id, e->n, e->body, "stage_died");
-	} else
+	else if (alone_wanted(p))
+		alone_begin(p, e->id, e->n, e->body);
+	else
 		ap_fold_entry(&p->fold, e->id, e->n, e->body, &why);
 	if (why != NULL)
 		ap_log(&p->rt->app.log, AP_ERROR, "bad_frame", KV_U("part", p->p), KV_T("id", e->id_text), KV_S("why", why),
@@ -149,10 +147,8 @@ static void commit_taken(struct part *p)
 	memcpy(p->cursor, p->next_cursor, sizeof p->cursor);
 	p->q = p->next_q;
 	p->taken += p->next_records;
-	p->fresh = false;
-	if (p->careful)
-		ap_redis_sendf(p->redis, NULL, NULL, "HSET %s ln 0 tn 0", p->key_own);
-	p->careful = p->marked = p->survived = false;
+	p->fresh = p->survived = false;
+	alone_committed(p);
 	p->attempt = 0;
 	p->m.commits++;
 	p->m.lost += p->next_lost;
@@ -201,20 +197,6 @@ static void commit_send(struct part *p)
 	ap_fold_clear(f);
 }
 
-/*
- * A stage that dies on an entry would die on it for ever. After CAREFUL_LOADS loads without a commit every entry is marked
- * before it is stepped, and the mark must be in Redis first: it is sent behind the read that showed the entry, the group
- * is set back, and a second read brings the entry again. POISON_TRIES marks that nobody survived make it poison.
- */
-void part_mark(struct part *p)
-{
-	p->marked = true;
-	ap_redis_sendf(p->redis, NULL, NULL, "HINCRBY %s tn 1", p->key_own);
-	ap_redis_sendf(p->redis, NULL, NULL, "XGROUP SETID %s %s %s ENTRIESREAD %llu", p->key_stream[p->rt->stage->in],
-		       p->rt->stage->name, p->cursor, (unsigned long long)p->q);
-	part_read(p);
-}
-
 /* What was read beyond the cut comes again when the group is set back to the new cursor. */
 static void group_set_back(struct part *p)
 {
@@ -241,12 +223,26 @@ static bool entries_step(struct part *p, const redisReply *entries, size_t n)
 			return p->cut;
 		}
 		entry_step(p, &e);
-		if (enough(p) && i + 1 < n) {
+		if ((enough(p) || p->alone.on) && i + 1 < n) {
 			p->cut = true;
 			return true;
 		}
 	}
 	return true;
+}
+
+/* The batch is stepped: commit, and what is to be read behind it. */
+static void batch_end(struct part *p)
+{
+	p->read_behind = !p->full;
+	if (p->n_acks > 0)
+		commit_send(p);
+	if (p->cut)
+		group_set_back(p);
+	if (p->read_behind)
+		part_read(p);
+	if (p->n_acks == 0)
+		part_event(p, p->read_behind ? AP_R_COMMITTED : AP_R_FULL);
 }
 
 void part_work(struct part *p, const redisReply *entries, size_t n)
@@ -258,18 +254,18 @@ void part_work(struct part *p, const redisReply *entries, size_t n)
 	}
 	bool steps = entries_step(p, entries, n);
 
+	if (p->alone.on)
+		return;         /* its marks are on their way; the end of the entry comes back to part_commit_alone */
 	p->survived = true;
 	if (!steps) {
 		part_refused(p, "read", "gap");
 		return;
 	}
-	p->read_behind = !p->full;
-	if (p->n_acks > 0)
-		commit_send(p);
-	if (p->cut)
-		group_set_back(p);
-	if (p->read_behind)
-		part_read(p);
-	if (p->n_acks == 0)
-		part_event(p, p->read_behind ? AP_R_COMMITTED : AP_R_FULL);
+	batch_end(p);
+}
+
+void part_commit_alone(struct part *p)
+{
+	p->survived = true;
+	batch_end(p);
 }

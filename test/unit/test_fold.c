@@ -248,16 +248,23 @@ static void a_huge_poison_is_cut_to_what_a_record_may_hold(void **s)
 	assert_true(frame_of(AP_S_REJECT, 0)->len <= AP_PAYLOAD_MAX + 200);
 }
 
-static void an_entry_that_kills_is_rejected_record_by_record(void **s)
+static void a_record_that_kills_is_rejected_and_its_neighbours_are_stepped(void **s)
 {
 	static struct ap_wire_iter it;
 	struct ap_buf b;
 	struct ap_rec rec;
-	uint32_t n = 0;
+	uint32_t n = 1;
+	const char *why = NULL;
 
 	(void)s;
-	ap_fold_reject(&fold, (ap_id){ 1700, 0 }, 3, beats(&b, 3, false), "stage_died");
-	assert_int_equal(((struct echo *)fold.st)->n, 0);
+	assert_true(ap_fold_begin(&fold, (ap_id){ 1700, 0 }, 3, beats(&b, 3, false), &why));
+	assert_true(ap_fold_step(&fold));
+	assert_true(ap_fold_reject(&fold, "stage_died"));
+	assert_true(ap_fold_step(&fold));
+	assert_false(ap_fold_step(&fold));
+	assert_false(ap_fold_reject(&fold, "stage_died"));
+	ap_fold_end(&fold);
+	assert_int_equal(((struct echo *)fold.st)->n, 2);
 	const struct ap_frame *f = frame_of(AP_S_REJECT, 0);
 	ap_wire_start(&it, ap_fold_body(&fold, f), f->n);
 	while (ap_wire_next(&it, &rec) == AP_WIRE_OK) {
@@ -267,7 +274,7 @@ static void an_entry_that_kills_is_rejected_record_by_record(void **s)
 		assert_true(ap_str_is(rec.u.reject.source, "s"));
 		assert_true(rec.u.reject.data.len > 0 && rec.u.reject.data.p[0] == '{');
 	}
-	assert_int_equal(n, 3);
+	assert_int_equal(n, 2);
 	ap_buf_done(&b);
 }
 
@@ -382,7 +389,7 @@ int main(void)
 		T(an_output_gets_the_id_of_its_entry), T(each_entry_is_flushed_once_and_keeps_its_own_frames),
 		T(after_512_records_a_frame_goes_on_at_the_next_id), T(a_frame_never_exceeds_its_bytes),
 		T(frames_decode_to_what_was_put), T(a_body_with_a_bad_end_steps_nothing_and_is_rejected_whole),
-		T(more_records_announced_than_there_are_is_bad), T(a_huge_poison_is_cut_to_what_a_record_may_hold), T(an_entry_that_kills_is_rejected_record_by_record),
+		T(more_records_announced_than_there_are_is_bad), T(a_huge_poison_is_cut_to_what_a_record_may_hold), T(a_record_that_kills_is_rejected_and_its_neighbours_are_stepped),
 		T(state_changes_come_out_as_texts_with_their_prefix), T(clear_forgets_what_was_handed_over),
 		T(the_newest_live_beat_is_remembered), T(a_single_record_is_an_entry_of_its_own), T(a_configuration_error_is_a_sentence),
 		T(every_kind_has_an_event_time), T(a_frame_holds_32_revised_candles), T(an_entry_may_fill_more_frames_than_it_has_ids),

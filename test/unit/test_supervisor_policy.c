@@ -95,13 +95,14 @@ static void only_a_running_process_is_signalled(void **state)
 		}
 }
 
-static void the_pause_doubles_up_to_its_limit(void **state)
+static void the_pause_doubles_from_the_fourth_try_up_to_its_limit(void **state)
 {
 	(void)state;
 	assert_int_equal(ap_policy_backoff_ms(1, 100, 30000), 100);
-	assert_int_equal(ap_policy_backoff_ms(2, 100, 30000), 200);
-	assert_int_equal(ap_policy_backoff_ms(9, 100, 30000), 25600);
-	assert_int_equal(ap_policy_backoff_ms(10, 100, 30000), 30000);
+	assert_int_equal(ap_policy_backoff_ms(3, 100, 30000), 100);
+	assert_int_equal(ap_policy_backoff_ms(4, 100, 30000), 200);
+	assert_int_equal(ap_policy_backoff_ms(11, 100, 30000), 25600);
+	assert_int_equal(ap_policy_backoff_ms(12, 100, 30000), 30000);
 	assert_int_equal(ap_policy_backoff_ms(4000000000u, 100, 30000), 30000);
 }
 
@@ -260,7 +261,7 @@ int main(void)
 		cmocka_unit_test(a_stop_asks_first_and_kills_when_time_is_up),
 		cmocka_unit_test(nothing_is_spawned_once_it_was_stopped),
 		cmocka_unit_test(only_a_running_process_is_signalled),
-		cmocka_unit_test(the_pause_doubles_up_to_its_limit),
+		cmocka_unit_test(the_pause_doubles_from_the_fourth_try_up_to_its_limit),
 		cmocka_unit_test(five_ends_in_a_minute_are_a_crash_loop_and_four_are_not),
 		cmocka_unit_test(the_plan_starts_servers_before_stages_and_ends_them_after),
 		cmocka_unit_test(instances_are_numbered_and_a_wrong_word_is_named),
