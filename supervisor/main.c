@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { QUIET_MS = 60000 };      /* up for so long, a child is in no crash loop any more */
+enum { QUIET_MS = 20000 };      /* up for so long, a child is in no crash loop any more */
 
 static void reaped_cb(struct ev_loop *loop, ev_child *w, int revents)
 {
