@@ -175,8 +175,11 @@ static void release_cb(void *ctx, const redisReply *reply)
 {
 	struct part *p = ctx;
 
-	if (reply != NULL && (p->state == AP_R_RELEASING || p->state == AP_R_YIELDING))
-		part_event(p, AP_R_RELEASED);
+	if (reply == NULL || (p->state != AP_R_RELEASING && p->state != AP_R_YIELDING))
+		return;
+	ap_log(log_of(p), AP_INFO, "released", KV_U("part", p->p), KV_U("epoch", p->epoch),
+	       KV_S("why", p->state == AP_R_YIELDING ? "another_worker_claims_it" : "stop"));
+	part_event(p, AP_R_RELEASED);
 }
 
 static void release(struct part *p)

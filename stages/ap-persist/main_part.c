@@ -382,7 +382,6 @@ static void yield(struct part *pt)
 {
 	struct sink *s = pt->sink;
 
-	ap_log(&s->app.log, AP_INFO, "partition_yielded", KV_I("part", pt->p), KV_U("epoch", pt->epoch));
 	s->stats.yields++;
 	pt->box.n = pt->box.next = 0;
 	ap_buf_clear(&pt->box.bytes);
@@ -413,6 +412,8 @@ void part_release(struct part *pt)
 {
 	if (pt->phase < PH_LOAD)
 		return;
+	ap_log(&pt->sink->app.log, AP_INFO, "released", KV_I("part", pt->p), KV_U("epoch", pt->epoch),
+	       KV_S("why", pt->phase == PH_YIELD ? "another_worker_claims_it" : "stop"));
 	pt->phase = PH_OFF;
 	pt->held = 0;
 	look_later(pt, 0);
