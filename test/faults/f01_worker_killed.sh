@@ -35,6 +35,7 @@ restarted() { # STAGE
 
 load_start
 while next_trial; do
+	# shellcheck disable=SC2086 # a list
 	stage=$(nth $((trial_k % 4)) $W_STAGES)
 	taken_over_of "$stage" "hand.$trial_k"
 	restarted "$stage"

@@ -17,6 +17,7 @@ fenced() { grep -cE 'ev=(refused .*FENCED|lease_expired|partition_forgotten .*le
 
 load_start
 while next_trial; do
+	# shellcheck disable=SC2086 # a list
 	stage=$(nth $((trial_k % 4)) $W_STAGES)
 	name=ap-$stage.$((trial_k / 4 % 2)) for_s=5
 	[ "$AP_TRIALS" -ge 10 ] && [ "$trial_k" -eq 1 ] && for_s=60
