@@ -1,5 +1,5 @@
 /*
- * test_laws_protocol.c - leases, commits and recovery under scheduled faults: two workers leave the bytes of one undisturbed.
+ * test_laws_protocol.c - leases, shares, commits and recovery under scheduled faults: many workers leave the bytes of one undisturbed.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +13,7 @@
 #include "stages/ap-normalize/normalize.h"
 #include "test/lib/mem.h"
 
-static const struct mem_faults none = { .read_max = 1 };
+static const struct mem_faults none = { .workers = 2, .read_max = 1 };
 
 /* Runs `seeds` schedules; every one must leave what the undisturbed run left. Sums up what they met. */
 static struct mem_result hold(const struct ap_stage *stage, struct laws_tape *tape, const struct mem_faults *f, unsigned seeds)
@@ -34,6 +34,7 @@ static struct mem_result hold(const struct ap_stage *stage, struct laws_tape *ta
 				fail_msg("seed %u: stream %s differs", seed, ap_stream_name((enum ap_stream)s));
 		sum.commits += got.commits, sum.fenced += got.fenced, sum.gaps += got.gaps, sum.cursors += got.cursors;
 		sum.lost_replies += got.lost_replies, sum.late += got.late, sum.owners += got.owners;
+		sum.released += got.released, sum.calms += got.calms;
 		mem_result_done(&got);
 	}
 	mem_result_done(&want);
@@ -52,7 +53,7 @@ static struct laws_tape *market(unsigned trades, unsigned entry_max)
 
 static void cut_connections_change_no_byte(void **s)
 {
-	static const struct mem_faults f = { .cut = 30 };
+	static const struct mem_faults f = { .workers = 2, .cut = 30 };
 	struct mem_result r = hold(&ap_candle_stage, market(150, 4), &f, 60);
 
 	(void)s;
@@ -62,7 +63,7 @@ static void cut_connections_change_no_byte(void **s)
 
 static void killed_workers_change_no_byte(void **s)
 {
-	static const struct mem_faults f = { .kill = 20, .expire = 50 };
+	static const struct mem_faults f = { .workers = 2, .kill = 20, .expire = 50 };
 	struct mem_result r = hold(&ap_candle_stage, market(150, 4), &f, 60);
 
 	(void)s;
@@ -71,28 +72,48 @@ static void killed_workers_change_no_byte(void **s)
 
 static void leases_that_run_out_under_a_living_owner_change_no_byte(void **s)
 {
-	static const struct mem_faults f = { .expire = 60 };
+	static const struct mem_faults f = { .workers = 4, .expire = 60, .blind = 800 };
 	struct mem_result r = hold(&ap_candle_stage, market(150, 4), &f, 60);
 
 	(void)s;
 	assert_true(r.fenced > 100);            /* zombies that tried */
 }
 
+static void workers_that_join_and_leave_change_no_byte(void **s)
+{
+	static const struct mem_faults f = { .workers = 6, .leave = 10, .join = 30, .pace = 150 };
+	struct mem_result r = hold(&ap_candle_stage, market(300, 3), &f, 60);
+
+	(void)s;
+	assert_true(r.released > 100 && r.calms > 20);
+	assert_true(r.fenced < 20);             /* a lease is handed over, not taken away */
+}
+
+static void paused_and_crashed_workers_change_no_byte(void **s)
+{
+	static const struct mem_faults f = { .workers = 5, .pause = 20, .crash = 5, .join = 30, .blind = 100, .pace = 150 };
+	struct mem_result r = hold(&ap_candle_stage, market(300, 3), &f, 60);
+
+	(void)s;
+	assert_true(r.fenced > 30 && r.calms > 60 && r.owners > 500);
+}
+
 static void everything_at_once_changes_no_byte(void **s)
 {
-	static const struct mem_faults f = { .cut = 20, .kill = 10, .expire = 40, .own_expire = 10, .read_max = 7 };
+	static const struct mem_faults f = { .workers = 5, .cut = 20, .kill = 10, .expire = 40, .own_expire = 10, .pause = 10, .crash = 5, .leave = 5,
+					     .join = 30, .blind = 300, .pace = 100, .read_max = 7 };
 	struct mem_result r = hold(&ap_candle_stage, market(300, 3), &f, 100);
 
 	(void)s;
 	assert_true(r.fenced > 100 && r.gaps > 10 && r.lost_replies > 100 && r.late > 10);
-	printf("# compared: 100 schedules, %llu commits, %llu fenced, %llu gaps, %llu replies lost, %llu executed late\n",
-	       (unsigned long long)r.commits, (unsigned long long)r.fenced, (unsigned long long)r.gaps,
+	printf("# compared: 100 schedules, %llu owners, %llu handed over, %llu commits, %llu fenced, %llu gaps, %llu replies lost, %llu executed late\n",
+	       (unsigned long long)r.owners, (unsigned long long)r.released, (unsigned long long)r.commits, (unsigned long long)r.fenced, (unsigned long long)r.gaps,
 	       (unsigned long long)r.lost_replies, (unsigned long long)r.late);
 }
 
 static void the_first_stage_of_the_line_too(void **s)
 {
-	static const struct mem_faults f = { .cut = 20, .kill = 10, .expire = 40, .own_expire = 10, .read_max = 7 };
+	static const struct mem_faults f = { .workers = 2, .cut = 20, .kill = 10, .expire = 40, .own_expire = 10, .read_max = 7 };
 	const struct laws_walk w = { .seed = 9, .sources = 2, .symbols = 3, .trades = 200, .entry_max = 4, .step_ms_max = 2000, .beat_ms = 1000,
 				     .delay_ms_max = 3000, .delay_pct = 5, .dup_pct = 20, .close = true };
 
@@ -106,6 +127,8 @@ int main(void)
 		cmocka_unit_test(cut_connections_change_no_byte),
 		cmocka_unit_test(killed_workers_change_no_byte),
 		cmocka_unit_test(leases_that_run_out_under_a_living_owner_change_no_byte),
+		cmocka_unit_test(workers_that_join_and_leave_change_no_byte),
+		cmocka_unit_test(paused_and_crashed_workers_change_no_byte),
 		cmocka_unit_test(everything_at_once_changes_no_byte),
 		cmocka_unit_test(the_first_stage_of_the_line_too),
 	};

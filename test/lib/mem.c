@@ -1,5 +1,7 @@
 /*
  * mem.c - one partition in memory: a model of the functions in schema/functions, and workers that talk to it.
+ *
+ * Time is the number of steps so far; at each step one worker makes one move.
  */
 #include "mem.h"
 
@@ -9,22 +11,30 @@
 
 #include "common/core/fold.h"
 #include "common/core/fsm.h"
+#include "common/core/share.h"
 
-enum { WORKERS = 2, QUEUE = 8, ORPHANS = 64, STEPS_PER_ENTRY = 4000 };
+enum { WORKERS = 8, QUEUE = 8, ORPHANS = 64, STEPS_PER_ENTRY = 8000 };
+/* In steps. Each of eight workers has some 60 moves in a lease; a round trip takes three. */
+enum { LEASE = 500, CALM_EVERY = 16 * LEASE, CALM_FOR = 6 * LEASE };
+/* The lane that is looked at, of so many that are shared out. */
+enum { LANE = 2, LANES = 4 };
 
-enum kind { M_ACQUIRE, M_LOAD, M_PLACE, M_READ, M_COMMIT };
+enum kind { M_ACQUIRE, M_LOAD, M_PLACE, M_READ, M_COMMIT, M_RENEW, M_RELEASE };
 
 /* A request on its way, and after its execution the reply. */
 struct msg {
 	enum kind kind;
 	uint64_t token, epoch;
 	uint64_t q, new_q, first_q;     /* PLACE: q; COMMIT: stored, new, first of the batch */
+	unsigned worker;                /* ACQUIRE: whose */
+	uint64_t process, free;         /* ACQUIRE: of which process; for how long nobody may have had it */
 	struct ap_buf frames, sets, dels;
 	/* the reply */
 	bool ok;
 	const char *word;
 	struct laws_map *state;         /* LOAD */
 	uint64_t from, n;               /* READ: entries from (q) and how many; LOAD: from = the cursor's q */
+	unsigned claimed_by;            /* RENEW: 1 + the worker; 0: nobody */
 };
 
 struct queue {
@@ -34,7 +44,14 @@ struct queue {
 
 struct worker {
 	enum ap_run_state state;
+	bool there;                     /* its process runs */
 	bool connected;
+	uint64_t process;               /* another one after each start */
+	uint64_t paused_until;
+	uint64_t timer_at;              /* 0: not set */
+	uint64_t lease_until, asked_at; /* as it believes; asked_at: a renewal is on its way since, 0: none is */
+	uint64_t look_at, joined_until; /* next look at the registry; how long it is registered, as it believes */
+	unsigned live;                  /* bit i: worker i was there when it looked */
 	uint64_t token, epoch, q, new_q;
 	struct ap_fold *fold;           /* NULL: no memory */
 	struct queue out, in;           /* requests not executed, replies not delivered */
@@ -51,8 +68,13 @@ struct mem {
 	size_t n_orphans;
 	/* the server */
 	uint64_t token, epoch;
-	bool held;
-	unsigned holder;
+	uint64_t now, held_until, claim_until;
+	unsigned holder, claim;         /* workers; holder is WORKERS when it was given up */
+	uint64_t holder_process;
+	uint64_t registered[WORKERS];   /* until when */
+	uint64_t calm_until, calm_at;   /* no faults until; the next time without */
+	uint64_t done_token;            /* of the last commit taken, */
+	uint64_t done_epoch;
 	uint64_t q, delivered;          /* of the state's cursor; of the group */
 	struct laws_map *state;
 	ap_id last[AP_S_N];
@@ -145,6 +167,10 @@ static void commit_execute(struct mem *m, struct msg *g)
 	m->res->cursors += strcmp(g->word, "CURSOR") == 0;
 	if (!g->ok)
 		return;
+	if (g->token != m->done_token && g->epoch <= m->done_epoch)
+		broken(m, "two owners' commits interleave");
+	m->done_token = g->token;
+	m->done_epoch = g->epoch;
 	m->res->commits++;
 	m->q = g->new_q;
 	frames_take(m, &g->frames);
@@ -165,21 +191,60 @@ static struct laws_map *map_copy(const struct laws_map *from)
 	return to;
 }
 
-/* Requests are told by worker through their token; an acquire names its worker in q. */
+/* Entries that have been written so far. */
+static uint64_t there(const struct mem *m)
+{
+	uint64_t n = m->faults->pace == 0 ? m->tape->n : m->now / m->faults->pace;
+
+	return n < m->tape->n ? n : m->tape->n;
+}
+
+static void acquire_execute(struct mem *m, struct msg *g)
+{
+	bool same = m->holder == g->worker && (g->free == 0 || m->holder_process == g->process);
+
+	g->ok = same || m->held_until + g->free <= m->now;
+	if (!g->ok) {
+		if (m->held_until > m->now && g->free == 0) {
+			m->claim = g->worker;
+			m->claim_until = m->now + LEASE;
+		}
+		return;
+	}
+	m->holder = g->worker;
+	m->holder_process = g->process;
+	m->held_until = m->now + LEASE;
+	m->claim_until = 0;
+	m->token = g->token;
+	g->epoch = ++m->epoch;
+	m->res->owners++;
+}
+
+static void renew_execute(struct mem *m, struct msg *g)
+{
+	g->ok = g->token == m->token && g->epoch == m->epoch;
+	if (g->ok && g->kind == M_RELEASE) {
+		m->held_until = m->now;
+		m->holder = WORKERS;
+		m->token = 0;
+		m->res->released++;
+	} else if (g->ok) {
+		m->held_until = m->now + LEASE;
+		g->claimed_by = m->claim_until > m->now ? m->claim + 1 : 0;
+	}
+}
+
+/* Requests are told by worker through their token. */
 static void execute(struct mem *m, struct msg *g)
 {
 	uint64_t most = m->faults->read_max == 0 ? 4 : m->faults->read_max;
 
 	switch (g->kind) {
 	case M_ACQUIRE:
-		g->ok = !m->held || m->holder == g->q;
-		if (g->ok) {
-			m->held = true;
-			m->holder = (unsigned)g->q;
-			m->token = g->token;
-			g->epoch = ++m->epoch;
-			m->res->owners++;
-		}
+		acquire_execute(m, g);
+		break;
+	case M_RENEW: case M_RELEASE:
+		renew_execute(m, g);
 		break;
 	case M_LOAD:
 		g->ok = true;
@@ -193,7 +258,7 @@ static void execute(struct mem *m, struct msg *g)
 	case M_READ:
 		g->ok = true;
 		g->from = m->delivered + 1;
-		g->n = m->tape->n - m->delivered;
+		g->n = there(m) > m->delivered ? there(m) - m->delivered : 0;
 		if (g->n > 0)
 			g->n = 1 + laws_below(&m->rng, g->n < most ? g->n : most);
 		m->delivered += g->n;
@@ -213,6 +278,36 @@ static void forget(struct worker *w)
 		free(w->fold);
 	}
 	w->fold = NULL;
+}
+
+/* Whose lane it is among the workers of a set; WORKERS: there is none. */
+static unsigned whose(unsigned live)
+{
+	static const char *const name[WORKERS] = { "w0", "w1", "w2", "w3", "w4", "w5", "w6", "w7" };
+	ap_str names[WORKERS];
+	unsigned who[WORKERS];
+	uint16_t lane[LANES];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		if ((live & 1u << i) != 0) {
+			who[n] = i;
+			names[n++] = ap_str_c(name[i]);
+		}
+	if (n == 0)
+		return WORKERS;
+	ap_share(names, n, LANES, lane);
+	return who[lane[LANE]];
+}
+
+static unsigned number_of(const struct mem *m, const struct worker *w)
+{
+	return (unsigned)(w - m->w);
+}
+
+static bool mine(const struct mem *m, const struct worker *w)
+{
+	return whose(w->live) == number_of(m, w);
 }
 
 static void send(struct mem *m, struct worker *w, struct msg *g)
@@ -294,10 +389,32 @@ static void act(struct mem *m, struct worker *w, enum ap_run_action a)
 	switch (a) {
 	case AP_R_ACQUIRE:
 		forget(w);
-		w->token = laws_rand(&m->rng);
+		w->token = laws_rand(&m->rng) | 1;
 		g = msg_new(M_ACQUIRE, w);
-		g->q = (uint64_t)(w - m->w);
+		g->worker = number_of(m, w);
+		g->process = w->process;
+		g->free = mine(m, w) && m->now < w->joined_until ? 0 : 2 * LEASE;
+		w->asked_at = m->now;
 		send(m, w, g);
+		break;
+	case AP_R_WAIT_HELD:
+		if (mine(m, w))
+			w->timer_at = m->now + LEASE / 40;
+		else
+			event(m, w, AP_R_THEIRS);
+		break;
+	case AP_R_SEEK:
+		forget(w);
+		if (mine(m, w))
+			event(m, w, AP_R_MINE);
+		else
+			w->timer_at = m->now + LEASE * 3 / 4 + laws_below(&m->rng, LEASE / 2);
+		break;
+	case AP_R_RELEASE:
+		if (w->connected)
+			send(m, w, msg_new(M_RELEASE, w));
+		else
+			event(m, w, AP_R_RELEASED);
 		break;
 	case AP_R_LOAD:
 		w->fold = calloc(1, sizeof *w->fold);
@@ -314,7 +431,11 @@ static void act(struct mem *m, struct worker *w, enum ap_run_action a)
 	case AP_R_READ:
 		send(m, w, msg_new(M_READ, w));
 		break;
-	case AP_R_RETREAT: case AP_R_FORGET:
+	case AP_R_RETREAT:
+		w->timer_at = m->now + LEASE / 40;
+		forget(w);
+		break;
+	case AP_R_FORGET: case AP_R_FINISH:
 		forget(w);
 		break;
 	default:
@@ -326,6 +447,8 @@ static void event(struct mem *m, struct worker *w, enum ap_run_event e)
 {
 	struct ap_run_row row = ap_run_next(w->state, e);
 
+	if (row.next != w->state)
+		w->timer_at = 0;
 	w->state = row.next;
 	act(m, w, row.act);
 }
@@ -334,15 +457,31 @@ static void reply_deliver(struct mem *m, struct worker *w)
 {
 	static const enum ap_run_state asked_in[] = { AP_R_LEASING, AP_R_LOADING, AP_R_PLACING, AP_R_READING, AP_R_COMMITTING };
 	struct msg *g = queue_take(&w->in);
+	bool of_now = g->kind == M_RENEW ? ap_run_owns(w->state)
+		    : g->kind == M_RELEASE ? w->state == AP_R_YIELDING || w->state == AP_R_RELEASING
+		    : w->state == asked_in[g->kind] || (g->kind == M_ACQUIRE && w->state == AP_R_RELEASING);
 
-	if (w->state != asked_in[g->kind]) {
+	if (!of_now) {
 		msg_free(g);            /* of an earlier life */
 		return;
 	}
 	switch (g->kind) {
 	case M_ACQUIRE:
 		w->epoch = g->epoch;
+		w->lease_until = w->asked_at + LEASE / 3 * 2;
+		w->asked_at = 0;
 		event(m, w, g->ok ? AP_R_OWNED : AP_R_HELD);
+		break;
+	case M_RENEW:
+		w->lease_until = w->asked_at + LEASE / 3 * 2;
+		w->asked_at = 0;
+		if (!g->ok)
+			event(m, w, AP_R_REFUSED);
+		else if (g->claimed_by != 0 && !mine(m, w) && whose(w->live) == g->claimed_by - 1)
+			event(m, w, AP_R_THEIRS);
+		break;
+	case M_RELEASE:
+		event(m, w, AP_R_RELEASED);
 		break;
 	case M_LOAD:
 		load(m, w, g);
@@ -393,22 +532,56 @@ static void cut(struct mem *m, struct worker *w)
 	event(m, w, AP_R_LOST);
 }
 
-static void faults_happen(struct mem *m, struct worker *w)
+static void start(struct mem *m, struct worker *w)
+{
+	*w = (struct worker){ .state = AP_R_DOWN, .there = true, .process = laws_rand(&m->rng) };
+}
+
+static void end(struct mem *m, struct worker *w)
+{
+	if (w->connected)
+		cut(m, w);
+	forget(w);
+	*w = (struct worker){ .state = AP_R_STOPPED };
+}
+
+static void worker_faults(struct mem *m, struct worker *w)
 {
 	const struct mem_faults *f = m->faults;
 
 	if (w->connected && laws_below(&m->rng, 1000) < f->cut)
 		cut(m, w);
 	if (laws_below(&m->rng, 1000) < f->kill) {
-		if (w->connected)
-			cut(m, w);
-		forget(w);
-		*w = (struct worker){ .state = AP_R_DOWN };
+		end(m, w);
+		start(m, w);
 	}
-	if (laws_below(&m->rng, 1000) < f->expire)
-		m->held = false;
+	if (laws_below(&m->rng, 10000) < f->crash) {
+		end(m, w);
+		return;
+	}
+	if (laws_below(&m->rng, 10000) < f->pause)
+		w->paused_until = m->now + laws_below(&m->rng, 4 * LEASE);
+	if (laws_below(&m->rng, 10000) < f->leave && w->state != AP_R_RELEASING) {
+		m->registered[number_of(m, w)] = 0;
+		w->joined_until = 0;
+		w->look_at = UINT64_MAX;
+		event(m, w, AP_R_STOP);
+	}
 	if (laws_below(&m->rng, 1000) < f->own_expire)
 		event(m, w, AP_R_EXPIRED);
+}
+
+static void faults_happen(struct mem *m, struct worker *w)
+{
+	const struct mem_faults *f = m->faults;
+
+	if (!w->there) {
+		if (f->join > 0 && laws_below(&m->rng, 10000) < f->join && number_of(m, w) < f->workers)
+			start(m, w);
+		return;
+	}
+	if (laws_below(&m->rng, 1000) < f->expire && m->held_until > m->now)
+		m->held_until = m->now;
 	if (m->n_orphans > 0 && laws_chance(&m->rng, 10)) {
 		struct msg *g = m->orphan[0];
 		memmove(m->orphan, m->orphan + 1, --m->n_orphans * sizeof m->orphan[0]);
@@ -416,29 +589,126 @@ static void faults_happen(struct mem *m, struct worker *w)
 		m->res->late += g->kind == M_COMMIT;
 		msg_free(g);
 	}
+	worker_faults(m, w);
 }
 
-static void step(struct mem *m)
-{
-	struct worker *w = &m->w[laws_below(&m->rng, WORKERS)];
+/* --- calm: without faults the partition finds its owner --- */
 
-	faults_happen(m, w);
+static unsigned registered_now(const struct mem *m)
+{
+	unsigned live = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++)
+		live |= m->registered[i] > m->now ? 1u << i : 0;
+	return live;
+}
+
+/* The end of a time without faults: the worker it belongs to owns it, and is at work. */
+static void calm_judge(struct mem *m)
+{
+	unsigned who = whose(registered_now(m));
+
+	m->res->calms++;
+	if (who == WORKERS)
+		broken(m, "nobody has registered");
+	else if (m->holder != who || m->held_until <= m->now)
+		broken(m, "the partition has not come to the worker it belongs to");
+	else if (m->w[who].state < AP_R_LOADING || m->w[who].state > AP_R_PAUSED)
+		broken(m, "its owner does not work it");
+}
+
+static void calm_begin(struct mem *m)
+{
+	unsigned there = 0;
+
+	for (unsigned i = 0; i < WORKERS; i++) {
+		there += m->w[i].there && m->w[i].state != AP_R_RELEASING;
+		m->w[i].paused_until = 0;
+	}
+	if (there == 0)
+		start(m, &m->w[0]);
+	m->calm_until = m->now + CALM_FOR;
+	m->calm_at = m->now + CALM_EVERY;
+}
+
+/* --- a move --- */
+
+/* The registry answers at once, or not at all. */
+static void look(struct mem *m, struct worker *w)
+{
+	bool calm = m->calm_until > m->now;
+
+	if (w->look_at > m->now || w->state == AP_R_DOWN)
+		return;
+	w->look_at = m->now + LEASE / 4;
+	if (!calm && laws_below(&m->rng, 1000) < m->faults->blind)
+		return;
+	m->registered[number_of(m, w)] = w->joined_until = m->now + LEASE;
+	unsigned was = w->live;
+	w->live = registered_now(m);
+	if (mine(m, w) && w->state == AP_R_IDLE)
+		event(m, w, AP_R_MINE);
+	else if (!mine(m, w) && w->state == AP_R_STANDBY)
+		event(m, w, AP_R_THEIRS);
+	if (was != w->live)
+		w->asked_at = ap_run_owns(w->state) && w->asked_at == 0 ? (send(m, w, msg_new(M_RENEW, w)), m->now) : w->asked_at;
+}
+
+static void upkeep(struct mem *m, struct worker *w)
+{
+	look(m, w);
+	if (!ap_run_owns(w->state))
+		return;
+	/* Noticed late at times: it is the server that decides. */
+	if (m->now >= w->lease_until && laws_chance(&m->rng, 30)) {
+		event(m, w, AP_R_EXPIRED);
+	} else if (w->asked_at == 0 && m->now + LEASE * 5 / 12 >= w->lease_until) {
+		w->asked_at = m->now;
+		send(m, w, msg_new(M_RENEW, w));
+	}
+}
+
+static void move(struct mem *m, struct worker *w)
+{
 	if (!w->connected) {
-		if (laws_chance(&m->rng, 30)) {
+		if (w->state == AP_R_STOPPED) {
+			end(m, w);
+		} else if (laws_chance(&m->rng, 30)) {
 			w->connected = true;
 			event(m, w, AP_R_UP);
 		}
 		return;
 	}
+	upkeep(m, w);
 	if (w->out.n > 0 && (w->in.n == 0 || laws_chance(&m->rng, 50)) && w->in.n < QUEUE) {
 		struct msg *g = queue_take(&w->out);
 		execute(m, g);
 		queue_put(&w->in, g);
 	} else if (w->in.n > 0) {
 		reply_deliver(m, w);
-	} else {
+	} else if (w->state == AP_R_STOPPED) {
+		end(m, w);
+	}
+	if (w->timer_at != 0 && m->now >= w->timer_at) {
+		w->timer_at = 0;
 		event(m, w, AP_R_TIMER);
 	}
+}
+
+static void step(struct mem *m)
+{
+	struct worker *w = &m->w[laws_below(&m->rng, m->faults->workers)];
+	bool calm = m->calm_until > m->now;
+
+	m->now++;
+	if (m->calm_until == m->now)
+		calm_judge(m);
+	if (m->now >= m->calm_at)
+		calm_begin(m);
+	if (!calm)
+		faults_happen(m, w);
+	if (w->there && m->now >= w->paused_until)
+		move(m, w);
 }
 
 bool mem_run(const struct ap_stage *stage, const struct ap_conf *conf, const struct laws_tape *tape, const struct mem_faults *faults,
@@ -447,11 +717,16 @@ bool mem_run(const struct ap_stage *stage, const struct ap_conf *conf, const str
 	struct mem m = { .stage = stage, .conf = conf, .tape = tape, .faults = faults, .rng = { seed }, .res = out, .why = why };
 	uint64_t left = (uint64_t)(tape->n + 10) * STEPS_PER_ENTRY;
 
+	assert(faults->workers >= 1 && faults->workers <= WORKERS);
 	*out = (struct mem_result){ .commits = 0 };
+	m.holder = WORKERS;
+	m.calm_at = 4 * LEASE;
 	for (unsigned s = 0; s < AP_S_N; s++)
 		ap_buf_init(&out->stream[s], 1 << 28);
 	why[0] = '\0';
 	m.state = laws_map_new();
+	for (unsigned i = 0; i < faults->workers; i++)
+		start(&m, &m.w[i]);
 	while (m.q < tape->n && why[0] == '\0' && left-- > 0)
 		step(&m);
 	if (m.q < tape->n)
