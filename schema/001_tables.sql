@@ -7,7 +7,8 @@ CREATE TABLE dataset (
 	one         boolean     NOT NULL DEFAULT true PRIMARY KEY CHECK (one),
 	id          uuid        NOT NULL,
 	parts       integer     NOT NULL CHECK (parts > 0),
-	created_at  timestamptz NOT NULL DEFAULT now()
+	created_at  timestamptz NOT NULL DEFAULT now(),
+	kept_before timestamptz             -- rows of intervals before this are only replaced by higher revisions (apctl rebuild)
 );
 
 -- How far each stream has been stored. Moves in the transaction that stores the rows; token is the lease's.

@@ -167,14 +167,21 @@ void ap_table_merge_sql(struct ap_buf *b, enum ap_table t)
 		ap_buf_puts(b, "DO NOTHING");
 		return;
 	}
-	/* An equal revision writes only what differs: the same row again leaves no dead tuple behind. */
+	/*
+	 * An equal revision writes only what differs: the same row again leaves no dead tuple behind. What a rebuild from journals that
+	 * begin in the middle makes anew knows less than the stored row: a candle with fewer trades never replaces one, and of
+	 * intervals before the rebuild only higher revisions do.
+	 */
 	ap_buf_puts(b, "DO UPDATE SET ");
 	each_column(b, d->updates, "EXCLUDED.", true);
-	ap_buf_puts(b, " WHERE EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND (");
+	ap_buf_puts(b, " WHERE ");
+	ap_buf_puts(b, t == AP_T_CANDLES ? "EXCLUDED.trade_count >= t.trade_count AND (" : "(");
+	ap_buf_puts(b, "EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND EXCLUDED.timestamp >= "
+		       "coalesce((SELECT kept_before FROM dataset), '-infinity') AND (");
 	each_column(b, d->updates, "t.", false);
 	ap_buf_puts(b, ") IS DISTINCT FROM (");
 	each_column(b, d->updates, "EXCLUDED.", false);
-	ap_buf_puts(b, "))");
+	ap_buf_puts(b, ")))");
 }
 
 /* --- the three stores ------------------------------------------------------ */

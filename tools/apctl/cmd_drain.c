@@ -109,25 +109,42 @@ static int64_t stage_behind(const struct ctl *c, redisContext *r, PGconn *pg, co
 	return behind;
 }
 
-/* Waits until the stage has taken everything that was there when it was asked. */
-static int wait_stage(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, int64_t until_ms)
+/* The stages in the order of the flow. */
+static const char *const order[] = { "normalize", "candle", "indicators", "persist" };
+
+/*
+ * Waits until the stage has taken everything that was there when it was asked; at most until until_ms, and if stall_ms > 0 no longer
+ * than that without a step.
+ */
+static int wait_stage(const struct ctl *c, redisContext *r, PGconn *pg, const char *stage, int64_t until_ms, int64_t stall_ms)
 {
 	static struct ctl_pos goal[AP_PARTS_MAX * 9];
 	const struct timespec nap = { 0, 20000000 };
 	int n = ctl_positions(c, r, pg, goal, sizeof goal / sizeof goal[0]);
+	int64_t last = -1;
 	for (;;) {
 		int64_t behind = n >= 0 ? stage_behind(c, r, pg, stage, goal, n) : -1;
 		if (behind <= 0)
 			return behind == 0 ? 0 : AP_EX_AGAIN;
+		if (stall_ms > 0 && behind != last)
+			until_ms = now_ms() + stall_ms;
+		last = behind;
 		if (now_ms() >= until_ms)
 			return ctl_fail(CTL_EX_TIMEOUT, "time is up: %s is still %" PRId64 " entries behind", stage, behind);
 		nanosleep(&nap, NULL);
 	}
 }
 
+int ctl_drain(const struct ctl *c, redisContext *r, PGconn *pg, uint64_t stall_s)
+{
+	int rc = 0;
+	for (size_t i = 0; rc == 0 && i < sizeof order / sizeof order[0]; i++)
+		rc = wait_stage(c, r, pg, order[i], 0, (int64_t)stall_s * 1000);
+	return rc;
+}
+
 int cmd_drain(struct ctl *c)
 {
-	static const char *const order[] = { "normalize", "candle", "indicators", "persist" };
 	uint64_t timeout_s;
 	redisContext *r;
 	PGconn *pg;
@@ -142,7 +159,7 @@ int cmd_drain(struct ctl *c)
 	if (synced == 0)
 		rc = ctl_fail(CTL_EX_TIMEOUT, "ap-ingest has not appended all it holds after %" PRIu64 " s", timeout_s);
 	for (size_t i = 0; rc == 0 && i < sizeof order / sizeof order[0]; i++)
-		rc = wait_stage(c, r, pg, order[i], until);
+		rc = wait_stage(c, r, pg, order[i], until, 0);
 	PQfinish(pg);
 	redisFree(r);
 	return rc;

@@ -276,6 +276,13 @@ int cmd_up(struct ctl *c)
 	return rc;
 }
 
+void ctl_supervisor_poke(const struct ctl *c)
+{
+	pid_t pid = running(c->app.conf.data_dir);
+	if (pid > 0)
+		kill(pid, SIGHUP);
+}
+
 /* Is there a list of children that no supervisor has ended? It may name none that still runs: --end finds out. */
 static bool left_behind(const char *dir)
 {

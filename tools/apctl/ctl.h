@@ -92,6 +92,14 @@ struct ctl_pos {
 /* Fills up to cap rows from Redis (and PostgreSQL's cursors where pg != NULL). Returns how many, or -1 after saying why. */
 int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_pos *out, size_t cap);
 
+/*
+ * Waits until every stage has taken what was in front of it when it was asked, in the order of the flow; 124 when one has not moved for stall_s.
+ * What has been told is said.
+ */
+int ctl_drain(const struct ctl *c, redisContext *r, PGconn *pg, uint64_t stall_s);
+/* Tells the supervisor of this data directory, if one runs, that what had been refused is worth another try. */
+void ctl_supervisor_poke(const struct ctl *c);
+
 int cmd_up(struct ctl *c);
 int cmd_down(struct ctl *c);
 int cmd_restart(struct ctl *c);
@@ -103,6 +111,7 @@ int cmd_tail(struct ctl *c);
 int cmd_drain(struct ctl *c);
 int cmd_verify(struct ctl *c);
 int cmd_migrate(struct ctl *c);
+int cmd_rebuild(struct ctl *c);
 int cmd_doctor(struct ctl *c);
 
 #endif

@@ -16,6 +16,7 @@ static void copy(char *out, size_t cap, const char *text)
 
 static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset *d)
 {
+	static const char *const names[] = { "raw", "tick", "reject", "candle" };
 	redisReply *h = redisCommand(r, "HGETALL ap:dataset");
 	const bool ok = h != NULL && h->type == REDIS_REPLY_ARRAY;
 
@@ -25,12 +26,14 @@ static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset 
 		d->rebuilding = ctl_hash(h, "rebuilding") != NULL;
 	}
 	freeReplyObject(h);
-	for (unsigned p = 0; ok && p < c->app.conf.data_partitions && !d->streams; p++) {
-		redisReply *n = redisCommand(r, "EXISTS ap:{%u}:raw ap:{%u}:tick ap:{%u}:candle ap:{%u}:hw", p, p, p, p);
+	for (unsigned p = 0; ok && p < c->app.conf.data_partitions; p++)
+		for (size_t i = 0; i < sizeof names / sizeof names[0] && !d->streams; i++) {
+			redisReply *n = redisCommand(r, "XLEN ap:{%u}:%s", p, names[i]);
 
-		d->streams = n != NULL && n->type == REDIS_REPLY_INTEGER && n->integer > 0;
-		freeReplyObject(n);
-	}
+			/* A stream without an entry is one that a group was made on. */
+			d->streams = n != NULL && n->type == REDIS_REPLY_INTEGER && n->integer > 0;
+			freeReplyObject(n);
+		}
 	return ok;
 }
 

@@ -23,6 +23,7 @@ const struct ctl_verb ctl_verbs[] = {
 	{ "drain", "[--timeout S]", "wait until all that was sent has been stored; 124 on time-out", cmd_drain },
 	{ "verify", "[--source S] [--symbol S] [--from TIME] [--to TIME] [--count N]",
 	  "compute candles, sums, indicators and balances anew from what is stored, and name every difference; 1 when there is one", cmd_verify },
+	{ "rebuild", "[--force] [--timeout S]", "fill a Redis that was lost again, from the journals and PostgreSQL's cursors; cut off, run it again", cmd_rebuild },
 	{ "migrate", "[--new-dataset]", "create or update the database schema, the Redis functions and the data set's identity", cmd_migrate },
 	{ "doctor", "", "look for what is wrong or risky, and say what to do", cmd_doctor },
 };
@@ -31,7 +32,8 @@ const size_t ctl_verbs_n = sizeof ctl_verbs / sizeof ctl_verbs[0];
 static const struct ap_flag flags[] = {
 	{ "dir", "DIR", "the directory of a pipeline made by `up`" },
 	{ "no-feed", NULL, "up: without the built-in market simulator" },
-	{ "timeout", "S", "up, down, drain, restart: longest wait in seconds" },
+	{ "timeout", "S", "up, down, drain, restart: longest wait in seconds; rebuild: longest wait without a step (60)" },
+	{ "force", NULL, "rebuild: empty Redis first" },
 	{ "new-dataset", NULL, "migrate: end the data set that PostgreSQL belongs to and begin another; the rows stay" },
 	{ "json", NULL, "JSON instead of tables" },
 	{ "format", "table|json|csv", "how to print" },
@@ -49,7 +51,7 @@ static const struct ap_app_spec spec = {
 	.summary = "the command-line tool of AlphaPulse (apctl --verbs lists the verbs)",
 	.operands = "VERB [argument]",
 	.flags = flags,
-	.sections = "data redis pg",
+	.sections = "data redis pg journal",
 };
 
 static void print_verbs(FILE *f)

@@ -1,0 +1,78 @@
+/*
+ * rebuild.h - what the parts of `apctl rebuild` share. Not for others.
+ */
+#ifndef AP_REBUILD_H
+#define AP_REBUILD_H
+
+#include "../../common/core/wire.h"
+#include "../../common/io/journal.h"
+#include "ctl.h"
+
+/* --- rebuild_journal.c: all journals as one sequence, in the order in which things came in ----------------- */
+
+struct source_dir {
+	char path[1024];
+	char producer[AP_JOURNAL_PRODUCER];
+	char dataset[AP_JOURNAL_DATASET];
+	struct ap_journal_reader *reader;
+	uint64_t first;         /* the first number there is */
+	uint64_t from;          /* numbers below it are passed over */
+	uint64_t limit;         /* and those above it: not known to be on disk */
+	bool live;              /* somebody writes it */
+	bool has;               /* rec is the next one */
+	struct ap_journal_rec rec;
+	uint64_t records, lost; /* told so far, in this pass */
+};
+
+struct journals {
+	struct source_dir *v;
+	size_t n;
+	uint64_t bytes;         /* of all segments */
+	uint64_t done;          /* bytes of the records told */
+	char err[400];
+};
+
+/* Looks for journals below root: every directory with a segment. False with a sentence in err. A root that is not there has none. */
+bool journals_find(struct journals *j, const char *root);
+void journals_done(struct journals *j);
+/* Starts a pass over them: from `from` of each. False with a sentence in err. */
+bool journals_start(struct journals *j);
+/* The record that came in first, and whose it is; NULL: all have been told, or err says what is wrong. */
+struct source_dir *journals_next(struct journals *j);
+/* Forgets it: the next one. */
+bool journals_step(struct journals *j, struct source_dir *d);
+/* Whether it does not begin with the data set: what was before has been deleted. */
+static inline bool journal_cut(const struct source_dir *d)
+{
+	return d->first > 1;
+}
+
+/* --- rebuild_redis.c: the empty Redis made ready, and records into their partitions ------------------------- */
+
+struct filler;
+
+/* r and conf must outlive it. NULL: no memory. */
+struct filler *filler_new(const struct ctl *c, redisContext *r, size_t producers);
+void filler_free(struct filler *f);
+/* What partitions have of a producer's records; `from` becomes the first number that one of them lacks. False: see filler_err. */
+bool filler_marks(struct filler *f, size_t producer, const char *name, uint64_t *from);
+/* Adds a record to those of its partitions that lack it. False: see filler_err. */
+bool filler_put(struct filler *f, size_t producer, const struct ap_journal_rec *rec);
+/* Sends what is gathered and waits until all of it is there. */
+bool filler_flush(struct filler *f);
+const char *filler_err(const struct filler *f);
+/* Records that were appended, a beat counting once a partition; those that were there already; those that are none. */
+struct filler_counts {
+	uint64_t put, had, bad, frames;
+};
+const struct filler_counts *filler_counts(const struct filler *f);
+
+/* Deletes what a data set has in Redis. Whoever still works on it is fenced before the first stream goes. */
+bool rebuild_wipe(const struct ctl *c, redisContext *r);
+/*
+ * Functions, sequence numbers and cursors as PostgreSQL has them, then the identity with `rebuilding`. False: told.
+ * journals: their producers' tags are written too.
+ */
+bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j);
+
+#endif
