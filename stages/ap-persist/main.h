@@ -44,7 +44,8 @@ struct stream {
 	int64_t stored_q;       /* -1: nothing stored yet */
 	ap_id taken;            /* with what is in the two batches */
 	int64_t taken_q;
-	bool gap;               /* its next entry did not follow: the partition was taken again; next time it is believed */
+	bool fresh;             /* nothing was taken since its group was set */
+	int64_t first_there;    /* sequence number of the first entry behind the cursor when it was set, whoever had read it; 0: there was none */
 };
 
 /* Entries read and not yet in a transaction; their bodies follow one another in bytes. */

@@ -133,6 +133,40 @@ static void set_cb(void *ctx, const redisReply *reply)
 		seek_done(pt);
 }
 
+static ap_str field_of(const redisReply *fields, const char *name)
+{
+	for (size_t i = 0; i + 1 < fields->elements; i += 2)
+		if (ap_str_is(ap_reply_text(fields, i), name))
+			return ap_reply_text(fields, i + 1);
+	return (ap_str){ 0 };
+}
+
+static uint64_t number(ap_str s)
+{
+	uint64_t v = 0;
+
+	for (size_t i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9' && v < UINT64_MAX / 10 - 1; i++)
+		v = v * 10 + (uint64_t)(s.p[i] - '0');
+	return v;
+}
+
+/* The first entry behind the cursor. */
+static void there_cb(void *ctx, const redisReply *reply)
+{
+	struct stream *st = ctx;
+	struct part *pt = st->part;
+	const redisReply *e;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	e = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 ? reply->element[0] : NULL;
+	st->first_there = e != NULL && e->elements == 2 && e->element[1]->type == REDIS_REPLY_ARRAY ? (int64_t)number(field_of(e->element[1], "q")) : 0;
+	if (reply->type != REDIS_REPLY_ARRAY)
+		part_forget(pt, "stream_not_read");
+	else
+		seek_done(pt);
+}
+
 static bool ask_pending(struct stream *st);
 
 /* What an earlier owner had stored but not acknowledged: [id, consumer, idle, deliveries] each. */
@@ -172,8 +206,9 @@ static bool seek_stream(struct part *pt, struct stream *st)
 	char id[AP_ID_TEXT];
 
 	ap_id_format(st->stored, id);
-	pt->seeking += 3;
-	if (!ap_redis_sendf(pt->redis, made_cb, pt, "XGROUP CREATE %s %s 0 MKSTREAM", st->key, group))
+	pt->seeking += 4;
+	if (!ap_redis_sendf(pt->redis, made_cb, pt, "XGROUP CREATE %s %s 0 MKSTREAM", st->key, group) ||
+	    !ap_redis_sendf(pt->redis, there_cb, st, "XRANGE %s (%s + COUNT 1", st->key, id))
 		return false;
 	/* Sequence numbers count entries from 1, so the group's lag comes out right in redis-cli as well. */
 	if (st->stored_q > 0 ? !ap_redis_sendf(pt->redis, set_cb, pt, "XGROUP SETID %s %s %s ENTRIESREAD %lld", st->key, group, id,
@@ -192,6 +227,7 @@ void part_loaded(struct part *pt)
 
 		st->taken = st->stored;
 		st->taken_q = st->stored_q;
+		st->fresh = true;
 		if (st->on && !seek_stream(pt, st)) {
 			part_forget(pt, "redis_down");
 			return;
@@ -200,23 +236,6 @@ void part_loaded(struct part *pt)
 }
 
 /* --- reading ahead --------------------------------------------------------------------------------------- */
-
-static ap_str field_of(const redisReply *fields, const char *name)
-{
-	for (size_t i = 0; i + 1 < fields->elements; i += 2)
-		if (ap_str_is(ap_reply_text(fields, i), name))
-			return ap_reply_text(fields, i + 1);
-	return (ap_str){ 0 };
-}
-
-static uint64_t number(ap_str s)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9' && v < UINT64_MAX / 10 - 1; i++)
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	return v;
-}
 
 /* Copies one entry [id, [field, value, …]] into the inbox; a trimmed one has no fields. False: no memory. */
 static bool box_put(struct inbox *b, unsigned s, const redisReply *entry)

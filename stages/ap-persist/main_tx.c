@@ -664,22 +664,22 @@ static void lost_alert(struct sink *s, const struct part *pt, const struct strea
 
 enum take { TAKE_OK, TAKE_SKIP, TAKE_STOP };
 
-/* An entry must follow the one before it. A gap is read again once; if it is still there, the entries are lost. */
+/*
+ * An entry must follow the one before it, else the partition is taken again. Entries are lost only when the stream itself begins behind them:
+ * that a read brings a gap proves nothing, a paused owner that wakes up may have read what lies between. Numbers that go back, above the
+ * cursor's id, are those of a Redis that had forgotten its last entries; what it had stored meets itself.
+ */
 static enum take judge(struct sink *s, struct part *pt, struct stream *st, const struct boxed *e, uint64_t *lost)
 {
 	*lost = 0;
 	if (ap_id_cmp(e->id, st->taken) <= 0)
 		return TAKE_SKIP;
-	if (e->q == 0 || st->taken_q < 0 || e->q == st->taken_q + 1) {
-		st->gap = false;
+	if (e->q == 0 || st->taken_q < 0 || e->q == st->taken_q + 1)
 		return TAKE_OK;
-	}
-	if (!st->gap) {
-		st->gap = true;
+	if (!st->fresh || e->q != st->first_there) {
 		part_forget(pt, "gap");
 		return TAKE_STOP;
 	}
-	st->gap = false;
 	if (e->q > st->taken_q) {
 		lost_alert(s, pt, st, e->q);
 		*lost = (uint64_t)(e->q - st->taken_q - 1);
@@ -695,6 +695,7 @@ static void take_mark(struct sink *s, const struct part *pt, struct stream *st, 
 		*m = (struct mark){ .on = true, .prev = st->taken };
 		memcpy(m->token, pt->token, sizeof m->token);
 	}
+	st->fresh = false;
 	m->last = st->taken = e->id;
 	m->q = st->taken_q = e->q;
 	m->n += e->n;

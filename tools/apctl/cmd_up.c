@@ -279,7 +279,7 @@ int cmd_up(struct ctl *c)
 void ctl_supervisor_poke(const struct ctl *c)
 {
 	pid_t pid = running(c->app.conf.data_dir);
-	if (pid > 0)
+	if (pid > 0 && status_says(c->app.conf.data_dir, "\"name\":\"migrate\"", "\"state\":\"parked\""))
 		kill(pid, SIGHUP);
 }
 
