@@ -114,6 +114,7 @@ struct tx {
 	enum ap_table table;            /* which one is being copied */
 	bool twin;                      /* its rows are in the twin, to be merged next */
 	bool merge;                     /* by way of the twins: some row is there already */
+	bool met;                       /* in this transaction one really was, of a table that is only added to */
 	bool spans_again;               /* a partition was missing although known: looked up once more */
 	bool probing;
 	size_t lo, hi, mid;             /* probing: rows [0, lo) are good, [lo, hi) hold a bad one, [lo, mid) are tried */
@@ -149,6 +150,7 @@ struct sink {
 	size_t parts;
 	size_t turn;            /* where the next transaction starts to take */
 	struct tx tx;
+	bool merging;           /* the last transaction met rows that were there: the next one does not try without (a rebuild, a catch-up) */
 	uint64_t known[KNOWN_SPANS];
 	size_t known_n;
 	struct ap_metrics *metrics;

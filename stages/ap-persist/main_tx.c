@@ -224,6 +224,8 @@ static void table_cb(void *ctx, const struct ap_pg_result *r)
 		rollback_then(s, probe_passed);
 		return;
 	}
+	if (x->merge && ap_table(x->table)->updates == NULL)
+		x->met = x->met || strtoull(PQcmdTuples((PGresult *)(uintptr_t)r->res), NULL, 10) < s->now->map->t[x->table].n;
 	x->table++;
 	tx_go(s);
 }
@@ -407,6 +409,7 @@ static void committed(struct sink *s)
 	st->entries += s->now->taken_n;
 	for (size_t i = 0; i < s->parts * MAP_STREAMS; i++)
 		st->lost += s->now->mark[i].lost;
+	s->merging = s->tx.met;
 	ap_hist_add(&st->batch_us, (uint64_t)(ap_mono_ns() - s->tx.began_ns) / 1000);
 	for (size_t p = 0; p < s->parts; p++)
 		part_stored(&s->part[p], s->now);
@@ -575,7 +578,7 @@ static void probe_start(struct sink *s)
 
 static void merge_instead(struct sink *s)
 {
-	s->tx.merge = true;
+	s->tx.merge = s->tx.met = true;
 	s->stats.merges++;
 	tx_restart(s);
 }
@@ -756,7 +759,8 @@ static void tx_start(struct sink *s)
 	s->turn = (s->turn + 1) % s->parts;
 	x->step = ST_SPANS;
 	x->span = 0;
-	x->merge = x->probing = x->spans_again = false;
+	x->merge = s->merging;
+	x->met = x->probing = x->spans_again = false;
 	x->attempts = 0;
 	x->began_ns = ap_mono_ns();
 	s->job = JOB_TX;
