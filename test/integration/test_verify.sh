@@ -151,6 +151,15 @@ equal "and none at all" 1 "$(wc -l <"$AP_P_DIR/verify.out" | tr -d ' ')"
 psql_q "UPDATE realtime_candles SET volume = volume - 1 WHERE $one; DROP TABLE kept_trade, kept_plain, kept_candle, kept_value, kept_message" >/dev/null
 verify "all taken back, the run agrees" 0 '^agrees: 0 differences'
 
+# --- a market that goes on ---
+# Its candles are forming; a bar that does not follow the clock ends with its last trade, and that closes none of them.
+printf '{"source":"live","symbol":"L-USD","price":"1","quantity":"1","timestamp":%s000,"trade_id":"1"}\n' "$(date +%s)" |
+	"$AP_TOOLS/tcp" "${AP_INGEST_TCP%:*}" "${AP_INGEST_TCP##*:}" >/dev/null
+check "live: stored" ctl drain --timeout 60
+psql_q "INSERT INTO realtime_candles SELECT (jsonb_populate_record(k, jsonb_build_object('source', 'live', 'symbol', 'L-USD', 'timeframe', 'tick1',
+	'open_time', now(), 'close_time', now() + interval '1 second'))).* FROM realtime_candles k LIMIT 1"
+verify "a forming candle beside a bar of one trade is no difference" 0 '^agrees: 0 differences; .* [1-9][0-9]* more are forming'
+
 # --- recorded markets -----------------------------------------------------------
 if [ -d "$trades" ]; then
 	check "recorded: BTCUSDT futures" replay "$trades/binance-usdm-BTCUSDT-trades-2024-08-08.csv.gz" --format binance-trades \

@@ -231,7 +231,8 @@ static bool trade_read(struct verify *v, const struct verify_rows *r, struct ver
 
 /*
  * Up to where candles of the source must be final: its time (the end of what is known to be covered) less lateness. A stored
- * candle that closes later than the source's time could tell says that its tape was closed: then all must be.
+ * candle that closes later than the source's time could tell says that its tape was closed: then all must be. Bars that do not
+ * follow the clock say nothing of that kind.
  */
 static void series_begin(struct verify *v, struct series *s, const char *source, const char *symbol)
 {
@@ -247,8 +248,11 @@ static void series_begin(struct verify *v, struct series *s, const char *source,
 	ap_buf_init(&sql, 1 << 12);
 	ap_buf_printf(&sql,
 		      "SELECT coalesce((extract(epoch FROM max(ended_at)) * 1000)::bigint, 0), "
-		      "EXISTS (SELECT FROM realtime_candles WHERE source = %s AND close_time > (SELECT max(ended_at) FROM coverage WHERE source = %s)) "
-		      "FROM coverage WHERE source = %s", q, q, q);
+		      "EXISTS (SELECT FROM realtime_candles WHERE source = %s AND close_time > (SELECT max(ended_at) FROM coverage WHERE source = %s) "
+		      "AND timeframe IN (''", q, q);
+	for (size_t i = 0; i < v->n_tf; i++)
+		ap_buf_printf(&sql, ",'%s'", v->tf[i].name);
+	ap_buf_printf(&sql, ")) FROM coverage WHERE source = %s", q);
 	ap_buf_putc(&sql, '\0');
 	res = verify_ask(v, (const char *)sql.p);
 	if (res != NULL && strcmp(PQgetvalue(res, 0, 1), "t") != 0)
