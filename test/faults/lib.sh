@@ -37,6 +37,7 @@
 #   pid_of NAME          of a child of the supervisor ("ap-candle.0", "redis", "postgres"); "" while there is none
 #   logged NAME REGEX    a line in the program's log that was written after the last log_mark
 #   log_mark             what stands in the logs now is old
+#   fault_more_done      a test may define it: what it has to take down besides
 #   fault_end            load ends, drain, apctl verify agrees, nothing lost, every tape's rows are those of the undisturbed one,
 #                        budget (with 10 trials or more), plan of the TAP
 #
@@ -78,10 +79,13 @@ fault_done() {
 		cp -r "$AP_P_DIR/log" "$AP_T_DIR.logs"
 		cp "$AP_P_DIR/alphapulse.conf" "$AP_T_DIR"/*.log "$AP_T_DIR.logs" 2>/dev/null
 	fi
-	# servers_done leaves with the exit code of what came last.
-	(exit $fault_rc)
-	servers_done
+	fault_more_done
+	fault_rc_is "$fault_rc"
+	servers_done            # leaves with the exit code of what came last
 }
+fault_rc_is() { return "$1"; }
+# For a test that has more to take down, after the pipeline and before the servers.
+fault_more_done() { :; }
 
 mono() { "$AP_TOOLS/probe" now; }
 
@@ -220,8 +224,8 @@ load_start() {
 			k=$((k + 1))
 			echo $k >"$AP_T_DIR/load.n"
 			until replay_tape $k "$load_speed"; do
-				[ ! -d "$AP_T_DIR" ] && exit 1
-				sleep 0.2
+				[ -e "$AP_T_DIR/tape.ndjson" ] || exit 1
+				sleep 0.5
 			done
 		done
 	) &
@@ -231,6 +235,8 @@ load_start() {
 load_stop() {
 	[ -n "$load_pid" ] || return 0
 	: >"$AP_T_DIR/load.stop"
+	wait_for 300 gone "$load_pid" || not_ok "the last tape comes to its end"
+	[ "$tap_bad" -eq 0 ] || kill "$load_pid" "$(cat "$AP_T_DIR/replay.pid")" 2>/dev/null
 	wait "$load_pid"
 	load_pid=
 	tapes=$(cat "$AP_T_DIR/load.n")
