@@ -42,8 +42,10 @@ void ap_confirm_mark(struct ap_confirm *c, unsigned part, ap_id id, uint64_t seq
 	struct marks *k = &c->part[part];
 
 	assert(part < c->parts);
-	if (k->n > 0 && (ap_id_cmp(id, k->m[k->n - 1].id) <= 0 || seq <= k->m[k->n - 1].seq))
+	if (k->n > 0 && (ap_id_cmp(id, k->m[k->n - 1].id) < 0 || seq <= k->m[k->n - 1].seq))
 		return;
+	if (k->n > 0 && ap_id_cmp(id, k->m[k->n - 1].id) == 0)
+		k->n--;
 	if (k->n == AP_CONFIRM_MARKS) {
 		for (unsigned i = 0; i < AP_CONFIRM_MARKS / 2; i++)
 			k->m[i] = k->m[2 * i];

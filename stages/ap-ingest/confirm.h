@@ -17,7 +17,7 @@ struct ap_confirm;
 struct ap_confirm *ap_confirm_new(unsigned parts);
 void ap_confirm_free(struct ap_confirm *c);
 /*
- * At or below entry id of the partition stands all up to number seq. Marks that go back are left out; when there is no
+ * At or below entry id of the partition stands all up to number seq, the last word about an entry holds. Marks that go back are left out; when there is no
  * room every second one goes, so that they reach back to the oldest, ever coarser.
  */
 void ap_confirm_mark(struct ap_confirm *c, unsigned part, ap_id id, uint64_t seq);

@@ -112,13 +112,15 @@ typedef void trim_fn(void *ctx, uint64_t confirmed);
 /* NULL: no memory. Over redis, which is not owned and must outlive it. */
 struct trim *trim_new(struct ap_app *app, struct ap_redis *redis, trim_fn *fn, void *ctx);
 void trim_free(struct trim *t);
-/* At or below entry id of the partition's raw stream stands all up to number seq; not every one is kept. */
-void trim_mark(struct trim *t, unsigned part, ap_id id, uint64_t seq);
+/* At or below entry id of the partition's raw stream stands all up to number seq. Without `always` one a second is kept. */
+void trim_mark(struct trim *t, unsigned part, ap_id id, uint64_t seq, bool always);
 /* The partition has lost records: its marks mean nothing any more. */
 void trim_clear(struct trim *t, unsigned part);
 /* Asks, unless that is under way; fn is called with the answer. */
 void trim_ask(struct trim *t);
-/* By the last answer: the raw entry up to which all is stored, and the last one there was. */
+/* When the question of the last answer was sent; 0: there was none yet. */
+int64_t trim_asked_ns(const struct trim *t);
+/* By that answer: the raw entry up to which all is stored, and the last one there was. */
 ap_id trim_bound(const struct trim *t, unsigned part);
 ap_id trim_end(const struct trim *t, unsigned part);
 
@@ -167,7 +169,7 @@ void outlet_flush(struct outlet *o);
 bool outlet_held(const struct outlet *o);
 /* Whether records are accepted at all: false while the disk has no room. */
 bool outlet_takes(const struct outlet *o);
-/* Whether all that was taken is in its stream; whether it is at least on disk. */
+/* Whether it works and all that was taken is in its stream; whether what was taken, if anything, is at least on disk. */
 bool outlet_empty(const struct outlet *o);
 bool outlet_safe(const struct outlet *o);
 bool outlet_flows(const struct outlet *o);

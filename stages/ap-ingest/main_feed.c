@@ -371,7 +371,7 @@ static void stop_look_cb(struct ev_loop *loop, ev_check *w, int revents)
 	struct feed *f = w->data;
 
 	(void)loop, (void)revents;
-	if (!outlet_empty(f->out) || !conns_idle(f->conns))
+	if ((f->ready && !outlet_empty(f->out)) || !conns_idle(f->conns))
 		return;
 	if (!f->ended) {
 		ap_metrics_flush(f->metrics);
@@ -387,7 +387,7 @@ static void stop_look_cb(struct ev_loop *loop, ev_check *w, int revents)
 static void stop_limit_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct feed *f = w->data;
-	bool empty = outlet_empty(f->out), safe = outlet_safe(f->out);
+	bool empty = !f->ready || outlet_empty(f->out), safe = outlet_safe(f->out);
 
 	(void)loop, (void)revents;
 	ap_log(&f->app->log, safe ? AP_WARN : AP_ERROR, "stopped_too_early", KV_S("why", empty ? "clients_do_not_read" : "redis_away"),

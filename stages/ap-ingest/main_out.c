@@ -340,15 +340,35 @@ static void more_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	judge(o);
 }
 
+/* The segment that is written to cannot be deleted, so alone it is never too large. */
+static bool is_over(const struct outlet *o)
+{
+	struct ap_journal_counts n;
+
+	ap_journal_count(o->journal, &n);
+	return o->app->conf.journal_max_mb > 0 && n.disk_bytes >> 20 >= o->app->conf.journal_max_mb && n.segments > 1;
+}
+
+/* There is no room: look what may go. */
+static void trim_soon(struct outlet *o)
+{
+	if (o->trim == NULL)
+		return;
+	ev_timer_stop(o->app->loop, &o->trim_timer);
+	ev_timer_set(&o->trim_timer, 0, 0);
+	ev_timer_start(o->app->loop, &o->trim_timer);
+}
+
 /* --- what the journal tells --------------------------------------------------------------------- */
 
 static void on_synced(void *ctx, uint64_t seq)
 {
 	struct outlet *o = ctx;
-	struct ap_journal_counts n;
+	bool over = is_over(o);
 
-	ap_journal_count(o->journal, &n);
-	o->disk_over = o->app->conf.journal_max_mb > 0 && n.disk_bytes >> 20 >= o->app->conf.journal_max_mb;
+	if (over && !o->disk_over)
+		trim_soon(o);
+	o->disk_over = over;
 	appender_safe(o->out, seq);
 	pump(o);
 	judge(o);
@@ -365,6 +385,8 @@ static void on_state(void *ctx, enum ap_journal_state s, const char *why)
 	       KV_S("why", why), KV_S("next", s == AP_JOURNAL_GOOD ? "go_on" : s == AP_JOURNAL_FULL ? "hold_sources" : "exit"));
 	if (s == AP_JOURNAL_FAILED)
 		exit(AP_EX_AGAIN);
+	if (s == AP_JOURNAL_FULL)
+		trim_soon(o);
 	judge(o);
 }
 
@@ -410,17 +432,24 @@ static void on_confirmed(void *ctx, uint64_t confirmed)
 	ap_journal_trim(o->journal, confirmed, now);
 }
 
+/* Everything of a partition with a number up to this one is in its stream: one that nothing comes for holds nobody up. */
+static uint64_t lane_upto(const struct outlet *o, unsigned p)
+{
+	const struct ap_frame *f = appender_first(o->out, p);
+	uint64_t next = o->direct ? o->last + 1 : o->read_next;
+
+	return f != NULL && f->n > 0 && ap_frame_first_seq(f) <= next ? ap_frame_first_seq(f) - 1 : next - 1;
+}
+
 static void trim_cb(struct ev_loop *loop, ev_timer *w, int revents)
 {
 	struct outlet *o = w->data;
-	struct ap_journal_counts n;
 
 	(void)revents;
-	ap_journal_count(o->journal, &n);
-	o->disk_over = o->app->conf.journal_max_mb > 0 && n.disk_bytes >> 20 >= o->app->conf.journal_max_mb;
+	o->disk_over = is_over(o);
 	judge(o);
 	for (unsigned p = 0; p < o->parts && appender_flows(o->out); p++)
-		trim_mark(o->trim, p, appender_last_id(o->out, p), appender_appended(o->out, p));
+		trim_mark(o->trim, p, appender_last_id(o->out, p), lane_upto(o, p), true);
 	trim_ask(o->trim);
 	ev_timer_set(w, o->disk_over || ap_journal_state(o->journal) != AP_JOURNAL_GOOD ? SHORT_S : TRIM_S, 0);
 	ev_timer_start(loop, w);
@@ -552,7 +581,7 @@ static void lane_resume(struct outlet *o, unsigned p)
 			trim_clear(o->trim, p);
 	}
 	if (o->trim != NULL)
-		trim_mark(o->trim, p, appender_last_id(o->out, p), have);
+		trim_mark(o->trim, p, appender_last_id(o->out, p), have, true);
 	appender_go(o->out, p, have);
 }
 
@@ -702,7 +731,7 @@ static void on_done(void *ctx, unsigned part, const struct ap_frame *f, ap_id id
 	struct outlet *o = ctx;
 
 	if (o->trim != NULL && id.ms > 0)
-		trim_mark(o->trim, part, id, ap_frame_last_seq(f));
+		trim_mark(o->trim, part, id, ap_frame_last_seq(f), false);
 	for (uint32_t i = 0; f->tickets > 0 && i < f->n; i++)
 		if (f->slot[i].ticket != 0 && o->ev.answer != NULL)
 			o->ev.answer(o->ctx, f->slot[i].ticket, part, i, id);
@@ -894,12 +923,12 @@ bool outlet_takes(const struct outlet *o)
 
 bool outlet_safe(const struct outlet *o)
 {
-	return o->journal == NULL ? outlet_empty(o) : ap_journal_held(o->journal) == 0;
+	return o->journal == NULL ? !o->started || outlet_empty(o) : ap_journal_held(o->journal) == 0;
 }
 
 bool outlet_empty(const struct outlet *o)
 {
-	return o->direct && appender_empty(o->out);
+	return o->started && o->direct && appender_empty(o->out);
 }
 
 bool outlet_flows(const struct outlet *o)

@@ -265,13 +265,13 @@ static void check(struct tend *t)
 {
 	const struct trim *trim = outlet_trim(t->live);
 
-	if (trim == NULL)
-		return;
+	if (trim == NULL || trim_asked_ns(trim) <= t->check_ns)
+		return;         /* no newer answer than the last time */
 	for (unsigned p = 0; p < t->parts && t->check_ns != 0; p++)
 		if (ap_id_cmp(trim_bound(trim, p), t->check[p]) < 0)
 			return;
 	t->stored_ns = t->check_ns;
-	t->check_ns = ap_now().ns;
+	t->check_ns = trim_asked_ns(trim);
 	for (unsigned p = 0; p < t->parts; p++)
 		t->check[p] = trim_end(trim, p);
 }

@@ -27,6 +27,7 @@ struct trim {
 	void *ctx;
 	unsigned parts;
 	bool asking;
+	int64_t ask_ns, asked_ns;       /* when the question that is under way was sent, and the last one that was answered */
 	struct lane lane[];
 };
 
@@ -82,6 +83,7 @@ static void on_stored(void *ctx, const redisReply *reply)
 	if (l->part + 1 < t->parts || !t->asking)
 		return;
 	t->asking = false;
+	t->asked_ns = t->ask_ns;
 	for (unsigned p = 0; p < t->parts; p++) {
 		uint64_t upto = ap_confirm_upto(t->marks, p, t->lane[p].bound);
 
@@ -122,9 +124,9 @@ void trim_free(struct trim *t)
 	free(t);
 }
 
-void trim_mark(struct trim *t, unsigned part, ap_id id, uint64_t seq)
+void trim_mark(struct trim *t, unsigned part, ap_id id, uint64_t seq, bool always)
 {
-	if (id.ms >= ap_confirm_last(t->marks, part).ms + MARK_MS)
+	if (always || id.ms >= ap_confirm_last(t->marks, part).ms + MARK_MS)
 		ap_confirm_mark(t->marks, part, id, seq);
 }
 
@@ -138,6 +140,7 @@ void trim_ask(struct trim *t)
 	if (t->asking || !ap_redis_is_up(t->redis))
 		return;
 	t->asking = true;
+	t->ask_ns = ap_now().ns;
 	for (unsigned p = 0; p < t->parts; p++) {
 		struct lane *l = &t->lane[p];
 
@@ -155,4 +158,9 @@ ap_id trim_bound(const struct trim *t, unsigned part)
 ap_id trim_end(const struct trim *t, unsigned part)
 {
 	return t->lane[part].s[2].end;
+}
+
+int64_t trim_asked_ns(const struct trim *t)
+{
+	return t->asked_ns;
 }

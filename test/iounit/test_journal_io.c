@@ -633,6 +633,44 @@ static void a_full_volume_stops_it_and_room_lets_it_go_on(void **unused)
 	assert_int_equal(umount(dir), 0);
 }
 
+static void what_is_confirmed_makes_room_for_what_waits(void **unused)
+{
+	struct ap_journal_conf c = conf();
+	struct ap_journal_counts n;
+	uint64_t synced;
+	(void)unused;
+	if (mount("tmpfs", dir, "tmpfs", 0, "size=1m") == -1) {
+		print_message("no small volume can be mounted here: %s\n", strerror(errno));
+		skip();
+	}
+	c.segment_bytes = 200000;
+	c.held_max = 4 << 20;
+	struct ap_journal *j = open_with(&c);
+	assert_non_null(j);
+	for (int i = 0; i < 10; i++) {
+		put_n(j, 1, 60000);
+		wait_synced(j);
+	}
+	put_n(j, 12, 60000);
+	while (told.state != AP_JOURNAL_FULL)
+		ev_run(loop, EVRUN_ONCE);
+	synced = told.synced;
+	for (uint64_t upto = 4; upto <= synced && ap_journal_synced(j) < 22; upto += 4) {
+		ap_journal_trim(j, upto, ap_now());
+		for (int i = 0; i < 30; i++) {
+			ev_run(loop, EVRUN_NOWAIT);
+			usleep(10000);
+		}
+	}
+	wait_synced(j);
+	assert_int_equal(told.state, AP_JOURNAL_GOOD);
+	ap_journal_count(j, &n);
+	assert_true(n.deleted >= 1);
+	whole(synced + 1, 22);  /* nothing that waited was lost */
+	ap_journal_free(j);
+	assert_int_equal(umount(dir), 0);
+}
+
 /* A process killed at any moment: what it had been told to be safe is there. */
 static void a_killed_writer_loses_nothing_that_was_safe(void **unused)
 {
@@ -701,6 +739,7 @@ int main(void)
 		ON_DISK(a_write_that_fails_is_like_a_sync_that_fails),
 		ON_DISK(without_room_nothing_is_lost_and_it_goes_on_when_there_is),
 		ON_DISK(a_full_volume_stops_it_and_room_lets_it_go_on),
+		ON_DISK(what_is_confirmed_makes_room_for_what_waits),
 		ON_DISK(a_killed_writer_loses_nothing_that_was_safe),
 	};
 	loop = ev_default_loop(0);

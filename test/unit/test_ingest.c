@@ -315,8 +315,9 @@ static void a_number_is_confirmed_by_the_greatest_mark_at_or_below_the_entry(voi
 
 	(void)state;
 	ap_confirm_mark(c, 1, (ap_id){ 10, 0 }, 100);
+	ap_confirm_mark(c, 1, (ap_id){ 20, 64 }, 190);
 	ap_confirm_mark(c, 1, (ap_id){ 20, 64 }, 200);
-	ap_confirm_mark(c, 1, (ap_id){ 20, 64 }, 300);  /* not above: left out */
+	ap_confirm_mark(c, 1, (ap_id){ 20, 0 }, 900);   /* they go back: left out */
 	ap_confirm_mark(c, 1, (ap_id){ 30, 0 }, 150);
 	assert_int_equal(ap_confirm_last(c, 1).ms, 20);
 	assert_int_equal(ap_confirm_last(c, 0).ms, 0);
