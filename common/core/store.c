@@ -175,7 +175,9 @@ void ap_table_merge_sql(struct ap_buf *b, enum ap_table t)
 	ap_buf_puts(b, "DO UPDATE SET ");
 	each_column(b, d->updates, "EXCLUDED.", true);
 	ap_buf_puts(b, " WHERE ");
-	ap_buf_puts(b, t == AP_T_CANDLES ? "EXCLUDED.trade_count >= t.trade_count AND (" : "(");
+	if (t == AP_T_CANDLES || t == AP_T_QUOTE_BARS)
+		ap_buf_printf(b, "EXCLUDED.%s >= t.%s AND ", t == AP_T_CANDLES ? "trade_count" : "quote_count", t == AP_T_CANDLES ? "trade_count" : "quote_count");
+	ap_buf_putc(b, '(');
 	ap_buf_puts(b, "EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND EXCLUDED.timestamp >= "
 		       "coalesce((SELECT kept_before FROM dataset), '-infinity') AND (");
 	each_column(b, d->updates, "t.", false);

@@ -51,7 +51,7 @@ awk 'BEGIN { srand(5); p = 100; t = 1700000000
 			int(rand() * 3) * 1000000 + int(rand() * 3), id, rand() < 0.5 ? "buy" : "sell" } }' >"$AP_P_DIR/gen.ndjson"
 check "replayed" replay "$AP_P_DIR/gen.ndjson" --format ndjson --close
 check "stored" ctl drain --timeout 120
-verify "an untouched run agrees" 0 '^agrees: 0 differences; 1[0-9]{4} trades, [0-9]+ candles \(0 filled, 0 more are forming\), [0-9]+ sums, [0-9]+ indicator values, 0 quote bars, 12000 messages compared$'
+verify "an untouched run agrees" 0 '^agrees: 0 differences; 1[0-9]{4} trades, [0-9]+ candles \(0 filled, 0 more are forming\), [0-9]+ sums, [0-9]+ indicator values, 0 quote bars, 12000 messages, 12000 journaled ones compared$'
 verify "the same as JSON" 0 '"agree":true,"differences":0' -- --json
 verify "one symbol alone agrees" 0 '^agrees: 0 differences; [1-4][0-9]{3} trades.* 0 messages' -- --source gen --symbol V1-USD
 verify "a span of time alone agrees" 0 '^agrees: 0 differences; [1-9][0-9]* trades' -- --from 2023-11-14T23:00:00Z --to 2023-11-15T00:00:00Z
@@ -132,6 +132,30 @@ planted "an indicator value too many" \
 	"INSERT INTO technical_indicators SELECT (jsonb_populate_record(k, '{\"indicator_name\":\"SMA\",\"parameters\":{\"period\":20}}')).* FROM kept_value k" \
 	"DELETE FROM technical_indicators t USING kept_value k WHERE t.timestamp = k.timestamp AND t.timeframe = '5m' AND t.symbol = k.symbol AND t.indicator_name = 'SMA'" \
 	'indicator gen V1-USD 5m .*: SMA .*: expected none: too few candles, stored'
+# A message of which nothing at all is stored: only the journal knows of it.
+psql_q "CREATE TABLE gone AS SELECT origin FROM processing_results WHERE success ORDER BY origin OFFSET 500 LIMIT 1;
+	CREATE TABLE gone_message AS SELECT s.* FROM stream_messages s JOIN gone USING (origin);
+	CREATE TABLE gone_result AS SELECT s.* FROM processing_results s JOIN gone USING (origin);
+	CREATE TABLE gone_row AS SELECT s.* FROM normalized_data s JOIN gone USING (origin)" >/dev/null
+planted "a journaled message that is not stored is found" \
+	"DELETE FROM stream_messages s USING gone WHERE s.origin = gone.origin; DELETE FROM processing_results s USING gone WHERE s.origin = gone.origin;
+	DELETE FROM normalized_data s USING gone WHERE s.origin = gone.origin" \
+	"INSERT INTO stream_messages SELECT * FROM gone_message; INSERT INTO processing_results SELECT * FROM gone_result;
+	INSERT INTO normalized_data SELECT * FROM gone_row" \
+	"journaled message of origin $(psql_q "SELECT lpad(to_hex(origin), 16, '0') FROM gone"): normalized_data: expected trade .* of gen V[0-9]-USD: .*, stored none" \
+	'hour gen V[0-9]-USD 2023-11-1[45]T[0-9]{2}:00:00Z: trades in the journal: expected [0-9]+ with hash sum [0-9a-f]{32}, stored [0-9]+ with'
+planted "a row of a message that nobody sent is found" \
+	"INSERT INTO normalized_data SELECT (jsonb_populate_record(k, jsonb_build_object('origin', (origin >> 40 << 40) + 1000000, 'record_key', '#x'))).* FROM gone_row k" \
+	"DELETE FROM normalized_data WHERE record_key = '#x'" \
+	'journaled message .*: journal: expected no such message, stored a row'
+planted "a trade stored twice under its message is found" \
+	"INSERT INTO normalized_data SELECT (jsonb_populate_record(k, '{\"record_key\":\"#y\"}')).* FROM gone_row k" \
+	"DELETE FROM normalized_data WHERE record_key = '#y'" \
+	'journaled message .*: normalized_data: expected nothing more, stored trade '
+planted "a price that is not the journal's is found" \
+	"UPDATE normalized_data d SET price = d.price + 1e-8 FROM gone_row k WHERE (d.timestamp, d.symbol, d.source, d.record_key) = (k.timestamp, k.symbol, k.source, k.record_key)" \
+	"UPDATE normalized_data d SET price = k.price FROM gone_row k WHERE (d.timestamp, d.symbol, d.source, d.record_key) = (k.timestamp, k.symbol, k.source, k.record_key)" \
+	'journaled message .*: normalized_data: expected trade .*, stored trade ' 'hour gen V[0-9]-USD '
 planted "a missing message" \
 	"DELETE FROM stream_messages s USING kept_message k WHERE (s.message_id, s.partition) = (k.message_id, k.partition)" \
 	"INSERT INTO stream_messages SELECT * FROM kept_message" \

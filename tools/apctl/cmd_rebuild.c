@@ -47,14 +47,6 @@ static void nap(long ms)
 	nanosleep(&t, NULL);
 }
 
-static const char *journal_root(const struct ctl *c, char *out, size_t cap)
-{
-	const struct ap_conf *f = &c->app.conf;
-
-	(void)snprintf(out, cap, "%s%s", f->journal_dir[0] != '\0' ? f->journal_dir : f->data_dir, f->journal_dir[0] != '\0' ? "" : "/journal");
-	return out;
-}
-
 /* --- while it runs ------------------------------------------------------------------------------- */
 
 static void progress(struct rebuild *b, const struct filler_counts *n, const char *what)
@@ -360,7 +352,7 @@ static int run(struct rebuild *b, bool force)
 
 	if (!ctl_dataset_look(b->c, b->r, b->pg, &b->d))
 		return ctl_fail(AP_EX_AGAIN, "the data set's identity cannot be read (apctl migrate makes the tables)");
-	if (!journals_find(&b->j, journal_root(b->c, root, sizeof root)))
+	if (!journals_find(&b->j, journals_root(b->c, root, sizeof root)))
 		return ctl_fail(AP_EX_AGAIN, "%s", b->j.err);
 	if ((rc = choose(b)) != 0 || (rc = begin(b, force)) != 0)
 		return rc;

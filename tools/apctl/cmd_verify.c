@@ -15,7 +15,7 @@
 
 enum { LIST_MAX = 1 << 20 };
 
-static void (*const comparisons[])(struct verify *v) = { verify_candles, verify_sums, verify_indicators, verify_quotes, verify_balance };
+static void (*const comparisons[])(struct verify *v) = { verify_candles, verify_sums, verify_indicators, verify_quotes, verify_balance, verify_journals };
 
 void verify_note(struct verify *v, const char *text)
 {
@@ -82,8 +82,8 @@ void verify_differs(struct verify *v, const char *what, const struct verify_at *
 static void summary_json(const struct verify *v, bool agree)
 {
 	printf("{\"agree\":%s,\"differences\":%" PRIu64 ",\"trades\":%" PRIu64 ",\"candles\":%" PRIu64 ",\"forming\":%" PRIu64 ",\"filled\":%" PRIu64
-	       ",\"sums\":%" PRIu64 ",\"indicator_values\":%" PRIu64 ",\"quotes\":%" PRIu64 ",\"quote_bars\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"note\":\"%s\",\"first\":[%.*s]}\n",
-	       agree ? "true" : "false", v->differences, v->trades, v->candles, v->forming, v->filled, v->sums, v->values, v->quotes, v->quote_bars, v->messages, v->note,
+	       ",\"sums\":%" PRIu64 ",\"indicator_values\":%" PRIu64 ",\"quotes\":%" PRIu64 ",\"quote_bars\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"journaled\":%" PRIu64 ",\"note\":\"%s\",\"first\":[%.*s]}\n",
+	       agree ? "true" : "false", v->differences, v->trades, v->candles, v->forming, v->filled, v->sums, v->values, v->quotes, v->quote_bars, v->messages, v->journaled, v->note,
 	       (int)v->list.len, v->list.len > 0 ? (const char *)v->list.p : "");
 }
 
@@ -94,8 +94,8 @@ static void summary(const struct verify *v, bool agree)
 		return;
 	}
 	printf("%s: %" PRIu64 " differences; %" PRIu64 " trades, %" PRIu64 " candles (%" PRIu64 " filled, %" PRIu64 " more are forming), %" PRIu64
-	       " sums, %" PRIu64 " indicator values, %" PRIu64 " quote bars, %" PRIu64 " messages compared%s%s\n",
-	       agree ? "agrees" : "DIFFERS", v->differences, v->trades, v->candles, v->filled, v->forming, v->sums, v->values, v->quote_bars, v->messages,
+	       " sums, %" PRIu64 " indicator values, %" PRIu64 " quote bars, %" PRIu64 " messages, %" PRIu64 " journaled ones compared%s%s\n",
+	       agree ? "agrees" : "DIFFERS", v->differences, v->trades, v->candles, v->filled, v->forming, v->sums, v->values, v->quote_bars, v->messages, v->journaled,
 	       v->note[0] != '\0' ? "; " : "", v->note);
 }
 

@@ -1,5 +1,5 @@
 /*
- * rebuild.h - what the parts of `apctl rebuild` share. Not for others.
+ * rebuild.h - what the parts of `apctl rebuild` share, and journals as `apctl verify` reads them too. Not for others.
  */
 #ifndef AP_REBUILD_H
 #define AP_REBUILD_H
@@ -32,6 +32,8 @@ struct journals {
 	char err[400];
 };
 
+/* Where they are by configuration. */
+const char *journals_root(const struct ctl *c, char *out, size_t cap);
 /* Looks for journals below root: every directory with a segment. False with a sentence in err. A root that is not there has none. */
 bool journals_find(struct journals *j, const char *root);
 void journals_done(struct journals *j);

@@ -16,6 +16,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *journals_root(const struct ctl *c, char *out, size_t cap)
+{
+	const struct ap_conf *f = &c->app.conf;
+
+	(void)snprintf(out, cap, "%s%s", f->journal_dir[0] != '\0' ? f->journal_dir : f->data_dir, f->journal_dir[0] != '\0' ? "" : "/journal");
+	return out;
+}
+
 /* "00000000000000000001-00000001.apj": the first number. 0: no segment. */
 static uint64_t segment_first(const char *name)
 {

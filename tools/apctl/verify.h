@@ -23,6 +23,7 @@ struct verify {
 
 	uint64_t differences;
 	uint64_t trades, candles, forming, filled, sums, values, messages, quotes, quote_bars;  /* compared */
+	uint64_t journaled;             /* messages of the journals */
 	char note[400];                 /* what could not be compared, and why */
 };
 
@@ -66,6 +67,7 @@ void verify_candles(struct verify *v);          /* verify_lane.c: trades against
 void verify_sums(struct verify *v);             /* verify_sum.c: the shortest candles against the longer ones */
 void verify_indicators(struct verify *v);       /* verify_value.c: candles against indicators */
 void verify_quotes(struct verify *v);           /* verify_quotes.c: quotes against quote bars */
+void verify_journals(struct verify *v);         /* verify_journal.c: what came in against what is stored of it */
 void verify_balance(struct verify *v);          /* verify_balance.c: messages in against what became of them */
 
 #endif
