@@ -87,8 +87,12 @@ static void a_merge_keeps_the_higher_revision(void **state)
 		"ORDER BY symbol, timeframe, timestamp, indicator_name, source, parameters, revision DESC, ctid DESC "
 		"ON CONFLICT (symbol, timeframe, timestamp, indicator_name, source, parameters) "
 		"DO UPDATE SET value = EXCLUDED.value, revision = EXCLUDED.revision "
-		"WHERE EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND "
-		"(t.value, t.revision) IS DISTINCT FROM (EXCLUDED.value, EXCLUDED.revision))");
+		"WHERE (EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND EXCLUDED.timestamp >= "
+		"coalesce((SELECT kept_before FROM dataset), '-infinity') AND "
+		"(t.value, t.revision) IS DISTINCT FROM (EXCLUDED.value, EXCLUDED.revision)))");
+	ap_buf_clear(&b);
+	ap_table_merge_sql(&b, AP_T_CANDLES);
+	assert_non_null(strstr(text(&b), " WHERE EXCLUDED.trade_count >= t.trade_count AND (EXCLUDED.revision > t.revision OR "));
 	ap_buf_clear(&b);
 	ap_table_merge_sql(&b, AP_T_COMPONENT);
 	assert_non_null(strstr(text(&b), "ON CONFLICT (timestamp, component_name, metric_name) DO NOTHING"));
