@@ -161,6 +161,13 @@ $(TOOLS): $(BUILD)/%: $(BUILD)/%.o $(BUILD)/libap-stages.a $(IOLIB) $(CORELIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(IOLIBS) $(PURELIBS)
 
+# What tests put in front of a library (LD_PRELOAD): test/shim/*.c
+SHIMS := $(patsubst %.c,$(BUILD)/%.so,$(wildcard test/shim/*.c))
+$(SHIMS): $(BUILD)/%.so: %.c
+	@mkdir -p $(@D)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fPIE -fsanitize=%,$(CFLAGS)) -fPIC -shared -o $@ $< -ldl
+
 # Every fuzz target is also an ordinary program that runs its corpus and a fixed number of seeded inputs.
 FUZZ     := $(patsubst %.c,%,$(notdir $(wildcard test/fuzz/fuzz_*.c)))
 FUZZONCE := $(addprefix $(BUILD)/test/fuzz/,$(FUZZ))
@@ -189,7 +196,7 @@ unit: $(PURETESTS) $(IOTESTS)
 	test/run $(PURETESTS) $(IOTESTS)
 test-golden: $(filter $(BUILD)/test/golden/%,$(PURETESTS))
 	test/run $^
-test-programs: all $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(TOOLS) $(GENS)
+test-programs: all $(PURETESTS) $(IOTESTS) $(FUZZONCE) $(TOOLS) $(SHIMS) $(GENS)
 test:
 	tools/deps build run test
 	$(MAKE) -j$(JOBS) test-programs

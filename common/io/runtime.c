@@ -8,6 +8,7 @@
 #include "runtime.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -184,6 +185,7 @@ static void release_cb(void *ctx, const redisReply *reply)
 
 static void release(struct part *p)
 {
+	alone_given_up(p);
 	if (!ap_redis_sendf(p->redis, release_cb, p, "FCALL ap_renew_v1 1 %s %s %llu 0", p->key_own, p->token,
 			    (unsigned long long)p->epoch))
 		part_event(p, AP_R_RELEASED);
@@ -657,7 +659,10 @@ int runtime_run(struct runtime *rt)
 {
 	char err[256];
 	int rc = AP_EX_MISTAKE;
+	uint64_t run;
 
+	ap_random(&run, sizeof run);
+	snprintf(rt->run, sizeof rt->run, "%016" PRIx64, run);
 	rt->app.ctx = rt;
 	rt->app.on_stop = on_stop;
 	rt->n = (unsigned)rt->app.conf.data_partitions;

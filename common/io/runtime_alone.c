@@ -1,11 +1,11 @@
 /*
  * runtime_alone.c - finding the record that a stage dies of.
  *
- * A stage that dies on a record would die on it for ever. So from the second load of a cursor without a commit on, entries come
- * one at a time, and before any of an entry's records is stepped, a mark in the lease's hash says which. The mark is in Redis
- * before the step begins: what is found there after a death is what the dead one was at.
+ * A stage that dies on a record would die on it for ever. So whoever takes a partition over from a worker that did not end
+ * as it should takes the next entries one at a time, and before any of an entry's records is stepped, a mark in the lease's hash
+ * says which. The mark is in Redis before the step begins: what is found there after a death is what the dead one was at.
  *
- *   attempt 1   a batch                     dies: the cursor was loaded and nothing was committed
+ *   attempt 1   a batch                     dies: the partition was never given up
  *   attempt 2   spans of SPAN records       dies: the mark names the span
  *   attempt 3   the records of the span     dies: the mark names the record
  *   attempt 4   the same, the same mark     dies: the record goes to `reject`, with status poison, in the commit of its neighbours
@@ -25,7 +25,8 @@
 
 enum {
 	SPAN = 32,              /* records marked together at first: an entry of 512 takes 16 marks, then 32 */
-	ENTRIES = 16,           /* as many come alone as may have been in the batch that failed */
+	ENTRIES = 16,           /* as many come alone as may have been in the batch that failed, */
+	BYTES = 2 * COMMIT_BYTES,       /* or as much */
 };
 
 static bool is_poison(const struct alone *a, uint32_t i)
@@ -62,14 +63,14 @@ static void poison_text(const struct alone *a, char *out, size_t cap)
 		at += (size_t)snprintf(out + at, cap - at, "%s%" PRIu32, k > 0 ? "," : "", a->poison[k]);
 }
 
-/* lc cursor, ln loads of it, ti tw tn the last mark and how often it was set in a row, tp what is poison. */
+/* lu who has loaded it and not given it up, lc cursor, ln loads of it, ti tw tn the last mark and how often it was set in a row, tp what is poison. */
 static void known_write(struct part *p, const struct span *mark, ap_reply_fn *cb)
 {
 	char text[ALONE_POISON * 11 + 1];
 
 	poison_text(&p->alone, text, sizeof text);
-	ap_redis_sendf(p->redis, cb, p, "HSET %s lc %s ln %llu ti %u tw %u tn %llu tp %b", p->key_own, p->cursor,
-		       (unsigned long long)p->loads, (unsigned)mark->from, (unsigned)mark->width, (unsigned long long)mark->tries, text,
+	ap_redis_sendf(p->redis, cb, p, "HSET %s lu %s lc %s ln %llu ti %u tw %u tn %llu tp %b", p->key_own, p->rt->run,
+		       p->cursor, (unsigned long long)p->loads, (unsigned)mark->from, (unsigned)mark->width, (unsigned long long)mark->tries, text,
 		       strlen(text));
 }
 
@@ -98,6 +99,8 @@ static void known_cb(void *ctx, const redisReply *reply)
 		part_refused(p, "load", reply->str);
 		return;
 	}
+	ap_str by = ap_reply_text(reply, 6);
+	bool died = by.len > 0 && !ap_str_is(by, p->rt->run);
 	bool same = ap_str_is(ap_reply_text(reply, 0), p->cursor) && !p->survived;
 	p->loads = same ? ap_reply_u64(reply, 1, 0) + 1 : 1;
 	a->suspect = (struct span){ .width = 0 };
@@ -106,16 +109,22 @@ static void known_cb(void *ctx, const redisReply *reply)
 		a->suspect = (struct span){ (uint32_t)ap_reply_u64(reply, 2, 0), (uint32_t)ap_reply_u64(reply, 3, 0), ap_reply_u64(reply, 4, 0) };
 		poison_read(a, ap_reply_text(reply, 5));
 	}
+	p->careful = died || p->loads >= CAREFUL_LOADS;
+	if (p->careful)
+		ap_log(&p->rt->app.log, AP_WARN, died ? "owner_died" : "nothing_committed", KV_U("part", p->p), KV_S("after", p->cursor),
+		       KV_U("loads", p->loads), KV_U("record", a->suspect.from), KV_U("records", a->suspect.width),
+		       KV_U("tries", a->suspect.tries), KV_S("next", "one_entry_at_a_time"));
 	if (a->suspect.width == 1 && a->suspect.tries >= POISON_TRIES)
 		condemn(p);
-	p->careful = p->loads >= CAREFUL_LOADS || a->suspect.width > 0 || a->n_poison > 0;
+	p->careful = p->careful || a->suspect.width > 0 || a->n_poison > 0;
 	a->left = ENTRIES;
+	a->left_bytes = BYTES;
 	known_write(p, &a->suspect, NULL);
 }
 
 void alone_load(struct part *p)
 {
-	ap_redis_sendf(p->redis, known_cb, p, "HMGET %s lc ln ti tw tn tp", p->key_own);
+	ap_redis_sendf(p->redis, known_cb, p, "HMGET %s lc ln ti tw tn tp lu", p->key_own);
 }
 
 /* What comes next: never across the edge of what is suspected, and there record by record. */
@@ -229,6 +238,11 @@ void alone_over(struct part *p)
 	}
 }
 
+void alone_given_up(struct part *p)
+{
+	ap_redis_sendf(p->redis, NULL, NULL, "HDEL %s lu", p->key_own);
+}
+
 void alone_committed(struct part *p)
 {
 	struct alone *a = &p->alone;
@@ -239,7 +253,8 @@ void alone_committed(struct part *p)
 	p->loads = 0;
 	a->suspect = (struct span){ .width = 0 };
 	a->n_poison = 0;
-	if (--a->left > 0)
+	a->left_bytes -= a->body.len < a->left_bytes ? a->body.len : a->left_bytes;
+	if (--a->left > 0 && a->left_bytes > 0)
 		return;
 	p->careful = false;
 	known_write(p, &a->suspect, NULL);

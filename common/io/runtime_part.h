@@ -42,7 +42,8 @@ struct alone {
 	struct span suspect;    /* at this cursor: what the last worker was at when it died; width 0: nothing */
 	uint32_t poison[ALONE_POISON];  /* records of this entry that are not stepped any more, ascending as they were found */
 	unsigned n_poison;
-	unsigned left;          /* entries that still come one at a time */
+	unsigned left;          /* entries that still come one at a time, */
+	size_t left_bytes;      /* and bytes of their bodies */
 };
 
 struct part {
@@ -112,6 +113,7 @@ struct runtime {
 	struct ap_app app;
 	const struct ap_stage *stage;
 	char name[AP_WORKER_NAME];
+	char run[17];                   /* this process, as nobody else is called */
 	struct ap_worker *worker;
 	unsigned n;
 	struct part *part;
@@ -160,6 +162,8 @@ void alone_load(struct part *p);
 void alone_begin(struct part *p, ap_id id, uint32_t n, ap_str body);
 /* Is an entry to come by itself? Because of what is known of this partition, or because another one is at such an entry. */
 bool alone_wanted(const struct part *p);
+/* The partition is about to be given up as it should be: whoever comes next has nothing to fear. */
+void alone_given_up(struct part *p);
 /* The entry is through, or given up with the partition: the next partition's turn. */
 void alone_over(struct part *p);
 /* A commit was taken: the next entry has no history. */

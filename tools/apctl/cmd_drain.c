@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,33 +21,13 @@ static int64_t now_ms(void)
 	return ap_mono_ns() / 1000000;
 }
 
-static int connect_to(const char *host_port)
-{
-	char host[200];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
-	snprintf(host, sizeof host, "%s", host_port);
-	char *colon = strrchr(host, ':');
-	if (colon == NULL)
-		return -1;
-	*colon = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &a) != 0)
-		return -1;
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(a);
-	return fd;
-}
-
 /* Asks ap-ingest to append what it holds. 1: done, 0: time is up, -1: it is not there. */
 static int sync_ingest(const struct ctl *c, int64_t until_ms)
 {
 	static const char ask[] = "{\"ap\":\"sync\"}\n";
 	char answer[512];
 	size_t len = 0;
-	int rc = -1, fd = connect_to(c->app.conf.ingest_ack);
+	int rc = -1, fd = ctl_connect(c->app.conf.ingest_ack);
 	if (fd == -1)
 		return -1;
 	if (send(fd, ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)sizeof ask - 1)

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 /* The socket's name as the supervisor has written it into its status file. */
@@ -90,6 +91,11 @@ static int order(struct ctl *c, const char *text, uint64_t timeout_s)
 	if (!control_name(c, name, sizeof name))
 		return ctl_fail(AP_EX_AGAIN, "no supervisor has run in %s", c->app.conf.data_dir);
 	int fd = connect_control(name);
+	/* A supervisor that is just being started again listens in a moment. */
+	for (int i = 0; i < 40 && fd == -1; i++) {
+		nanosleep(&(const struct timespec){ 0, 50000000 }, NULL);
+		fd = connect_control(name);
+	}
 	if (fd == -1 || send(fd, text, strlen(text), MSG_NOSIGNAL) == -1) {
 		if (fd != -1)
 			close(fd);

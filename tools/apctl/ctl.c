@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netdb.h>
+#include <sys/socket.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 int ctl_fail(int code, const char *fmt, ...)
 {
@@ -55,6 +58,26 @@ static bool read_secret(const char *path, char *out, size_t cap)
 	fclose(f);
 	out[ok ? strcspn(out, "\r\n") : 0] = '\0';
 	return ok;
+}
+
+int ctl_connect(const char *host_port)
+{
+	char host[200];
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
+	snprintf(host, sizeof host, "%s", host_port);
+	char *colon = strrchr(host, ':');
+	if (colon == NULL)
+		return -1;
+	*colon = '\0';
+	if (getaddrinfo(host, colon + 1, &hints, &a) != 0)
+		return -1;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
+		close(fd);
+		fd = -1;
+	}
+	freeaddrinfo(a);
+	return fd;
 }
 
 static bool redis_login(const struct ctl *c, redisContext *r, const char *db, char *err, size_t errlen)

@@ -45,6 +45,9 @@ redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen);
 PGconn *ctl_pg(const struct ctl *c);
 PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen);
 
+/* A TCP connection to "host:port"; -1: there is none. */
+int ctl_connect(const char *host_port);
+
 /* Text fields of a hash reply (field, value, ...): the value, or NULL. */
 const char *ctl_hash(const redisReply *r, const char *field);
 uint64_t ctl_hash_u64(const redisReply *r, const char *field);
@@ -113,5 +116,6 @@ int cmd_verify(struct ctl *c);
 int cmd_migrate(struct ctl *c);
 int cmd_rebuild(struct ctl *c);
 int cmd_doctor(struct ctl *c);
+int cmd_dlq(struct ctl *c);
 
 #endif
