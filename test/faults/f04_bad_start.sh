@@ -4,6 +4,7 @@
 # budget_ms: 10000
 # measured: from the broken start until the alert stands in streaming_alerts
 # remark: crash: the binary ends at once; absent: there is none; mistake: it says exit 100. flow_ms: a trade through all other stages meanwhile; cured_ms: from the repair until the program is up
+# slow: an alert is over only after 20 s of quiet
 # The program that is broken is one more of ap-candle, so that the others can be seen to go on. Pauses grow, nothing is silent.
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh

@@ -49,10 +49,12 @@ poison() { psql_q "SELECT count(*) FROM normalized_data WHERE validation_status 
 more_poison() { [ "$(poison)" -gt "$had" ]; }
 deaths() { sed -n 's/.*"name":"ap-normalize.[0-9]*".*"restarts":\([0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json"; }
 
+kinds='trade binance binance_futures coinbase kraken bybit okx'
+[ "$AP_TRIALS" -gt 1 ] || kinds='trade okx'
 load_start
 sent=0
 while next_trial; do
-	for kind in trade binance binance_futures coinbase kraken bybit okx; do
+	for kind in $kinds; do
 		now=$(date +%s)
 		tape $kind >"$AP_T_DIR/$kind.ndjson"
 		format=session
