@@ -107,7 +107,10 @@ static void step(struct ap_fold *f, struct ap_rec *rec)
 	f->count.records_in++;
 }
 
-/* A body is read to its end before its first record is stepped, so that a bad one leaves no half behind. */
+/*
+ * A body is read to its end before its first record is stepped, so that a bad one leaves no half behind. Who is to step the
+ * records sees them here already.
+ */
 static bool body_fine(struct ap_fold *f, uint32_t n, ap_str body, const char **why)
 {
 	struct ap_rec rec;
@@ -115,7 +118,8 @@ static bool body_fine(struct ap_fold *f, uint32_t n, ap_str body, const char **w
 
 	ap_wire_start(&f->it, body, n);
 	while ((rc = ap_wire_next(&f->it, &rec)) == AP_WIRE_OK)
-		;
+		if (f->stage->expect != NULL)
+			f->stage->expect(f->st, &rec);
 	*why = rc == AP_WIRE_BAD ? f->it.why : NULL;
 	return rc == AP_WIRE_END;
 }

@@ -61,6 +61,11 @@ struct ap_stage {
 	/* A new, empty state for one partition. NULL with a sentence in err: a configuration error. */
 	void *(*open)(const struct ap_conf *conf, char *err, size_t errlen);
 	void (*close)(void *st);
+	/*
+	 * A hint: the record will be stepped soon, behind those shown before it. Nothing that shows may change by it; records that
+	 * are never stepped do no harm. May be NULL.
+	 */
+	void (*expect)(void *st, const struct ap_rec *rec);
 	/* Takes one record. Total: any valid record gets a verdict. rec->id and rec->idx are set. */
 	enum ap_verdict (*step)(void *st, const struct ap_rec *rec, struct ap_out *out);
 	/* The entry's last record has been stepped: put what is conflated per entry (forming candles). May be NULL. */

@@ -185,9 +185,6 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 	ser = candle_series_get(st, t->source, t->symbol);
 	if (ser == NULL)
 		return trade_refuse(st, rec, WHY_SERIES, out);
-	/* The slot lies elsewhere than the series, and all of it is needed. */
-	for (size_t i = 0; i < sizeof(struct candle_slot); i += 64)
-		__builtin_prefetch((const char *)ser->cur + i);
 	tape_begins(st, ser->source, t->ts.ns / 1000000);
 	rc = candle_take(st, ser, t);
 	if (rc != PLACE_OK)
@@ -296,11 +293,19 @@ static enum ap_verdict candle_step(void *state, const struct ap_rec *rec, struct
 	}
 }
 
+static void candle_expect(void *state, const struct ap_rec *rec)
+{
+	if (rec->kind == AP_TRADE)
+		candle_series_soon(state, rec->u.trade.source, rec->u.trade.symbol);
+}
+
 static void candle_flush(void *state, struct ap_out *out)
 {
 	struct candle_fold_state *st = state;
 
 	const bool few = candle_settle_entry(st);
+
+	st->soon.n = st->soon.at = 0;
 
 	candle_tell(st, out);
 	candle_bars_tell(st, few, out);
@@ -402,6 +407,7 @@ const struct ap_stage ap_candle_stage = {
 	.outs = 1u << AP_S_CANDLE | 1u << AP_S_LIVE | 1u << AP_S_REJECT,
 	.open = candle_open,
 	.close = candle_close,
+	.expect = candle_expect,
 	.step = candle_step,
 	.flush = candle_flush,
 	.bound = candle_bound,

@@ -55,7 +55,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->revision = state == AP_FORMING ? 0 : s->revision;
 	c->coverage_ms = candle_cover_ms(&ser->source->cover, s->open_ms, s->close_ms);
 	c->quality = s->filled ? AP_Q_FILLED : candle_quality(ser->source, s->open_ms, s->close_ms, c->coverage_ms, state == AP_FORMING);
-	if (c->quality == AP_Q_FULL && s->open_ms < ser->lane[s->lane].since_ms)
+	if (c->quality == AP_Q_FULL && ser->younger && s->open_ms < ser->lane[s->lane].since_ms)
 		c->quality = AP_Q_PARTIAL;
 	ap_out_put(out, to, rec);
 	if (to == AP_S_LIVE) {
@@ -72,7 +72,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 /* A hidden base stays at home, and so does a small candle while trading is off. */
 static bool slot_shown(const struct candle_fold_state *st, const struct candle_slot *s)
 {
-	return s->lane > 0 || (!st->plan.hidden && candle_cal_on(s->series->cal, s->open_ms));
+	return s->lane > 0 || (!st->plan.hidden && (!s->series->session || candle_cal_on(s->series->cal, s->open_ms)));
 }
 
 /* The slot's candle goes out as final, or as the next revision. */
@@ -404,7 +404,12 @@ void candle_tell(struct candle_fold_state *st, struct ap_out *out)
 	st->visit.n = 0;
 	for (size_t i = 0; i < st->tell.n; i++) {
 		struct candle_slot *s = st->tell.v[i];
+		const struct candle_slot *later = i + CANDLE_SOON_SLOT < st->tell.n ? st->tell.v[i + CANDLE_SOON_SLOT] : NULL;
 
+		if (later != NULL) {
+			__builtin_prefetch(later);
+			__builtin_prefetch((const char *)later + CANDLE_LINE);
+		}
 		if (s == NULL)
 			continue;
 		s->listed = false;

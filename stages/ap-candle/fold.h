@@ -27,6 +27,7 @@
 #define CANDLE_NEVER INT64_MIN          /* of a time: not yet */
 
 enum {
+	CANDLE_LINE = 64,               /* bytes that the processor fetches at a time */
 	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
 	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
 	/* An entry has room for AP_FOLD_FRAMES frames, of 32 revised candles each; these, and what its own 512 trades put, stay below. */
@@ -45,19 +46,21 @@ struct candle_fold {
 	int64_t first_ms, last_ms;      /* open of the small slots that gave open and close */
 };
 
+/* A trade touches the first two lines of 64 bytes, settling and telling the last two as well. */
 struct candle_slot {
-	int64_t open_ms, close_ms;
+	_Alignas(CANDLE_LINE) int64_t open_ms;
+	int64_t close_ms;
 	uint32_t revision;              /* of what was issued last */
 	uint8_t lane;                   /* place of the timeframe in the plan; 0: smallest */
 	uint8_t state;                  /* enum candle_slot_state */
-	bool any;                       /* holds trades */
-	bool filled;                    /* synthetic: no trades, the previous close */
-	bool issued;                    /* something final went out (or, born late, its absence did) */
-	bool changed;                   /* since it was last told */
-	bool listed;                    /* in the list of slots to look at when the entry ends */
-	bool untold;                    /* lane 0: the larger slots over it have changed, or will, and were not told */
-	bool unsaved;                   /* in the list of slots to save */
-	bool saved;                     /* a field of it exists */
+	bool any : 1;                   /* holds trades */
+	bool filled : 1;                /* synthetic: no trades, the previous close */
+	bool issued : 1;                /* something final went out (or, born late, its absence did) */
+	bool changed : 1;               /* since it was last told */
+	bool listed : 1;                /* in the list of slots to look at when the entry ends */
+	bool untold : 1;                /* lane 0: the larger slots over it have changed, or will, and were not told */
+	bool unsaved : 1;               /* in the list of slots to save */
+	bool saved : 1;                 /* a field of it exists */
 	struct candle_series *series;
 	struct candle_ohlc p;           /* meaningless unless any || filled */
 	union {
@@ -71,6 +74,7 @@ struct candle_slot {
 	} u;
 	struct candle_sums s;           /* the small slot's trades since the last settling are in series->delta */
 };
+_Static_assert(offsetof(struct candle_slot, u.key.last.id) + 16 < 2 * CANDLE_LINE, "an ordinary trade needs two lines");
 
 /* The slots of one timeframe of one series: those forming, and those that may still be revised. */
 struct candle_lane {
@@ -82,13 +86,25 @@ struct candle_lane {
 	ap_dec end_price;               /* ... at this price */
 };
 
+/* What a trade needs of a series lies together at its end: three lines of 64 bytes, a short name included. */
 struct candle_series {
 	uint64_t hash;
-	struct candle_slot *cur;        /* small slot the last trade went into; NULL: none, and delta and up are empty */
-	struct candle_source *source;
 	const struct candle_cal *cal;
 	uint32_t no;                    /* in order of first appearance */
 	uint32_t place;                 /* in the source's list */
+	struct candle_lane *lane;       /* one per timeframe of the plan */
+	struct candle_quotes *quotes;   /* NULL: it has quoted nothing */
+	struct candle_bar *bar;         /* bars that do not follow the clock; NULL: none */
+	int64_t floor_ms;               /* intervals that close by here were let go: never opened again; CANDLE_NEVER: none */
+	uint64_t qv_top;                /* no slot's turnover has a higher top word */
+	ap_i128 vol_top;                /* no slot's volume is above this */
+	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
+
+	_Alignas(CANDLE_LINE) struct candle_slot *cur;  /* small slot the last trade went into; NULL: none, and delta and up are empty */
+	struct candle_source *source;
+	ap_str source_name, symbol;     /* into text */
+	uint32_t sure;                  /* so many more trades fit, whatever their size; 0: not known */
+	uint8_t bars;
 	bool touched;                   /* in the list of series to settle */
 	bool at_once;                   /* a closed slot was touched: larger slots are told with this entry */
 	bool untold;                    /* one of its small slots is */
@@ -96,16 +112,9 @@ struct candle_series {
 	bool recut;                     /* while loading: it was saved under other calendars */
 	bool reprice;                   /* filling: a closed slot changed, the filled ones behind it may have to */
 	bool unsaved;
-	uint64_t qv_top;                /* no slot's turnover has a higher top word */
-	ap_i128 vol_top;                /* no slot's volume is above this */
+	bool session;                   /* its calendar has trading hours */
+	bool younger;                   /* one of its lanes has since_ms */
 	struct candle_sums delta;       /* cur's trades that are not in its sums yet */
-	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
-	struct candle_lane *lane;       /* one per timeframe of the plan */
-	struct candle_quotes *quotes;   /* NULL: it has quoted nothing */
-	struct candle_bar *bar;         /* bars that do not follow the clock; NULL: none */
-	uint32_t bars;
-	int64_t floor_ms;               /* intervals that close by here were let go: never opened again; CANDLE_NEVER: none */
-	ap_str source_name, symbol;     /* into text */
 	char text[];
 };
 
@@ -143,6 +152,16 @@ struct candle_counts {
 	uint64_t conflated;             /* times that larger forming candles of a series waited or were passed over */
 };
 
+/*
+ * Trades that were announced: by the time one is stepped its series and slot have been fetched. With thousands of series that
+ * waiting was most of the work.
+ */
+enum { CANDLE_SOON = 512, CANDLE_SOON_SERIES = 12, CANDLE_SOON_SLOT = 6 };       /* announced at most; fetched so many before */
+struct candle_soon {
+	struct { uint64_t hash; struct candle_series *series; } v[CANDLE_SOON];         /* series: NULL while not looked for, or new */
+	uint32_t n, at;                 /* there are; the next to be stepped */
+};
+
 struct candle_load;
 struct quote_state;
 
@@ -160,6 +179,7 @@ struct candle_fold_state {
 	struct { uint64_t hash; struct candle_series *series; } *table; /* open addressing; NULL: free */
 	uint32_t table_cap;             /* a power of two */
 	struct candle_series *last;     /* of the last trade */
+	struct candle_soon soon;
 
 	struct candle_source **source;
 	uint32_t source_n;
@@ -203,6 +223,10 @@ void candle_list_add(struct candle_list *l, void *p);
 struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_str source, ap_str symbol);
 /* Finds the series or makes it. NULL: there are as many as there may be. */
 struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol);
+/* A trade of this series is announced; another entry begins. */
+void candle_series_soon(struct candle_fold_state *st, ap_str source, ap_str symbol);
+/* Fetches what the next calls for series of a list will need. */
+void candle_series_fetch(const struct candle_list *l, size_t at);
 struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol);
 struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name);
 void candle_source_adopt(struct candle_source *src, struct candle_series *ser);

@@ -74,7 +74,7 @@ static struct candle_slot *slot_over(const struct candle_fold_state *st, const s
 	int64_t open_ms, close_ms;
 
 	/* Mostly the newest one. With trading hours a week's slot lies over times that are not its own. */
-	if (l->n > 0 && !ser->cal->session) {
+	if (l->n > 0 && !ser->session) {
 		struct candle_slot *s = l->v[l->n - 1];
 
 		if (small_open_ms >= s->open_ms && small_open_ms < s->close_ms)
@@ -102,9 +102,10 @@ static bool trade_fits(const struct candle_fold_state *st, const struct candle_s
 	return true;
 }
 
-static bool trade_surely_fits(const struct candle_series *ser)
+/* How many more trades of any size surely fit. Slots grow by these trades alone, so the answer stays true until they came. */
+static uint32_t trades_sure(const struct candle_series *ser)
 {
-	return candle_sums_fit(ser->vol_top, ser->up.vol_e18 + ser->delta.vol_e18, ser->qv_top, top(&ser->up.qv) + top(&ser->delta.qv));
+	return candle_sums_room(ser->vol_top, ser->up.vol_e18 + ser->delta.vol_e18, ser->qv_top, top(&ser->up.qv) + top(&ser->delta.qv));
 }
 
 static void slot_take(struct candle_slot *s, const struct ap_trade *t)
@@ -138,6 +139,20 @@ static void slot_unmake(struct candle_fold_state *st, struct candle_slot *s)
 	candle_lane_remove(st, s->series, 0, i);
 }
 
+static bool trade_has_room(struct candle_fold_state *st, struct candle_series *ser, const struct candle_slot *s)
+{
+	ser->sure = trades_sure(ser);
+	if (ser->sure == 0) {
+		candle_settle(st, ser);
+		candle_tops(ser, &st->plan);
+		ser->sure = trades_sure(ser);
+	}
+	if (ser->sure == 0)
+		return trade_fits(st, ser, s);
+	ser->sure--;
+	return true;
+}
+
 enum candle_place candle_take(struct candle_fold_state *st, struct candle_series *ser, const struct ap_trade *t)
 {
 	const int64_t t_ms = t->ts.ns / 1000000;
@@ -152,14 +167,12 @@ enum candle_place candle_take(struct candle_fold_state *st, struct candle_series
 			return rc;
 		ser->cur = s;
 	}
-	if (!trade_surely_fits(ser)) {
-		candle_settle(st, ser);
-		candle_tops(ser, &st->plan);
-		if (!trade_surely_fits(ser) && !trade_fits(st, ser, s)) {
-			if (!s->any && !s->filled)      /* made for this trade alone */
-				slot_unmake(st, s);
-			return PLACE_RANGE;
-		}
+	if (ser->sure > 0) {
+		ser->sure--;
+	} else if (!trade_has_room(st, ser, s)) {
+		if (!s->any && !s->filled)      /* made for this trade alone */
+			slot_unmake(st, s);
+		return PLACE_RANGE;
 	}
 	if (s->state == SLOT_FINAL || s->issued)
 		ser->at_once = true;
@@ -250,7 +263,7 @@ static void settle_small(struct candle_fold_state *st, struct candle_series *ser
 	assert(s != NULL);
 	candle_sums_add(&s->s, &ser->delta);
 	candle_sums_add(&ser->up, &ser->delta);
-	memset(&ser->delta, 0, sizeof ser->delta);
+	candle_sums_clear(&ser->delta);
 	slot_changed(st, s);
 	slot_list(st, s);
 	candle_slot_unsaved(st, s);
@@ -270,7 +283,7 @@ static void settle_up(struct candle_fold_state *st, struct candle_series *ser)
 		return;
 	assert(s != NULL);
 	candle_fold_up(st, s, &ser->up, false);
-	memset(&ser->up, 0, sizeof ser->up);
+	candle_sums_clear(&ser->up);
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		const struct candle_slot *over = i == 0 ? s : slot_over(st, ser, i, s->open_ms);
 
@@ -328,6 +341,7 @@ bool candle_settle_entry(struct candle_fold_state *st)
 	for (size_t i = 0; i < st->touched.n; i++) {
 		struct candle_series *ser = st->touched.v[i];
 
+		candle_series_fetch(&st->touched, i);
 		settle_small(st, ser);
 		if (few || ser->at_once)
 			(void)series_tell_up(st, ser, true);

@@ -20,6 +20,16 @@ static void *grown(void *p, size_t n, size_t size)
 	return q;
 }
 
+/* Zeros that begin on a line of the cache. */
+static void *zeroed(size_t size)
+{
+	const size_t whole = (size + CANDLE_LINE - 1) / CANDLE_LINE * CANDLE_LINE;
+	void *p = aligned_alloc(CANDLE_LINE, whole);
+
+	assert(p != NULL);
+	return memset(p, 0, whole);
+}
+
 void candle_list_add(struct candle_list *l, void *p)
 {
 	if (l->n == l->cap) {
@@ -122,9 +132,9 @@ static void table_grow(struct candle_fold_state *st)
 
 struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
-	struct candle_series *ser = calloc(1, sizeof *ser + source.len + symbol.len + 1);
+	const size_t size = sizeof(struct candle_series) + source.len + symbol.len + 1;
+	struct candle_series *ser = zeroed(size);
 
-	assert(ser != NULL);
 	ser->lane = calloc(st->plan.n, sizeof *ser->lane);
 	assert(ser->lane != NULL);
 	for (uint32_t i = 0; i < st->plan.n; i++)
@@ -136,6 +146,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 	ser->hash = series_hash(source, symbol);
 	ser->no = st->series_n;
 	ser->cal = candle_cals_pick(&st->cals, source, symbol);
+	ser->session = ser->cal->session;
 	series_bars(st, ser);
 	ser->floor_ms = CANDLE_NEVER;
 	if (st->series_n == st->series_cap) {
@@ -155,6 +166,16 @@ static bool series_is(const struct candle_series *ser, ap_str source, ap_str sym
 	return ap_str_eq(ser->symbol, symbol) && ap_str_eq(ser->source_name, source);
 }
 
+/* The first series with this hash, which may be another one's; or NULL. */
+static struct candle_series *table_first(const struct candle_fold_state *st, uint64_t hash)
+{
+	uint32_t i = (uint32_t)hash & (st->table_cap - 1);
+
+	while (st->table[i].series != NULL && st->table[i].hash != hash)
+		i = (i + 1) & (st->table_cap - 1);
+	return st->table[i].series;
+}
+
 struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
 	uint64_t hash;
@@ -170,11 +191,55 @@ struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_
 	return NULL;
 }
 
+static void fetch(const void *p, unsigned lines)
+{
+	for (unsigned i = 0; i < lines; i++)
+		__builtin_prefetch((const char *)p + i * CANDLE_LINE);
+}
+
+void candle_series_soon(struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	struct candle_soon *soon = &st->soon;
+	const uint64_t hash = series_hash(source, symbol);
+
+	if (soon->n == CANDLE_SOON || st->table_cap == 0)
+		return;
+	__builtin_prefetch(&st->table[hash & (st->table_cap - 1)]);
+	soon->v[soon->n].hash = hash;
+	soon->v[soon->n++].series = NULL;
+}
+
+/* The next announced series, if it is this one; and steps ahead the fetching goes on. */
+static struct candle_series *series_announced(struct candle_fold_state *st, ap_str source, ap_str symbol)
+{
+	struct candle_soon *soon = &st->soon;
+	const uint32_t at = soon->at++, ahead = at + CANDLE_SOON_SERIES;
+	struct candle_series *ser;
+
+	for (uint32_t i = at == 0 ? 0 : ahead; i <= ahead && i < soon->n; i++) {
+		ser = table_first(st, soon->v[i].hash);
+		soon->v[i].series = ser;
+		if (ser != NULL)
+			fetch(&ser->cur, 3);
+	}
+	for (uint32_t i = at == 0 ? 0 : at + CANDLE_SOON_SLOT; i <= at + CANDLE_SOON_SLOT && i < soon->n; i++)
+		if (soon->v[i].series != NULL)
+			fetch(soon->v[i].series->cur, 2);
+	ser = soon->v[at].series;
+	if (ser == NULL || series_is(ser, source, symbol))
+		return ser;
+	soon->n = 0;                    /* others were announced than came */
+	return NULL;
+}
+
 struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
-	struct candle_series *ser = candle_series_find(st, source, symbol);
+	struct candle_series *ser = st->soon.at < st->soon.n ? series_announced(st, source, symbol) : NULL;
 	struct candle_source *src;
 
+	if (ser != NULL)
+		return st->last = ser;
+	ser = candle_series_find(st, source, symbol);
 	if (ser != NULL)
 		return st->last = ser;
 	src = st->series_n < st->series_max ? candle_source_get(st, source) : NULL;
@@ -187,6 +252,21 @@ struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str sou
 	return st->last = ser;
 }
 
+void candle_series_fetch(const struct candle_list *l, size_t at)
+{
+	if (at + CANDLE_SOON_SERIES < l->n) {
+		const struct candle_series *ser = l->v[at + CANDLE_SOON_SERIES];
+
+		fetch(&ser->vol_top, 5);
+	}
+	if (at + CANDLE_SOON_SLOT < l->n) {
+		const struct candle_slot *s = ((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur;
+
+		fetch(s, 2);
+		fetch(&s->s, 2);
+	}
+}
+
 /* --- slots ------------------------------------------------------------- */
 
 static struct candle_slot *slot_new(struct candle_fold_state *st)
@@ -194,9 +274,8 @@ static struct candle_slot *slot_new(struct candle_fold_state *st)
 	struct candle_slot *s = st->free_slots;
 
 	if (s == NULL) {
-		struct candle_slot *chunk = calloc(CHUNK_SLOTS, sizeof *chunk);
+		struct candle_slot *chunk = zeroed(CHUNK_SLOTS * sizeof *chunk);
 
-		assert(chunk != NULL);
 		candle_list_add(&st->chunks, chunk);
 		for (int i = CHUNK_SLOTS - 1; i >= 0; i--) {
 			chunk[i].series = (struct candle_series *)(void *)s;

@@ -767,6 +767,8 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 		named++;
 	}
 	ser->recut = ls->cals_sum != st->cals_sum;
+	for (uint32_t i = 0; i < st->plan.n; i++)
+		ser->younger = ser->younger || ser->lane[i].since_ms != CANDLE_NEVER;
 	if (known != st->plan.n || named != st->plan.n)
 		candle_series_unsaved(st, ser); /* another configuration's words */
 	return true;

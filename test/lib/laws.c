@@ -144,6 +144,21 @@ static bool run_load(struct run *k, uint64_t seed)
 	return true;
 }
 
+/* As the runtime does, but not always, and now and then what never comes: nothing that shows may hang on it. */
+static void run_expect(struct run *k, const struct laws_entry *e, size_t nth)
+{
+	struct ap_wire_iter it;
+	struct ap_rec rec;
+
+	if (k->stage->expect == NULL || nth % 4 == 3)
+		return;
+	for (size_t times = nth % 4 == 2 ? 2 : 1; times > 0; times--) {
+		ap_wire_start(&it, ap_buf_view(&e->body), e->n);
+		while (ap_wire_next(&it, &rec) == AP_WIRE_OK)
+			k->stage->expect(k->st, &rec);
+	}
+}
+
 static bool run_entry(struct run *k, const struct laws_entry *e, size_t nth)
 {
 	struct ap_wire_iter it;
@@ -151,6 +166,7 @@ static bool run_entry(struct run *k, const struct laws_entry *e, size_t nth)
 	enum ap_wire_rc rc;
 	struct ap_rec rec;
 
+	run_expect(k, e, nth);
 	ap_wire_start(&it, ap_buf_view(&e->body), e->n);
 	while ((rc = ap_wire_next(&it, &rec)) == AP_WIRE_OK) {
 		enum ap_verdict v;
