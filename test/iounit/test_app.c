@@ -262,7 +262,7 @@ static void the_pause_doubles_with_jitter_up_to_its_limit(void **s)
 	(void)s;
 	ap_conf_init(&c);
 	for (unsigned a = 0; a < 40; a++) {
-		double full_s = a < 7 ? 0.05 * (double)(1u << a) : 5, got_s = ap_backoff_s(&c, a);
+		double full_s = a < 4 ? 0.05 * (double)(1u << a) : 0.5, got_s = ap_backoff_s(&c, a);
 		assert_true(got_s >= full_s / 2 && got_s <= full_s);
 	}
 	ap_conf_done(&c);
