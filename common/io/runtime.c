@@ -547,31 +547,36 @@ static void part_report(struct part *p, struct ap_metrics *m)
 {
 	static const struct ap_fold_count none;
 	const struct ap_fold_count *now = p->open ? &p->fold.count : &none, *was = &p->m.before;
+	bool owned = ap_run_owns(p->state);
 	char labels[64], state[64];
 
 	snprintf(labels, sizeof labels, "part=\"%u\"", p->p);
+	snprintf(state, sizeof state, "part=\"%u\",state=\"%s\"", p->p, ap_run_state_name(p->state));
+	ap_metrics_add(m, "state", state, AP_M_GAUGE, 1);
+	ap_metrics_add(m, "owned", labels, AP_M_GAUGE, owned ? 1 : 0);
+	/* Alarms are raised when these rise: they are there from the beginning. */
+	ap_metrics_add(m, "lost_entries_total", labels, AP_M_COUNTER, (double)p->m.lost);
+	ap_metrics_add(m, "bad_frames_total", labels, AP_M_COUNTER, (double)(now->bad_frames + was->bad_frames));
+	if (p->epoch == 0)
+		return;         /* never ours: its owners report the rest */
 	const struct { const char *name; enum ap_metric_type type; double v; } rows[] = {
 		{ "records_in_total", AP_M_COUNTER, (double)(now->records_in + was->records_in) },
 		{ "records_out_total", AP_M_COUNTER, (double)(now->records_out + was->records_out) },
 		{ "entries_in_total", AP_M_COUNTER, (double)(now->entries + was->entries) },
-		{ "bad_frames_total", AP_M_COUNTER, (double)(now->bad_frames + was->bad_frames) },
 		{ "commits_total", AP_M_COUNTER, (double)p->m.commits },
-		{ "lost_entries_total", AP_M_COUNTER, (double)p->m.lost },
 		{ "recoveries_total", AP_M_COUNTER, (double)p->m.recoveries },
 		{ "yields_total", AP_M_COUNTER, (double)p->m.yields },
 		{ "refusals_total", AP_M_COUNTER, (double)p->m.refused },
 		{ "redelivered_total", AP_M_COUNTER, (double)p->m.duplicates },
 		{ "foreign_entries_total", AP_M_COUNTER, (double)p->m.foreign },
 		{ "reconnects_total", AP_M_COUNTER, (double)ap_redis_downs(p->redis) },
-		{ "lag_entries", AP_M_GAUGE, (double)p->lag_entries },
-		{ "lag_records", AP_M_GAUGE, (double)p->lag_records },
+		/* What is another's is in his report. */
+		{ "lag_entries", AP_M_GAUGE, owned ? (double)p->lag_entries : 0 },
+		{ "lag_records", AP_M_GAUGE, owned ? (double)p->lag_records : 0 },
 		{ "paused", AP_M_GAUGE, p->state == AP_R_PAUSED ? 1 : 0 },
-		{ "owned", AP_M_GAUGE, ap_run_owns(p->state) ? 1 : 0 },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
 		ap_metrics_add(m, rows[i].name, labels, rows[i].type, rows[i].v);
-	snprintf(state, sizeof state, "part=\"%u\",state=\"%s\"", p->p, ap_run_state_name(p->state));
-	ap_metrics_add(m, "state", state, AP_M_GAUGE, 1);
 	verdicts_report(p, m);
 	hist_report(m, &p->m.commit_us, "commit_us_p50", "commit_us_p99", labels);
 	hist_report(m, &p->m.age_ms, "age_ms_p50", "age_ms_p99", labels);

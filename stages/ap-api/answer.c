@@ -165,7 +165,8 @@ static const char *stage_state(const struct api_pipe *p, enum api_stage s, const
 static void put_stage(struct ap_buf *b, const struct api_pipe *p, enum api_stage s, const struct api_facts *f)
 {
 	const struct api_stage_row *r = &p->stage[s];
-	ap_buf_printf(b, "{\"name\":\"%s\",\"state\":\"%s\",", api_stage_name(s), stage_state(p, s, f));
+	ap_buf_printf(b, "{\"name\":\"%s\",\"state\":\"%s\",\"workers\":%u,", api_stage_name(s), stage_state(p, s, f),
+		      api_pipe_workers(p, api_stage_name(s), f->now_ns));
 	put_num(b, "rate_per_s", r->known && r->rated ? r->rate : unknown);
 	ap_buf_puts(b, ",\"lag_records\":");
 	ap_buf_printf(b, r->known ? "%llu" : "null", (unsigned long long)r->behind);

@@ -77,8 +77,24 @@ static void close_row(struct api_stage_row *r, uint64_t in, uint64_t done, int64
 	r->behind = in > done ? in - done : 0;
 }
 
+/* Its other processes have gone on reporting: what this one said last is nobody's any more. */
+static void forget_gone(struct api_comp *c)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < c->n; i++) {
+		if (c->seen_ns - c->m[i].ts_ns > API_GONE_S * (int64_t)API_QUIET_NS)
+			free(c->m[i].name);
+		else
+			c->m[kept++] = c->m[i];
+	}
+	c->n = kept;
+}
+
 void api_pipe_round(struct api_pipe *p, int64_t mono_ns)
 {
+	for (uint32_t i = 0; i < p->comps; i++)
+		forget_gone(&p->comp[i]);
 	for (int k = 0; k < API_ST_N; k++) {
 		if (p->round_seen[k])
 			close_row(&p->stage[k], p->round_in[k], p->round_done[k], mono_ns, p->round_ns);
@@ -226,6 +242,17 @@ int64_t api_pipe_latency_us(const struct api_pipe *p, enum ap_stream s, double q
 	struct ap_hist both = p->lat[s].last;
 	ap_hist_merge(&both, &p->lat[s].now);
 	return both.n == 0 ? -1 : (int64_t)ap_hist_quantile(&both, q);
+}
+
+unsigned api_pipe_workers(const struct api_pipe *p, const char *component, int64_t now_ns)
+{
+	static const char every[] = "rss_bytes";        /* each process reports it, once */
+	const struct api_comp *c = api_pipe_comp(p, ap_str_c(component));
+	unsigned n = 0;
+
+	for (uint32_t i = 0; c != NULL && i < c->n; i++)
+		n += strncmp(c->m[i].name, every, sizeof every - 1) == 0 && now_ns - c->m[i].ts_ns <= API_SILENT_S * (int64_t)API_QUIET_NS;
+	return n;
 }
 
 const char *api_pipe_state(const struct api_pipe *p, const char *component, int64_t now_ns)

@@ -20,6 +20,7 @@ enum {
 	API_SPARK = 120,            /* seconds of history kept for the page */
 	API_QUIET_NS = 1000000000,  /* unit of the age limits below */
 	API_SILENT_S = 10,          /* a component that has not reported for this long is silent */
+	API_GONE_S = 30,            /* what one of its processes has not reported for this long, while others do, is forgotten */
 };
 
 struct api_stage_row {
@@ -84,7 +85,7 @@ const char *api_stage_name(enum api_stage s);           /* "ap-ingest", ... */
  */
 void api_pipe_part(struct api_pipe *p, const int64_t stream_n[AP_S_N], const int64_t taken[API_ST_N],
 		   const int64_t stored[AP_S_N]);
-/* All partitions were read: rates and lags are those between this round and the last. */
+/* All partitions were read: rates and lags are those between this round and the last. Forgets processes that are gone. */
 void api_pipe_round(struct api_pipe *p, int64_t mono_ns);
 /* A metric record. False: a bound was reached, it is not kept. */
 bool api_pipe_metric(struct api_pipe *p, const struct ap_metric *m, int64_t now_ns);
@@ -96,6 +97,8 @@ void api_pipe_arrived(struct api_pipe *p, enum ap_stream s, ap_id origin, int64_
 int64_t api_pipe_latency_us(const struct api_pipe *p, enum ap_stream s, double q);
 /* "running", "silent" (no report for API_SILENT_S), "absent" (never seen). */
 const char *api_pipe_state(const struct api_pipe *p, const char *component, int64_t now_ns);
+/* Processes of it that have reported in the last API_SILENT_S. */
+unsigned api_pipe_workers(const struct api_pipe *p, const char *component, int64_t now_ns);
 const struct api_comp *api_pipe_comp(const struct api_pipe *p, ap_str name);
 /* A metric by the beginning of its name, summed over instances and labels; NAN: none. */
 double api_comp_sum(const struct api_comp *c, const char *name);

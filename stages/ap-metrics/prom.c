@@ -65,6 +65,7 @@ static const struct help {
 	{ "system_memory_used_bytes", "Memory in use." },
 	{ "system_network_recv_bytes_total", "Bytes received on all interfaces but loopback." },
 	{ "system_network_sent_bytes_total", "Bytes sent on all interfaces but loopback." },
+	{ "yields_total", "Times a partition was given up to the worker it belongs to." },
 	{ "verdicts_total", "Records by what was decided about them." },
 };
 

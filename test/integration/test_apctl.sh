@@ -32,6 +32,9 @@ eval "$(ctl env)"
 says "up again is refused with the pid" 100 'runs in .* already \(pid [0-9]+\)' ctl up
 says "doctor finds nothing wrong" 0 '^0 wrong' ctl doctor
 says "status knows every program" 0 'ap-indicators.0 +up' ctl status
+says "status says who owns which partition" 0 'normalize +3 +ap-normalize.0 +[0-9]+ +[0-9]+ +-' ctl status
+says "the metric stream among them" 0 'persist +metric +ap-persist.0 +[0-9]+' ctl status
+check "and as JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '(.owners | length) == 17 and all(.owners[]; .worker != \"\" and .lease_left_ms > 0)' >/dev/null"
 check "status as JSON is JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '.ready and (.children | length) == 11' >/dev/null"
 
 printf '{"source":"me","symbol":"T%d-USD","price":"1.5","quantity":"2","timestamp":1700000000000,"trade_id":"a"}\n' 0 1 2 3 4 5 6 7 >"$AP_P_DIR/t.ndjson"

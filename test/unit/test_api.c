@@ -743,6 +743,30 @@ static void what_was_never_heard_is_absent_and_what_stopped_is_silent(void **s)
 	api_pipe_done(&p);
 }
 
+static void a_stage_has_as_many_workers_as_report_and_forgets_those_that_are_gone(void **s)
+{
+	(void)s;
+	static struct api_pipe p;
+	struct ap_metric m = { .component = ap_str_c("ap-candle"), .name = ap_str_c("rss_bytes"), .type = AP_M_GAUGE, .value = 5 };
+	api_pipe_init(&p);
+	for (int t = 100; t < 140; t++) {
+		m.ts.ns = t * second;
+		m.instance = ap_str_c("c0");
+		assert_true(api_pipe_metric(&p, &m, m.ts.ns));
+		m.instance = ap_str_c("c1");
+		if (t < 105)
+			assert_true(api_pipe_metric(&p, &m, m.ts.ns));
+		api_pipe_round(&p, m.ts.ns);
+		assert_int_equal(api_pipe_workers(&p, "ap-candle", m.ts.ns), t <= 114 ? 2 : 1);
+		assert_true(api_comp_sum(api_pipe_comp(&p, ap_str_c("ap-candle")), "rss_bytes") == (t <= 134 ? 10 : 5));
+	}
+	/* All are silent: what they said last stays. */
+	api_pipe_round(&p, 1000 * second);
+	assert_int_equal(api_pipe_workers(&p, "ap-candle", 1000 * second), 0);
+	assert_true(api_comp_sum(api_pipe_comp(&p, ap_str_c("ap-candle")), "rss_bytes") == 5);
+	api_pipe_done(&p);
+}
+
 static void latency_is_of_the_last_seconds_and_unknown_before_anything_came(void **s)
 {
 	(void)s;
@@ -959,6 +983,7 @@ int main(void)
 		cmocka_unit_test(a_message_is_settled_by_what_became_of_it_in_any_order),
 		cmocka_unit_test(rates_and_lags_are_differences_between_two_rounds),
 		cmocka_unit_test(what_was_never_heard_is_absent_and_what_stopped_is_silent),
+		cmocka_unit_test(a_stage_has_as_many_workers_as_report_and_forgets_those_that_are_gone),
 		cmocka_unit_test(latency_is_of_the_last_seconds_and_unknown_before_anything_came),
 		cmocka_unit_test(the_stream_runs_idles_or_is_stale_by_what_the_feeds_prove),
 		cmocka_unit_test(a_candle_keeps_every_digit),

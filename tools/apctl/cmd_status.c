@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../../common/core/json.h"
+#include "../../common/core/recjson.h"
 #include "../../common/core/timefmt.h"
 
 /* Reads DIR/run/supervisor.json whole. */
@@ -68,12 +69,23 @@ static void print_processes(const struct ctl *c, const struct ap_json *j)
 	ctl_table_end(c, &t);
 }
 
+/* A name among names with blanks between them. */
+static bool named(const char *names, const char *name)
+{
+	size_t len = strlen(name);
+
+	for (const char *p = names; (p = strstr(p, name)) != NULL; p += len)
+		if ((p == names || p[-1] == ' ') && (p[len] == ' ' || p[len] == '\0'))
+			return true;
+	return false;
+}
+
 /* One line a stage: who owns how many partitions, and how far behind they are together. */
-static void print_stages(const struct ctl *c, const struct ctl_pos *pos, int n)
+static void print_stages(const struct ctl *c, redisContext *r, const struct ctl_pos *pos, int n)
 {
 	struct ctl_table t;
 	ctl_table_begin(&t);
-	ctl_table_row(&t, "stage\tpartitions_owned\tentries\trecords_behind\towners");
+	ctl_table_row(&t, "stage\tworkers\tpartitions_owned\tentries\trecords_behind\towners");
 	for (int i = 0; i < n; i++) {
 		bool seen = false;
 		for (int k = 0; k < i; k++)
@@ -91,12 +103,52 @@ static void print_stages(const struct ctl *c, const struct ctl_pos *pos, int n)
 			entries += pos[k].q;
 			behind += pos[k].n_end - pos[k].n;
 			size_t at = strlen(owners);
-			if (pos[k].owned && strstr(owners, pos[k].owner) == NULL)
+			if (pos[k].owned && !named(owners, pos[k].owner))
 				snprintf(owners + at, sizeof owners - at, "%s%s", at > 0 ? " " : "", pos[k].owner);
 		}
-		ctl_table_row(&t, "%s\t%u/%u\t%" PRIu64 "\t%" PRIu64 "\t%s", pos[i].stage, owned, parts, entries, behind, owners);
+		char stage[32];
+		snprintf(stage, sizeof stage, "%.*s", (int)strcspn(pos[i].stage, ":"), pos[i].stage);
+		ctl_table_row(&t, "%s\t%u\t%u/%u\t%" PRIu64 "\t%" PRIu64 "\t%s", pos[i].stage, ctl_workers(r, stage), owned, parts, entries,
+			      behind, owners);
 	}
 	ctl_table_end(c, &t);
+}
+
+/* One line a partition of a stage: whose lease, for how long. */
+static void print_owners(const struct ctl *c, const struct ctl_owner *o, int n)
+{
+	struct ctl_table t;
+
+	ctl_table_begin(&t);
+	ctl_table_row(&t, "stage\tpartition\tworker\tepoch\tlease_left_ms\tclaimed_by");
+	for (int i = 0; i < n; i++)
+		ctl_table_row(&t, "%s\t%s\t%s\t%" PRIu64 "\t%" PRIu64 "\t%s", o[i].stage, o[i].part, o[i].worker[0] != '\0' ? o[i].worker : "-",
+			      o[i].epoch, o[i].left_ms, o[i].claimed_by[0] != '\0' ? o[i].claimed_by : "-");
+	ctl_table_end(c, &t);
+}
+
+/* The supervisor's own object, and, where Redis says it, one member more: who owns what. */
+static int print_json(const char *text, size_t len, bool have, const struct ctl_owner *o, int n)
+{
+	struct ap_buf b;
+
+	while (have && len > 0 && text[len - 1] != '}')
+		len--;
+	if (n < 0) {
+		printf("%.*s\n", have ? (int)len : 2, have ? text : "{}");
+		return have ? 0 : AP_EX_AGAIN;
+	}
+	ap_buf_init(&b, 1 << 20);
+	for (int i = 0; i < n; i++) {
+		ap_buf_printf(&b, "%s{\"stage\":\"%s\",\"partition\":\"%s\",\"worker\":", i > 0 ? "," : "", o[i].stage, o[i].part);
+		ap_json_string(&b, ap_str_c(o[i].worker));
+		ap_buf_printf(&b, ",\"epoch\":%" PRIu64 ",\"lease_left_ms\":%" PRIu64 ",\"claimed_by\":", o[i].epoch, o[i].left_ms);
+		ap_json_string(&b, ap_str_c(o[i].claimed_by));
+		ap_buf_putc(&b, '}');
+	}
+	printf("%.*s%s\"owners\":[%.*s]}\n", have ? (int)len - 1 : 1, have ? text : "{", have ? "," : "", (int)b.len, (const char *)b.p);
+	ap_buf_done(&b);
+	return have ? 0 : AP_EX_AGAIN;
 }
 
 /* Only when something is wrong with it: then nothing else matters. */
@@ -115,16 +167,22 @@ static void print_dataset(const struct ctl *c, redisContext *r, PGconn *pg)
 int cmd_status(struct ctl *c)
 {
 	static struct ctl_pos pos[AP_PARTS_MAX * 9];
+	static struct ctl_owner owner[AP_PARTS_MAX * CTL_STAGES + 1];
 	static struct ap_jtok toks[4096];
 	struct ap_json j;
 	size_t len;
 	char *text = read_status(c, &len);
 	bool have = text != NULL && ap_json_parse(&j, ap_str_n(text, len), toks, sizeof toks / sizeof toks[0]);
 
+	redisContext *r = ctl_redis(c);
+	int owned = r != NULL ? ctl_owners(c, r, owner, sizeof owner / sizeof owner[0]) : -1;
+
 	if (c->json) {
-		printf("%.*s", have ? (int)len : 2, have ? text : "{}");
+		int rc = print_json(text, len, have, owner, owned);
 		free(text);
-		return have ? 0 : AP_EX_AGAIN;
+		if (r != NULL)
+			redisFree(r);
+		return rc;
 	}
 	if (have) {
 		print_processes(c, &j);
@@ -133,11 +191,14 @@ int cmd_status(struct ctl *c)
 		printf("no supervisor has run in %s\n\n", c->app.conf.data_dir);
 	}
 	free(text);
-	redisContext *r = ctl_redis(c);
 	PGconn *pg = r != NULL ? ctl_pg(c) : NULL;
 	int n = r != NULL ? ctl_positions(c, r, pg, pos, sizeof pos / sizeof pos[0]) : -1;
 	if (n >= 0)
-		print_stages(c, pos, n);
+		print_stages(c, r, pos, n);
+	if (owned >= 0) {
+		putchar('\n');
+		print_owners(c, owner, owned);
+	}
 	if (n >= 0)
 		print_dataset(c, r, pg);
 	PQfinish(pg);

@@ -103,6 +103,19 @@ int ctl_drain(const struct ctl *c, redisContext *r, PGconn *pg, uint64_t stall_s
 /* Tells the supervisor of this data directory, if one runs, that what had been refused is worth another try. */
 void ctl_supervisor_poke(const struct ctl *c);
 
+/* --- who owns what (ctl_owners.c) --- */
+struct ctl_owner {
+	const char *stage;
+	char part[16];          /* a number, or "metric": the metric stream, a lane of ap-persist */
+	char worker[80];        /* "": nobody's lease runs */
+	char claimed_by[80];    /* who is to have it next; "": nobody asks */
+	uint64_t epoch, left_ms;
+};
+/* Every partition of every stage that has leases; up to cap rows. Returns how many, or -1 after saying why. */
+int ctl_owners(const struct ctl *c, redisContext *r, struct ctl_owner *out, size_t cap);
+/* Workers that are registered for a stage now. */
+unsigned ctl_workers(redisContext *r, const char *stage);
+
 int cmd_up(struct ctl *c);
 int cmd_down(struct ctl *c);
 int cmd_restart(struct ctl *c);
