@@ -13,7 +13,7 @@
 #include "../core/wire.h"
 #include "app.h"
 
-enum { STREAM_ENTRIES = 10000, NAME_MAX_BYTES = 64 };
+enum { STREAM_ENTRIES = 10000, NAME_MAX_BYTES = 65 };
 
 struct ap_metrics {
 	struct ev_loop *loop;
@@ -110,6 +110,11 @@ static void process_add(struct ap_metrics *m)
 	ap_metrics_add(m, "log_lines_dropped_total", "", AP_M_COUNTER, (double)m->log->dropped);
 	ap_metrics_add(m, "metrics_dropped_total", "", AP_M_COUNTER, (double)m->dropped);
 	m->stall_ns = 0;
+}
+
+void ap_metrics_instance(struct ap_metrics *m, const char *instance)
+{
+	snprintf(m->instance, sizeof m->instance, "%s", instance);
 }
 
 void ap_metrics_flush(struct ap_metrics *m)

@@ -25,6 +25,8 @@ struct ap_metrics *ap_metrics_new(struct ev_loop *loop, struct ap_log *log, cons
 void ap_metrics_free(struct ap_metrics *m);
 /* Adds one value (NaN and inf are left out). labels: Prometheus label syntax without braces (part="3"), or "". */
 void ap_metrics_add(struct ap_metrics *m, const char *name, const char *labels, enum ap_metric_type type, double value);
+/* From now on it reports under this name. */
+void ap_metrics_instance(struct ap_metrics *m, const char *instance);
 /* Reports now (before leaving). */
 void ap_metrics_flush(struct ap_metrics *m);
 /* The worker's name: runtime.worker, or host-pid when that is empty. Returns out. */

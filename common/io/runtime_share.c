@@ -4,6 +4,8 @@
  * Whoever a partition belongs to claims it; whoever has it gives it up when that claim reaches it with the answer to a renewal
  * (runtime.c). So nothing is given up to a worker that is on the list and does not come.
  */
+#include <stdio.h>
+
 #include "runtime_part.h"
 
 /* It registers when all its connections have come up, or when some have not for the length of a lease. */
@@ -65,4 +67,12 @@ static void refused(void *ctx)
 	ev_break(rt->app.loop, EVBREAK_ALL);
 }
 
-const struct ap_worker_events runtime_worker_events = { looked, refused };
+static void renamed(void *ctx, const char *name)
+{
+	struct runtime *rt = ctx;
+
+	snprintf(rt->name, sizeof rt->name, "%s", name);
+	ap_metrics_instance(rt->metrics, name);
+}
+
+const struct ap_worker_events runtime_worker_events = { looked, refused, renamed };

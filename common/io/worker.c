@@ -30,6 +30,7 @@ struct ap_worker {
 	int64_t asked_ns;               /* when the question on its way was sent */
 	int64_t until_ns;               /* our registration's end, from before it was asked for */
 	int64_t twin_ns;                /* the end of another process's registration under our name, as first seen; 0: none */
+	bool renamed;
 	char dead[AP_TOKEN];            /* the token of such a process that is known to have ended */
 	ev_timer timer;
 	char names[AP_WORKERS_MAX][AP_WORKER_NAME];     /* as last seen */
@@ -134,9 +135,36 @@ static void refuse(struct ap_worker *w, const char *where)
 	w->ev.refused(w->ctx);
 }
 
+/* Bytes before the first slash: the host's name. */
+static ap_str host_of(const char *where)
+{
+	return ap_str_n(where, strcspn(where, "/"));
+}
+
+/* Two hosts may number their processes alike: we add ours. False: that was done before, or would be too long. */
+static bool rename_self(struct ap_worker *w, const char *where)
+{
+	char name[2 * AP_WORKER_NAME];
+	ap_str host = host_of(w->where);
+
+	/* Another container of the same name: its process ids tell. */
+	if (ap_str_eq(host, host_of(where)))
+		host = place_of(w->where);
+	int n = snprintf(name, sizeof name, "%s@%.*s", w->name, (int)host.len, host.p);
+	if (w->renamed || n < 0 || n >= AP_WORKER_NAME)
+		return false;
+	ap_log(&w->app->log, AP_WARN, "name_taken", KV_S("worker", w->name), KV_S("by", where), KV_S("next", "we_are_called"), KV_S("name", name));
+	memcpy(w->name, name, (size_t)n + 1);
+	w->renamed = true;
+	w->twin_ns = 0;
+	w->ev.renamed(w->ctx, w->name);
+	look(w);
+	return true;
+}
+
 /*
  * Another process is registered under our name. Seen from here to have ended: its place is taken at once. Seen to live: we go. Not
- * seen from here: it lives when its registration is renewed, else that runs out.
+ * seen from here: it lives when its registration is renewed, and then one of us needs another name; else that runs out.
  */
 static void twin(struct ap_worker *w, const redisReply *reply)
 {
@@ -156,6 +184,8 @@ static void twin(struct ap_worker *w, const redisReply *reply)
 			look_after(w, (double)lease_ms(w) / 4000);
 			return;
 		}
+		if (rename_self(w, at))
+			return;
 		break;
 	case TWIN_LIVES:
 		break;
@@ -365,7 +395,7 @@ bool ap_worker_take(struct ap_worker *w, unsigned lane, struct ap_redis *redis, 
 
 double ap_worker_wait_s(const struct ap_worker *w, unsigned lane, uint64_t left_ms, unsigned times)
 {
-	uint64_t ms = CLAIM_MS << (times < 5 ? times : 5);
+	uint64_t ms = (uint64_t)CLAIM_MS << (times < 5 ? times : 5);
 	uint32_t dice;
 
 	if (!ap_worker_mine(w, lane)) {

@@ -18,6 +18,8 @@ struct ap_worker;
 struct ap_worker_events {
 	void (*looked)(void *ctx, bool changed);        /* the registry has answered; changed: who is there, and so the shares */
 	void (*refused)(void *ctx);                     /* another process works under our name (logged): leave, without touching a lease */
+	/* One on another host does: we are called NAME@HOST from now on. */
+	void (*renamed)(void *ctx, const char *name);
 };
 
 /*

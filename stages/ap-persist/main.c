@@ -155,10 +155,18 @@ static void refused_cb(void *ctx)
 	ev_break(s->app.loop, EVBREAK_ALL);
 }
 
+static void renamed_cb(void *ctx, const char *name)
+{
+	struct sink *s = ctx;
+
+	snprintf(s->name, sizeof s->name, "%s", name);
+	ap_metrics_instance(s->metrics, name);
+}
+
 static bool sink_open(struct sink *s, char *err, size_t errlen)
 {
 	static const struct ap_pg_events events = { pg_up_cb, pg_down_cb };
-	static const struct ap_worker_events worker = { parts_looked, refused_cb };
+	static const struct ap_worker_events worker = { parts_looked, refused_cb, renamed_cb };
 
 	ap_worker_name(&s->app.conf, s->name, sizeof s->name);
 	ap_hist_init(&s->stats.batch_us);

@@ -65,6 +65,23 @@ stage twin w2
 wait_for 30 gone "$twin"; wait "$twin"; [ $? -eq 111 ]; result $? "a second process under one name goes with 111"
 grep -q 'ev=name_taken worker=w2' "$AP_T_DIR/twin.log"; result $? "and says why"
 gone "$second"; [ $? -ne 0 ]; result $? "the first one of that name stays"
+# A process of another host, which cannot be looked at from here: only its registration tells whether it lives.
+far() { rcli fcall ap_worker_v1 1 ap:workers:normalize w8 ffffffffffffffffffffffffffffffff "$1" elsewhere/0/1/2/3 >/dev/null; }
+far 3000
+stage extra w8
+wait_for 30 owners_number 2; result $? "a name whose process on another host is gone is taken when its registration has run out"
+rcli hexists ap:workers:normalize w8 | grep -q 1; result $? "and kept"
+kill -TERM "$extra"; wait "$extra"
+far 3000
+( while [ ! -e "$AP_T_DIR/far.end" ]; do far 3000; sleep 0.2; done ) & farther=$!
+stage extra w8
+renamed() { rcli hkeys ap:workers:normalize | grep -q "^w8@"; }
+wait_for 30 renamed; result $? "a name whose process on another host lives gets our host's added"
+: >"$AP_T_DIR/far.end"
+wait $farther
+kill -TERM "$extra"; wait "$extra"; [ $? -eq 0 ]; result $? "SIGTERM ends it with 0 all the same"
+far 0
+wait_for 30 owners_are 'w2 w2 '; result $? "and what it had is the first one's again"
 kill -KILL "$second"; wait "$second" 2>/dev/null
 stage third w3
 wait_for 30 held_by w3; result $? "a killed worker's lease is taken when it has run out"
