@@ -433,5 +433,7 @@ redis.register_function{ function_name = 'ap_acquire_v1', callback = acquire, fl
 redis.register_function{ function_name = 'ap_renew_v1', callback = renew, flags = { 'allow-oom' } }
 redis.register_function{ function_name = 'ap_worker_v1', callback = worker, flags = { 'allow-oom' } }
 redis.register_function('ap_append_v1', append)
-redis.register_function('ap_commit_v1', commit)
+-- Without memory only what comes in from outside is refused. A commit may go over the limit: it takes from the stream before, and
+-- when the last one has taken, that can be trimmed; refused, nothing would ever get shorter.
+redis.register_function{ function_name = 'ap_commit_v1', callback = commit, flags = { 'allow-oom' } }
 redis.register_function{ function_name = 'ap_trim_v1', callback = trim, flags = { 'allow-oom' } }
