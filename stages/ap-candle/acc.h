@@ -37,32 +37,52 @@ void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id);
 
 enum { CANDLE_QV_TOP_BITS = 62, CANDLE_VOL_BITS = 126 };
 
+/* *s += lo + hi * 2^128. */
+static inline void candle_sum_words(ap_sum *s, ap_u128 lo, ap_u128 hi)
+{
+	const ap_u128 low = ((ap_u128)s->w[1] << 64 | s->w[0]) + lo;
+	const ap_u128 high = ((ap_u128)s->w[3] << 64 | s->w[2]) + hi + (low < lo);
+
+	s->w[0] = (uint64_t)low;
+	s->w[1] = (uint64_t)(low >> 64);
+	s->w[2] = (uint64_t)high;
+	s->w[3] = (uint64_t)(high >> 64);
+}
+
 /* *s += price * qty for price > 0, qty >= 0. The caller knows that it fits (candle_sums_fit). */
 static inline void candle_sum_addmul(ap_sum *s, ap_dec price, ap_dec qty)
 {
 	const ap_u128 a = (ap_u128)price.e18, b = (ap_u128)qty.e18;
 	const uint64_t a0 = (uint64_t)a, a1 = (uint64_t)(a >> 64), b0 = (uint64_t)b, b1 = (uint64_t)(b >> 64);
-	const ap_u128 p00 = (ap_u128)a0 * b0, p01 = (ap_u128)a0 * b1, p10 = (ap_u128)a1 * b0, p11 = (ap_u128)a1 * b1;
-	ap_u128 t = (ap_u128)s->w[0] + (uint64_t)p00;
+	const ap_u128 p00 = (ap_u128)a0 * b0, p10 = (ap_u128)a1 * b0;
+	ap_u128 p01, p11, mid;
 
-	s->w[0] = (uint64_t)t;
-	t = (t >> 64) + s->w[1] + (uint64_t)(p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
-	s->w[1] = (uint64_t)t;
-	t = (t >> 64) + s->w[2] + (uint64_t)(p01 >> 64) + (uint64_t)(p10 >> 64) + (uint64_t)p11;
-	s->w[2] = (uint64_t)t;
-	s->w[3] += (uint64_t)(t >> 64) + (uint64_t)(p11 >> 64);
+	/* Most quantities, below 18.4, fit one word. */
+	if (b1 == 0) {
+		mid = p10 + (uint64_t)(p00 >> 64);
+		candle_sum_words(s, mid << 64 | (uint64_t)p00, mid >> 64);
+		return;
+	}
+	p01 = (ap_u128)a0 * b1;
+	p11 = (ap_u128)a1 * b1;
+	mid = (p00 >> 64) + (uint64_t)p01 + (uint64_t)p10;
+	candle_sum_words(s, mid << 64 | (uint64_t)p00, p11 + (p01 >> 64) + (p10 >> 64) + (mid >> 64));
 }
 
 /* *s += *t for sums that are not negative and fit. */
 static inline void candle_sum_add(ap_sum *s, const ap_sum *t)
 {
-	ap_u128 c = 0;
+	candle_sum_words(s, (ap_u128)t->w[1] << 64 | t->w[0], (ap_u128)t->w[3] << 64 | t->w[2]);
+}
 
-	for (int i = 0; i < 4; i++) {
-		c += (ap_u128)s->w[i] + t->w[i];
-		s->w[i] = (uint64_t)c;
-		c >>= 64;
-	}
+/* a - b, where b is not more. */
+static inline ap_sum candle_sum_less(const ap_sum *a, const ap_sum *b)
+{
+	const ap_u128 a0 = (ap_u128)a->w[1] << 64 | a->w[0], a1 = (ap_u128)a->w[3] << 64 | a->w[2];
+	const ap_u128 b0 = (ap_u128)b->w[1] << 64 | b->w[0], b1 = (ap_u128)b->w[3] << 64 | b->w[2];
+	const ap_u128 low = a0 - b0, high = a1 - b1 - (a0 < b0);
+
+	return (ap_sum){ { (uint64_t)low, (uint64_t)(low >> 64), (uint64_t)high, (uint64_t)(high >> 64) } };
 }
 
 /* qv / vol, half-even at 12 decimals; 0 where there is no volume. Like ap_sum_div, faster for quotients of ordinary size. */
@@ -94,6 +114,15 @@ static inline void candle_sums_add(struct candle_sums *s, const struct candle_su
 	s->sell_e18 += t->sell_e18;
 	candle_sum_add(&s->qv, &t->qv);
 	s->n += t->n;
+}
+
+/* What a has beyond b, an earlier state of it. */
+static inline struct candle_sums candle_sums_less(const struct candle_sums *a, const struct candle_sums *b)
+{
+	return (struct candle_sums){
+		.vol_e18 = a->vol_e18 - b->vol_e18, .buy_e18 = a->buy_e18 - b->buy_e18, .sell_e18 = a->sell_e18 - b->sell_e18,
+		.qv = candle_sum_less(&a->qv, &b->qv), .n = a->n - b->n
+	};
 }
 
 /* With volumes and turnovers of these sizes, how many more trades of any size still add up without wrapping. */

@@ -171,6 +171,7 @@ static void tape_begins(struct candle_fold_state *st, struct candle_source *src,
 	candle_settle_source(st, src);
 	src->time_ms = src->seen_ms = CANDLE_NEVER;
 	src->first_ms = INT64_MAX;
+	memset(src->judged, 0, sizeof src->judged);
 }
 
 static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
@@ -241,6 +242,7 @@ static void beat_take(struct candle_fold_state *st, struct candle_source *src, c
 
 	stored = candle_cover_add(&src->cover, from_ms, ts_ms);
 	assert(stored);
+	memset(src->judged, 0, sizeof src->judged);
 	if (src->first_ms == INT64_MAX)
 		src->first_ms = from_ms;
 	if (ts_ms > src->seen_ms)

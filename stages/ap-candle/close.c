@@ -29,11 +29,24 @@ enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms,
 	return cut_start || cut_end ? AP_Q_PARTIAL : AP_Q_FULL;
 }
 
+/* Between two beats all series of a source are judged alike. */
+static const struct candle_judged *slot_judge(struct candle_source *src, const struct candle_slot *s, bool forming)
+{
+	struct candle_judged *j = &src->judged[s->lane % CANDLE_JUDGED];
+
+	if (j->open_ms == s->open_ms && j->close_ms == s->close_ms && j->forming == forming)
+		return j;
+	*j = (struct candle_judged){ s->open_ms, s->close_ms, candle_cover_ms(&src->cover, s->open_ms, s->close_ms), AP_Q_FULL, forming };
+	j->quality = candle_quality(src, s->open_ms, s->close_ms, j->covered_ms, forming);
+	return j;
+}
+
 static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, enum ap_stream to, enum ap_candle_state state, struct ap_out *out)
 {
 	const struct candle_series *ser = s->series;
 	struct ap_rec *rec = &st->rec;  /* kept, because clearing a record costs as much as filling a candle */
 	struct ap_candle *c = &rec->u.candle;
+	const struct candle_judged *j;
 
 	rec->kind = AP_CANDLE;
 	c->source = ser->source_name;
@@ -53,8 +66,9 @@ static void slot_put(struct candle_fold_state *st, const struct candle_slot *s, 
 	c->trade_count = s->s.n;
 	c->state = state;
 	c->revision = state == AP_FORMING ? 0 : s->revision;
-	c->coverage_ms = candle_cover_ms(&ser->source->cover, s->open_ms, s->close_ms);
-	c->quality = s->filled ? AP_Q_FILLED : candle_quality(ser->source, s->open_ms, s->close_ms, c->coverage_ms, state == AP_FORMING);
+	j = slot_judge(ser->source, s, state == AP_FORMING);
+	c->coverage_ms = j->covered_ms;
+	c->quality = s->filled ? AP_Q_FILLED : j->quality;
 	if (c->quality == AP_Q_FULL && ser->younger && s->open_ms < ser->lane[s->lane].since_ms)
 		c->quality = AP_Q_PARTIAL;
 	ap_out_put(out, to, rec);

@@ -98,9 +98,9 @@ struct candle_series {
 	int64_t floor_ms;               /* intervals that close by here were let go: never opened again; CANDLE_NEVER: none */
 	uint64_t qv_top;                /* no slot's turnover has a higher top word */
 	ap_i128 vol_top;                /* no slot's volume is above this */
-	struct candle_sums up;          /* cur's trades that are not in the larger slots yet, without delta */
+	struct candle_sums above;       /* cur's sums as far as the larger slots have them */
 
-	_Alignas(CANDLE_LINE) struct candle_slot *cur;  /* small slot the last trade went into; NULL: none, and delta and up are empty */
+	_Alignas(CANDLE_LINE) struct candle_slot *cur;  /* small slot the last trade went into; NULL: none, and delta is empty */
 	struct candle_source *source;
 	ap_str source_name, symbol;     /* into text */
 	uint32_t sure;                  /* so many more trades fit, whatever their size; 0: not known */
@@ -118,6 +118,13 @@ struct candle_series {
 	char text[];
 };
 
+enum { CANDLE_JUDGED = 8 };
+struct candle_judged {                  /* cover and quality of an interval */
+	int64_t open_ms, close_ms, covered_ms;  /* close_ms 0: of none */
+	enum ap_quality quality;
+	bool forming;
+};
+
 struct candle_source {
 	char name[64];
 	uint32_t name_len, no;
@@ -125,6 +132,7 @@ struct candle_source {
 	int64_t first_ms;               /* the source was first known to be connected */
 	int64_t ended_ms;               /* its tape ended here; CANDLE_NEVER: it goes on */
 	struct candle_cover cover;
+	struct candle_judged judged[CANDLE_JUDGED];     /* the last of each timeframe, since the last beat */
 	bool closing;                   /* a close beat is still at work */
 	bool unsaved;
 	uint32_t forming;               /* forming slots of its series */

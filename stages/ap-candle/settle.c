@@ -105,7 +105,10 @@ static bool trade_fits(const struct candle_fold_state *st, const struct candle_s
 /* How many more trades of any size surely fit. Slots grow by these trades alone, so the answer stays true until they came. */
 static uint32_t trades_sure(const struct candle_series *ser)
 {
-	return candle_sums_room(ser->vol_top, ser->up.vol_e18 + ser->delta.vol_e18, ser->qv_top, top(&ser->up.qv) + top(&ser->delta.qv));
+	const struct candle_sums *s = &ser->cur->s;
+
+	return candle_sums_room(ser->vol_top, s->vol_e18 - ser->above.vol_e18 + ser->delta.vol_e18, ser->qv_top,
+				top(&s->qv) - top(&ser->above.qv) + top(&ser->delta.qv));
 }
 
 static void slot_take(struct candle_slot *s, const struct ap_trade *t)
@@ -166,6 +169,7 @@ enum candle_place candle_take(struct candle_fold_state *st, struct candle_series
 		if (rc != PLACE_OK)
 			return rc;
 		ser->cur = s;
+		ser->above = s->s;
 	}
 	if (ser->sure > 0) {
 		ser->sure--;
@@ -262,7 +266,6 @@ static void settle_small(struct candle_fold_state *st, struct candle_series *ser
 		return;
 	assert(s != NULL);
 	candle_sums_add(&s->s, &ser->delta);
-	candle_sums_add(&ser->up, &ser->delta);
 	candle_sums_clear(&ser->delta);
 	slot_changed(st, s);
 	slot_list(st, s);
@@ -278,12 +281,13 @@ static void settle_small(struct candle_fold_state *st, struct candle_series *ser
 static void settle_up(struct candle_fold_state *st, struct candle_series *ser)
 {
 	struct candle_slot *s = ser->cur;
+	struct candle_sums up;
 
-	if (ser->up.n == 0)
+	if (s == NULL || s->s.n == ser->above.n)
 		return;
-	assert(s != NULL);
-	candle_fold_up(st, s, &ser->up, false);
-	candle_sums_clear(&ser->up);
+	up = candle_sums_less(&s->s, &ser->above);
+	candle_fold_up(st, s, &up, false);
+	ser->above = s->s;
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		const struct candle_slot *over = i == 0 ? s : slot_over(st, ser, i, s->open_ms);
 

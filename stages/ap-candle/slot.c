@@ -257,7 +257,7 @@ void candle_series_fetch(const struct candle_list *l, size_t at)
 	if (at + CANDLE_SOON_SERIES < l->n) {
 		const struct candle_series *ser = l->v[at + CANDLE_SOON_SERIES];
 
-		fetch(&ser->vol_top, 5);
+		fetch(&ser->cur, 3);
 	}
 	if (at + CANDLE_SOON_SLOT < l->n) {
 		const struct candle_slot *s = ((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur;
