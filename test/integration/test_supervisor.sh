@@ -142,6 +142,32 @@ pids=$before
 check "apctl down ends the servers" pipe_down
 equal "nothing is left" "" "$(still_there)"
 
+# --- under somebody else's watch: what systemd would hear ---------------------
+heard() { grep -q "^$1 $2" "$AP_P_DIR/heard"; }
+notify=$AP_P_DIR/notify.sock
+"${AP_TOOLS:-build/test/tools}/notified" "$notify" >"$AP_P_DIR/heard" &
+listener=$!
+within 10 test -S "$notify"
+NOTIFY_SOCKET=$notify WATCHDOG_USEC=400000 "$bin/ap-supervisor" -c "$AP_P_DIR/alphapulse.conf" -o supervisor.keeper=false -o supervisor.programs=ap-candle \
+	2>"$AP_P_DIR/log/watched.log" &
+watched=$!
+check "with everything up the supervisor says READY=1" within 30 heard $watched READY=1
+check "and feeds its own watchdog" within 10 heard $watched WATCHDOG=1
+check "without a keeper of its own" test "$(sed -n 's/.*"keeper":\([0-9]*\).*/\1/p' "$AP_P_DIR/run/supervisor.json")" = 0
+pids=$(pids_now)
+kill -9 $watched
+wait $watched 2>/dev/null
+NOTIFY_SOCKET=$notify WATCHDOG_USEC=400000 "$bin/ap-supervisor" -c "$AP_P_DIR/alphapulse.conf" -o supervisor.keeper=false -o supervisor.programs=ap-candle \
+	2>>"$AP_P_DIR/log/watched.log" &
+watched=$!
+check "killed and started again by whoever watches, it says READY=1 again" within 30 heard $watched READY=1
+equal "with the same processes" "$pids" "$(pids_now)"
+kill $watched
+check "asked to end it says STOPPING=1" within 10 heard $watched STOPPING=1
+wait $watched
+equal "and ends with 0" 0 $?
+kill $listener
+
 # PostgreSQL runs as its own user when we are root; a checkout in root's home is closed to that user.
 if [ "$(id -u)" -eq 0 ]; then
 	closed=$AP_P_DIR/closed
