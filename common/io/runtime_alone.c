@@ -228,13 +228,14 @@ void alone_over(struct part *p)
 	if (rt->alone != p)
 		return;
 	rt->alone = NULL;
-	for (unsigned i = 0; i < rt->n && rt->alone == NULL; i++) {
+	for (unsigned i = 0; i < rt->n; i++) {
 		struct part *next = &rt->part[(p->p + 1 + i) % rt->n];
 		if (!next->alone.waits || next->state != AP_R_COMMITTING)
 			continue;
 		next->alone.waits = false;
 		rt->alone = next;
 		go_on(next);
+		return;
 	}
 }
 

@@ -56,9 +56,9 @@ sent=0
 while next_trial; do
 	for kind in $kinds; do
 		now=$(date +%s)
-		tape $kind >"$AP_T_DIR/$kind.ndjson"
+		tape "$kind" >"$AP_T_DIR/$kind.ndjson"
 		format=session
-		[ $kind = trade ] && format=ndjson
+		[ "$kind" = trade ] && format=ndjson
 		had=$(poison) died=$(deaths)
 		t=$(mono)
 		replay "$AP_T_DIR/$kind.ndjson" --format $format >"$AP_T_DIR/replay.out" 2>&1 || not_ok "$kind is sent: $(cat "$AP_T_DIR/replay.out")"
@@ -68,7 +68,7 @@ while next_trial; do
 			break 2
 		fi
 		flow "$(mono)"
-		trial "$stalled" kind=$kind deaths=$(($(deaths) - died)) flow_ms="$flow_ms"
+		trial "$stalled" kind="$kind" deaths=$(($(deaths) - died)) flow_ms="$flow_ms"
 		# In a loop it would be given longer and longer pauses: every trial is to begin as the first one did.
 		sleep 1.2
 	done
