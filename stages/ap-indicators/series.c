@@ -93,12 +93,14 @@ static void window_shift(struct ind_series *s, struct ind_work *w)
 	s->n--;
 }
 
-/* What the candles from `at` on have given so far. */
+/* What the candles from `at` on have given so far; the state before them stays in w->core. */
 static void remember(struct ind_series *s, uint32_t at, struct ind_work *w)
 {
 	w->n_ends = 0;
 	memcpy(s->tip, s->base, s->engine->core_size);
 	for (uint32_t i = 0; i < s->n; i++) {
+		if (i == at)
+			memcpy(w->core, s->tip, s->engine->core_size);
 		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
 		if (i < at)
 			continue;
@@ -123,14 +125,12 @@ static void mark_standing(struct ind_work *w)
 				w->end[i].stands = true;
 }
 
-/* Everything from the base on anew; `was` of the candle that is new to the window is empty. */
+/* Everything from `at` on anew; `was` of the candle that is new to the window is empty. */
 static void again(struct ind_series *s, uint32_t at, struct ind_work *w, struct ind_tell *tell)
 {
-	memcpy(s->tip, s->base, s->engine->core_size);
-	for (uint32_t i = 0; i < s->n; i++) {
+	memcpy(s->tip, w->core, s->engine->core_size);
+	for (uint32_t i = at; i < s->n; i++) {
 		engine_step(s->engine, s->ring, s->tip, &s->window[i], &w->now);
-		if (i < at)
-			continue;
 		mark_standing(w);
 		tell->candle(tell, &s->window[i], &w->now, &w->was[i]);
 	}

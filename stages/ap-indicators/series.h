@@ -3,8 +3,8 @@
  *
  * Kept: the state before the oldest of the last 16 candles (the base), these candles, and the state after the newest
  * (the tip). Both states read one set of rings. A candle that is revised, or that appears late between others, is put
- * into its place and everything behind it is computed again from the base. What the old candles had given is computed
- * once more too, so that what no longer holds can be withdrawn; nothing of it is kept.
+ * into its place and everything behind it is computed again. What the old candles had given is computed once more from the
+ * base first, so that what no longer holds can be withdrawn; nothing of it is kept.
  *
  * Knows no records, no decimals, no names.
  */
