@@ -9,14 +9,28 @@
 
 #include "../core/timefmt.h"
 #include "app.h"
+#include "redis_int.h"
+#include "redis_set.h"
 
 /* Generated from the .lua file by the Makefile. */
 extern const unsigned char ap_fn_alphapulse_v1[];
 extern const size_t ap_fn_alphapulse_v1_len;
 
+/* The library on its way to every master. */
+struct loading {
+	ap_ensure_fn *done;
+	void *ctx;
+	unsigned n, left;
+	struct master {
+		struct loading *l;
+		struct ap_redis *r;
+		bool own;               /* made for this */
+	} master[];
+};
+
 /* One question on its way. */
 struct ensure {
-	struct ap_redis *r;
+	struct ap_redis_set *set;
 	ap_ensure_fn *done;
 	void *ctx;
 	unsigned parts;
@@ -32,38 +46,84 @@ ap_str ap_fn_text(void)
 	return ap_str_n((const char *)ap_fn_alphapulse_v1, ap_fn_alphapulse_v1_len);
 }
 
-static void ensure_done(struct ensure *e, const char *why)
-{
-	e->done(e->ctx, why);
-	free(e);
-}
+/* --- the functions --- */
 
-static struct ensure *ensure_new(struct ap_redis *r, unsigned parts, ap_ensure_fn *done, void *ctx)
+static void load_done(struct loading *l, const char *why)
 {
-	struct ensure *e = calloc(1, sizeof *e);
-
-	assert(e != NULL);
-	*e = (struct ensure){ .r = r, .done = done, .ctx = ctx, .parts = parts };
-	return e;
+	for (unsigned i = 0; i < l->n; i++)
+		if (l->master[i].own)
+			ap_redis_free(l->master[i].r);
+	l->done(l->ctx, why);
+	free(l);
 }
 
 static void loaded_cb(void *ctx, const redisReply *reply)
 {
-	ensure_done(ctx, reply == NULL ? "connection_lost" : reply->type == REDIS_REPLY_ERROR ? "functions_refused" : NULL);
+	const struct master *m = ctx;
+	const char *why = reply == NULL ? "connection_lost" : reply->type == REDIS_REPLY_ERROR ? "functions_refused" : NULL;
+
+	if (why != NULL || --m->l->left == 0)
+		load_done(m->l, why);
+}
+
+static void master_up(void *ctx)
+{
+	struct master *m = ctx;
+	ap_str text = ap_fn_text();
+
+	ap_redis_sendf(m->r, loaded_cb, m, "FUNCTION LOAD REPLACE %b", text.p, text.len);
+}
+
+static void master_down(void *ctx, const char *why)
+{
+	const struct master *m = ctx;
+
+	(void)why;
+	load_done(m->l, "connection_lost");
 }
 
 bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx)
 {
-	ap_str text = ap_fn_text();
+	static const struct ap_redis_events events = { master_up, master_down };
+	unsigned n = 0;
 
 	if (!ap_redis_is_up(r))
 		return false;
-	struct ensure *e = ensure_new(r, 0, done, ctx);
-	if (!ap_redis_sendf(r, loaded_cb, e, "FUNCTION LOAD REPLACE %b", text.p, text.len)) {
-		free(e);
-		return false;
+	while (ap_redis_is_cluster(r) && ap_where_master(r->where, n) != NULL)
+		n++;
+	struct loading *l = calloc(1, sizeof *l + (n + 1) * sizeof l->master[0]);
+	assert(l != NULL);
+	*l = (struct loading){ .done = done, .ctx = ctx, .n = n == 0 ? 1 : n, .left = n == 0 ? 1 : n };
+	if (n == 0) {
+		l->master[0] = (struct master){ l, r, false };
+		master_up(&l->master[0]);
+	}
+	for (unsigned i = 0; i < n; i++) {
+		l->master[i] = (struct master){ .l = l, .own = true };
+		l->master[i].r = ap_redis_new_to(r->loop, r->log, r->conf, ap_where_master(r->where, i), AP_REDIS_PRIMARY, &events,
+						 &l->master[i]);
+		assert(l->master[i].r != NULL);
 	}
 	return true;
+}
+
+/* --- the identity --- */
+
+static void ensure_done(struct ensure *e, const char *why)
+{
+	ap_redis_set_free(e->set);
+	e->done(e->ctx, why);
+	free(e);
+}
+
+static struct ap_redis *home(const struct ensure *e)
+{
+	return ap_redis_set_home(e->set);
+}
+
+static struct ap_redis *part(const struct ensure *e, unsigned p)
+{
+	return ap_redis_set_part(e->set, p);
 }
 
 static void noted_cb(void *ctx, const redisReply *reply)
@@ -88,7 +148,7 @@ static void mark_cb(void *ctx, const redisReply *reply)
 		return;
 	if (e->why != NULL || e->marked)
 		ensure_done(e, e->why);
-	else if (!ap_redis_sendf(e->r, noted_cb, e, "HSET ap:dataset marked 1"))
+	else if (!ap_redis_sendf(home(e), noted_cb, e, "HSET ap:dataset marked 1"))
 		ensure_done(e, "connection_lost");
 }
 
@@ -101,10 +161,10 @@ static void mark(struct ensure *e, ap_str id)
 	snprintf(e->id, sizeof e->id, "%.*s", (int)id.len, id.p);
 	for (unsigned p = 0; p < e->parts; p++) {
 		if (!e->marked) {
-			ap_redis_sendf(e->r, NULL, NULL, "HSETNX ap:{%u}:seq ds %s", p, e->id);
-			ap_redis_sendf(e->r, NULL, NULL, "HSETNX ap:{%u}:seq parts %u", p, e->parts);
+			ap_redis_sendf(part(e, p), NULL, NULL, "HSETNX ap:{%u}:seq ds %s", p, e->id);
+			ap_redis_sendf(part(e, p), NULL, NULL, "HSETNX ap:{%u}:seq parts %u", p, e->parts);
 		}
-		if (ap_redis_sendf(e->r, mark_cb, e, "HGET ap:{%u}:seq ds", p))
+		if (ap_redis_sendf(part(e, p), mark_cb, e, "HGET ap:{%u}:seq ds", p))
 			e->open++;
 	}
 	if (e->open == 0)
@@ -143,7 +203,7 @@ static void dataset_make(struct ensure *e)
 	if (e->id[0] == '\0')
 		uuid_make(e->id);
 	ap_ts_format(ap_now(), 0, now);
-	if (!ap_redis_sendf(e->r, made_cb, e, "FCALL ap_dataset_v1 1 ap:dataset %s %u %s", e->id, e->parts, now))
+	if (!ap_redis_sendf(home(e), made_cb, e, "FCALL ap_dataset_v1 1 ap:dataset %s %u %s", e->id, e->parts, now))
 		ensure_done(e, "connection_lost");
 }
 
@@ -181,21 +241,40 @@ static void seen_cb(void *ctx, const redisReply *reply)
 		return;
 	}
 	for (unsigned p = 0; p < e->parts; p++)
-		if (ap_redis_sendf(e->r, exists_cb, e, "EXISTS ap:{%u}:raw ap:{%u}:seq", p, p))
+		if (ap_redis_sendf(part(e, p), exists_cb, e, "EXISTS ap:{%u}:raw ap:{%u}:seq", p, p))
 			e->open++;
 	if (e->open == 0)
 		ensure_done(e, "connection_lost");
 }
 
+static void set_up(void *ctx, unsigned first, unsigned last)
+{
+	struct ensure *e = ctx;
+
+	(void)first, (void)last;
+	if (ap_redis_set_is_up(e->set))
+		ap_redis_sendf(home(e), seen_cb, e, "HMGET ap:dataset id parts marked");
+}
+
+static void set_down(void *ctx, unsigned first, unsigned last, const char *why)
+{
+	(void)first, (void)last, (void)why;
+	ensure_done(ctx, "connection_lost");
+}
+
 bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, const char *id, ap_ensure_fn *done, void *ctx)
 {
-	if (!ap_redis_is_up(r))
-		return false;
-	struct ensure *e = ensure_new(r, parts, done, ctx);
+	static const struct ap_redis_set_events events = { set_up, set_down };
+	struct ensure *e = calloc(1, sizeof *e);
+	char err[300];
+
+	assert(e != NULL && parts == r->conf->data_partitions);
+	*e = (struct ensure){ .done = done, .ctx = ctx, .parts = parts };
 	snprintf(e->id, sizeof e->id, "%s", id != NULL ? id : "");
-	if (!ap_redis_sendf(r, seen_cb, e, "HMGET ap:dataset id parts marked")) {
-		free(e);
-		return false;
-	}
-	return true;
+	if (ap_redis_is_up(r))
+		e->set = ap_redis_set_new(r->loop, r->log, r->conf, AP_REDIS_PRIMARY, &events, e, err, sizeof err);
+	if (e->set != NULL)
+		return true;
+	free(e);
+	return false;
 }

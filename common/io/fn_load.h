@@ -15,7 +15,7 @@ ap_str ap_fn_text(void);
 /* why: NULL when it is done, else a word for the log ("connection_lost", or the server's error word). */
 typedef void ap_ensure_fn(void *ctx, const char *why);
 
-/* FUNCTION LOAD REPLACE; harmless when it is there. False: not up. */
+/* FUNCTION LOAD REPLACE, in a Cluster at every master; harmless when it is there. False: not up. */
 bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx);
 
 /*
@@ -24,7 +24,7 @@ bool ap_fn_load(struct ap_redis *r, ap_ensure_fn *done, void *ctx);
  * "dataset_missing" - streams without an identity: a wrong or half-emptied Redis, nothing is written;
  * "other_partitions" - it was made for another number of partitions;
  * "partition_missing" - a partition has lost the id that it once had: its node was emptied or is a wrong one;
- * "partition_of_another_dataset" - it has another one. False: not up.
+ * "partition_of_another_dataset" - it has another one. False: not up. parts is data.partitions (asserted).
  */
 bool ap_dataset_ensure(struct ap_redis *r, unsigned parts, const char *id, ap_ensure_fn *done, void *ctx);
 

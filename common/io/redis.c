@@ -4,9 +4,12 @@
  * hiredis reads the replies (its reader has no socket); the socket, the queue of callbacks and the deadlines are ours,
  * because hiredis 0.14 has no time-out for an asynchronous command, reads 16 KB a turn and resolves names on the loop.
  *
- *   WAITING --timer--> CONNECTING --writable--> CHECKING --replies fine--> UP
- *      ^                   |                        |                      |
- *      +------ lose() -----+------------------------+----------------------+
+ *   WAITING --timer--> (RESOLVING) --> CONNECTING --writable--> CHECKING --replies fine--> UP
+ *      ^                    |              |                        |                      |
+ *      +------ lose() ------+--------------+------------------------+----------------------+
+ *
+ * Where to connect is asked anew each time (where.h). An error that says "not here" (MOVED, ASK, READONLY, CLUSTERDOWN) goes to
+ * whoever sent the command, like any other, and then the connection is dropped and made to the right place.
  */
 #include "redis.h"
 
@@ -23,64 +26,19 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../core/buf.h"
 #include "app.h"
+#include "redis_int.h"
 
 enum {
-	READ_BYTES = 64 * 1024,         /* of one read(2) */
 	READ_TURN = 16,                 /* reads in one turn of the loop */
 	READER_KEEP = 1024 * 1024,      /* buffer hiredis keeps between replies */
 	USER_TIMEOUT_MS = 3000,
+	RESOLVE_MS = 5000,              /* a name server's time */
 	IDLE_MS = 500,                  /* without a command, PING is asked: a server that stands still is noticed in this and a deadline */
-};
-
-enum state { WAITING, CONNECTING, CHECKING, UP };
-
-/* A command whose reply has not come. */
-struct sent {
-	ap_reply_fn *fn;
-	void *ctx;
-	int64_t deadline_ns;
-};
-
-struct ap_redis {
-	struct ev_loop *loop;
-	struct ap_log *log;
-	const struct ap_conf *conf;
-	enum ap_redis_check check;
-	struct ap_redis_events ev;
-	void *ctx;
-
-	struct sockaddr_storage addr;
-	socklen_t addrlen;
-	size_t args_left;               /* of the command being put together */
-	char db[12];                    /* "" or the number to SELECT */
-	char where[128];                /* for log lines: no secret */
-	char identity[24];              /* the hash that names the data set */
-	bool alarmed;                   /* that it does not, has been said */
-
-	enum state state;
-	int fd;
-	ev_io rd, wr;
-	ev_timer timer;                 /* WAITING: next try; else: look at the first deadline */
-	ev_prepare flush;               /* active while something is to be written */
-	redisReader *reader;
-	redisReplyObjectFunctions fns;
-	struct ap_buf out;
-	size_t out_at;                  /* bytes of out already written */
-	struct sent *q;                 /* ring of cap (a power of two) */
-	size_t q_head, q_n, q_cap;
-	unsigned attempt;
-	uint64_t downs;
-	char doom[64];                  /* reset was asked for: why */
-	char dataset[40];
-	unsigned depth;                 /* of our own handlers on the stack */
-	bool freed;                     /* ap_redis_free was called from a callback */
-	char in[READ_BYTES];
+	MOVING_MS = 100,                /* between two looks at a slot that is being moved */
 };
 
 static void lose(struct ap_redis *r, const char *why);
-static void check_start(struct ap_redis *r);
 
 /* --- memory and re-entrance --- */
 
@@ -95,6 +53,8 @@ static void socket_close(struct ap_redis *r)
 	ev_io_stop(r->loop, &r->wr);
 	ev_timer_stop(r->loop, &r->timer);
 	ev_prepare_stop(r->loop, &r->flush);
+	ap_name_drop(r->lookup);
+	r->lookup = NULL;
 	if (r->fd != -1)
 		close(r->fd);
 	r->fd = -1;
@@ -112,6 +72,8 @@ static void leave(struct ap_redis *r)
 	if (--r->depth > 0 || !r->freed)
 		return;
 	socket_close(r);
+	if (r->where != NULL)
+		ap_where_leave(r->where, &r->user);
 	ap_buf_done(&r->out);
 	free(r->q);
 	free(r);
@@ -133,7 +95,7 @@ static bool queue_put(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t e
 {
 	if (r->q_n == r->q_cap) {
 		size_t cap = r->q_cap == 0 ? 64 : r->q_cap * 2;
-		struct sent *q = malloc(cap * sizeof *q);
+		struct redis_sent *q = malloc(cap * sizeof *q);
 		if (q == NULL)
 			return false;
 		for (size_t i = 0; i < r->q_n; i++)
@@ -143,15 +105,15 @@ static bool queue_put(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t e
 		r->q_cap = cap;
 		r->q_head = 0;
 	}
-	r->q[(r->q_head + r->q_n++) & (r->q_cap - 1)] = (struct sent){
+	r->q[(r->q_head + r->q_n++) & (r->q_cap - 1)] = (struct redis_sent){
 		fn, ctx, ap_mono_ns() + (int64_t)(r->conf->runtime_command_ms + extra_ms) * 1000000 };
 	return true;
 }
 
-static struct sent queue_take(struct ap_redis *r)
+static struct redis_sent queue_take(struct ap_redis *r)
 {
 	assert(r->q_n > 0);
-	struct sent s = r->q[r->q_head];
+	struct redis_sent s = r->q[r->q_head];
 
 	r->q_head = (r->q_head + 1) & (r->q_cap - 1);
 	r->q_n--;
@@ -167,6 +129,32 @@ static void timer_set(struct ap_redis *r, double after_s)
 
 /* --- losing it --- */
 
+/* The pause before the next try, s. */
+static double pause_after(struct ap_redis *r)
+{
+	if (r->asking && ap_place_eq(&r->to, &r->moving_to)) {
+		r->asking = false;      /* it is to be proven anew that nothing is left at the old place */
+		r->moving = true;
+	}
+	if (r->moving || r->asking) {
+		r->attempt = 0;
+		return r->asking ? 0 : MOVING_MS / 1000.0;
+	}
+	return ap_backoff_s(r->conf, r->attempt++);
+}
+
+/* What stays away is said at 1, 2, 4, 8 ... tries: a page of equal lines hides the others. */
+static void lost_log(struct ap_redis *r, const char *why, bool was_up, double pause_s)
+{
+	unsigned n = r->moving ? r->moving_tries : r->attempt;
+	bool powers = (n & (n - 1)) == 0;
+
+	if (r->where == NULL || (!powers && (r->moving || !was_up)))
+		return;
+	ap_log(r->log, r->moving ? AP_INFO : AP_WARN, "redis_down", KV_S("server", r->text), KV_S("why", why), KV_U("attempt", n),
+	       KV_U("next_connect_ms", pause_s * 1000));
+}
+
 static void lose(struct ap_redis *r, const char *why)
 {
 	char say[128];
@@ -178,14 +166,13 @@ static void lose(struct ap_redis *r, const char *why)
 	r->state = WAITING;
 	r->doom[0] = '\0';
 	r->downs++;
-	double pause_s = ap_backoff_s(r->conf, r->attempt++);
-	/* A server that stays away is said at 1, 2, 4, 8 ... tries: a page of equal lines hides the others. */
-	if (was_up || (r->attempt & (r->attempt - 1)) == 0)
-		ap_log(r->log, AP_WARN, "redis_down", KV_S("server", r->where), KV_S("why", say), KV_U("attempt", r->attempt),
-		       KV_U("next_connect_ms", pause_s * 1000));
+	double pause_s = pause_after(r);
+	lost_log(r, say, was_up, pause_s);
+	if (r->where != NULL)
+		ap_where_ask(r->where);
 	timer_set(r, pause_s);
 	for (size_t n = r->q_n; n > 0 && !r->freed; n--) {
-		struct sent s = queue_take(r);
+		struct redis_sent s = queue_take(r);
 		if (s.fn != NULL)
 			s.fn(s.ctx, NULL);
 	}
@@ -203,14 +190,71 @@ void ap_redis_reset(struct ap_redis *r, const char *why)
 
 /* --- reading --- */
 
+static bool error_is(const char *e, const char *word)
+{
+	size_t n = strlen(word);
+
+	return strncmp(e, word, n) == 0 && (e[n] == ' ' || e[n] == '\0');
+}
+
+/* "MOVED 3999 127.0.0.1:6381", "ASK 3999 127.0.0.1:6381"; an empty host is the one that says it. */
+static bool redirection(const struct ap_redis *r, const char *e, struct ap_place *to)
+{
+	const char *slot = strchr(e, ' '), *place = slot != NULL ? strchr(slot + 1, ' ') : NULL;
+
+	if (place == NULL || strtoul(slot + 1, NULL, 10) != r->user.slot)
+		return false;
+	if (place[1] == ':') {
+		*to = r->to;
+		return snprintf(to->port, sizeof to->port, "%s", place + 2) < (int)sizeof to->port;
+	}
+	return ap_place_parse(ap_str_c(place + 1), "", to);
+}
+
+/* Before its callback sees it: then the connection is no longer up, and nothing more is sent to the wrong place. */
+static void error_seen(struct ap_redis *r, const char *e)
+{
+	struct ap_place to;
+
+	if (r->where == NULL || r->doom[0] != '\0')
+		return;
+	if (error_is(e, "MOVED") || error_is(e, "ASK")) {
+		if (!redirection(r, e, &to)) {
+			/* Another slot than ours: a key that does not belong to this connection. Its sender's mistake. */
+			ap_log(r->log, AP_ERROR, "foreign_key", KV_S("server", r->text), KV_U("slot", r->user.slot), KV_S("why", e),
+			       KV_S("next", "go_on"));
+			return;
+		}
+		if (error_is(e, "MOVED")) {
+			r->moving = r->asking = false;
+			r->moving_tries = 0;
+			r->attempt = 0;
+			ap_where_moved(r->where, r->user.slot, &to);
+			ap_redis_reset(r, "slot_moved");
+		} else {
+			r->moving = true;
+			r->asking = false;
+			r->moving_to = to;
+			ap_redis_reset(r, "slot_is_being_moved");
+		}
+	} else if (error_is(e, "READONLY") || error_is(e, "CLUSTERDOWN")) {
+		ap_redis_reset(r, error_is(e, "READONLY") ? "read_only" : "cluster_down");
+	}
+}
+
 static void answer(struct ap_redis *r, redisReply *reply)
 {
-	if (r->q_n == 0) {
+	struct redis_sent s = { r->heard, r->heard_ctx, 0 };
+
+	if (r->q_n == 0 && (r->heard == NULL || r->state != UP)) {
 		freeReplyObject(reply);
 		lose(r, "unasked_reply");
 		return;
 	}
-	struct sent s = queue_take(r);
+	if (r->q_n > 0)
+		s = queue_take(r);
+	if (reply->type == REDIS_REPLY_ERROR)
+		error_seen(r, reply->str);
 	if (s.fn != NULL)
 		s.fn(s.ctx, reply);
 	freeReplyObject(reply);
@@ -326,11 +370,21 @@ static void put_args(struct ap_buf *b, int argc, const char *const *argv, const 
 	}
 }
 
-/* Also before it is UP: the checks go this way. */
-static bool send_raw(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms, int argc, const char *const *argv,
-		     const size_t *len)
+/* To the target of a slot that is being moved every command needs its leave. */
+static bool put_asking(struct ap_redis *r)
 {
-	if (r->fd == -1 || r->doom[0] != '\0')
+	static const char *const asking[] = { "ASKING" };
+
+	if (!r->asking)
+		return true;
+	put_args(&r->out, 1, asking, NULL);
+	return queued(r, NULL, NULL, 0);
+}
+
+bool redis_send_raw(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms, int argc, const char *const *argv,
+		    const size_t *len)
+{
+	if (r->fd == -1 || r->doom[0] != '\0' || !put_asking(r))
 		return false;
 	put_args(&r->out, argc, argv, len);
 	return queued(r, fn, ctx, extra_ms);
@@ -339,7 +393,7 @@ static bool send_raw(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t ex
 bool ap_redis_send(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra_ms, int argc, const char *const *argv,
 		   const size_t *len)
 {
-	return ap_redis_is_up(r) && send_raw(r, fn, ctx, extra_ms, argc, argv, len);
+	return ap_redis_is_up(r) && redis_send_raw(r, fn, ctx, extra_ms, argc, argv, len);
 }
 
 bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *fmt, ...)
@@ -347,7 +401,7 @@ bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *
 	va_list ap;
 	char *cmd = NULL;
 
-	if (!ap_redis_is_up(r))
+	if (!ap_redis_is_up(r) || !put_asking(r))
 		return false;
 	va_start(ap, fmt);
 	int n = redisvFormatCommand(&cmd, fmt, ap);
@@ -360,7 +414,7 @@ bool ap_redis_sendf(struct ap_redis *r, ap_reply_fn *fn, void *ctx, const char *
 
 bool ap_redis_begin(struct ap_redis *r, size_t argc)
 {
-	if (!ap_redis_is_up(r))
+	if (!ap_redis_is_up(r) || !put_asking(r))
 		return false;
 	assert(r->args_left == 0 && argc > 0);
 	r->args_left = argc;
@@ -442,17 +496,15 @@ static bool reader_new(struct ap_redis *r)
 	return true;
 }
 
-static void connect_start(struct ap_redis *r)
+static void socket_open(struct ap_redis *r, const struct ap_addr *a)
 {
-	const struct sockaddr *to = (const struct sockaddr *)&r->addr;
-
-	r->fd = socket(r->addr.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	r->fd = socket(a->sa.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (r->fd == -1 || !reader_new(r)) {
 		lose(r, r->fd == -1 ? strerror(errno) : "no_memory");
 		return;
 	}
-	socket_options(r->fd, r->addr.ss_family);
-	if (connect(r->fd, to, r->addrlen) == -1 && errno != EINPROGRESS) {
+	socket_options(r->fd, a->sa.ss_family);
+	if (connect(r->fd, (const struct sockaddr *)&a->sa, a->len) == -1 && errno != EINPROGRESS) {
 		lose(r, strerror(errno));
 		return;
 	}
@@ -461,6 +513,87 @@ static void connect_start(struct ap_redis *r)
 	ev_io_set(&r->wr, r->fd, EV_WRITE);
 	ev_io_start(r->loop, &r->wr);
 	timer_set(r, (double)r->conf->runtime_connect_ms / 1000);
+}
+
+static void named_cb(void *ctx, const struct ap_addr *addr, const char *why)
+{
+	struct ap_redis *r = ctx;
+
+	r->lookup = NULL;
+	enter(r);
+	if (addr == NULL)
+		lose(r, why);
+	else
+		socket_open(r, addr);
+	leave(r);
+}
+
+/* The place to connect to into r->to. False: nobody knows it. */
+static bool target(struct ap_redis *r)
+{
+	const struct ap_place *to = r->where == NULL ? &r->to : r->asking ? &r->moving_to : ap_where_find(r->where, r->user.slot);
+
+	if (to == NULL)
+		return false;
+	if (to != &r->to)
+		r->to = *to;
+	ap_place_text(&r->to, r->text);
+	r->waited = false;
+	return true;
+}
+
+static void connect_start(struct ap_redis *r)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	struct ap_addr a;
+
+	if (!target(r)) {
+		/* Whoever knows is asked at the same time as we are made: that is no trouble yet. */
+		if (r->waited)
+			lose(r, ap_where_kind(r->where) == AP_URL_SENTINEL ? "no_primary_known" : "no_owner_of_the_slot_known");
+		else
+			timer_set(r, (double)r->conf->runtime_connect_ms / 1000);
+		r->waited = true;
+		return;
+	}
+	if (r->to.port[0] == '\0') {
+		snprintf(un.sun_path, sizeof un.sun_path, "%.*s", (int)sizeof un.sun_path - 1, r->to.host);
+		memcpy(&a.sa, &un, sizeof un);
+		a.len = sizeof un;
+		socket_open(r, &a);
+	} else if (ap_addr_numeric(r->to.host, r->to.port, &a)) {
+		socket_open(r, &a);
+	} else {
+		r->lookup = ap_name_ask(r->loop, r->to.host, r->to.port, named_cb, r);
+		if (r->lookup == NULL) {
+			lose(r, "no_thread");
+			return;
+		}
+		r->state = RESOLVING;
+		timer_set(r, RESOLVE_MS / 1000.0);
+	}
+}
+
+/* The switch of a primary, a moved slot: at once, whatever pause was to be kept. */
+static void place_changed(void *ctx)
+{
+	struct ap_redis *r = ctx;
+	const struct ap_place *to = ap_where_find(r->where, r->user.slot);
+
+	if (r->freed || to == NULL)
+		return;
+	if (r->asking && ap_place_eq(to, &r->moving_to))
+		r->asking = r->moving = false;
+	if (ap_place_eq(to, &r->to) || r->moving || r->asking)
+		return;
+	if (r->state == WAITING) {
+		r->attempt = 0;
+		timer_set(r, 0);
+	} else if (ap_where_kind(r->where) == AP_URL_SENTINEL) {
+		r->attempt = 0;
+		ap_redis_reset(r, "primary_switched");
+	}
+	/* A Cluster's node says itself what is not with it any more; a table may be older than that. */
 }
 
 static void write_cb(struct ev_loop *loop, ev_io *w, int revents)
@@ -480,7 +613,7 @@ static void write_cb(struct ev_loop *loop, ev_io *w, int revents)
 			ev_timer_stop(loop, &r->timer);
 			ev_io_start(loop, &r->rd);
 			r->state = CHECKING;
-			check_start(r);
+			redis_check_start(r);
 		}
 	} else if (r->doom[0] == '\0') {
 		write_all(r);
@@ -498,8 +631,8 @@ static void timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 		lose(r, r->doom);
 	} else if (r->state == WAITING) {
 		connect_start(r);
-	} else if (r->state == CONNECTING) {
-		lose(r, "connect_timeout");
+	} else if (r->state == CONNECTING || r->state == RESOLVING) {
+		lose(r, r->state == CONNECTING ? "connect_timeout" : "name_timeout");
 	} else if (r->q_n == 0) {
 		const char *const ping = "PING";
 		ap_redis_send(r, NULL, NULL, 0, 1, &ping, NULL);
@@ -518,221 +651,25 @@ static void timer_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	leave(r);
 }
 
-/* --- the checks after each connect: replies come in the order asked --- */
-
-/* An error's first word; the rest may quote what was sent. */
-static void check_failed(struct ap_redis *r, const char *what, const redisReply *reply)
+void redis_checked(struct ap_redis *r)
 {
-	char why[64];
-	const char *word = reply != NULL && reply->type == REDIS_REPLY_ERROR ? reply->str : "unexpected_reply";
-
-	snprintf(why, sizeof why, "%s:%.*s", what, (int)strcspn(word, " "), word);
-	ap_redis_reset(r, why);
-}
-
-static void auth_cb(void *ctx, const redisReply *reply)
-{
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-		check_failed(ctx, "auth", reply);
-}
-
-static void select_cb(void *ctx, const redisReply *reply)
-{
-	if (reply != NULL && reply->type == REDIS_REPLY_ERROR)
-		check_failed(ctx, "select", reply);
-}
-
-static void role_cb(void *ctx, const redisReply *reply)
-{
-	struct ap_redis *r = ctx;
-
-	if (reply == NULL || r->check == AP_REDIS_BARE)
-		return;
-	if (reply->type != REDIS_REPLY_ARRAY || strcmp(ap_reply_word(reply), "master") != 0)
-		check_failed(r, reply->type == REDIS_REPLY_ARRAY ? "not_primary" : "role", reply);
-}
-
-static void version_cb(void *ctx, const redisReply *reply)
-{
-	if (reply != NULL && (reply->type != REDIS_REPLY_STRING || strcmp(reply->str, "alphapulse_v1") != 0))
-		check_failed(ctx, "functions_missing", reply);
-}
-
-/* What waiting does not heal. Said once, not at every attempt. */
-static void dataset_alarm(struct ap_redis *r, const char *why)
-{
-	if (!r->alarmed)
-		ap_log(r->log, AP_ERROR, "dataset_wrong", KV_S("server", r->where), KV_S("why", why),
-		       KV_S("next", "nothing is read or written; if it was emptied: apctl rebuild fills it again from the journals"));
-	r->alarmed = true;
-}
-
-static void dataset_cb(void *ctx, const redisReply *reply)
-{
-	struct ap_redis *r = ctx;
-
-	if (reply == NULL)
-		return;
-	ap_str id = ap_reply_text(reply, 0);
-	if (reply->type == REDIS_REPLY_ARRAY && id.len == 0) {
-		ap_redis_reset(r, "dataset_missing");
-		dataset_alarm(r, "this Redis does not hold the data set: it was emptied, or is another server");
-	} else if (reply->type != REDIS_REPLY_ARRAY || id.len != 36) {
-		check_failed(r, "dataset_missing", reply);
-	} else if (ap_reply_u64(reply, 1, 0) != r->conf->data_partitions) {
-		ap_redis_reset(r, "dataset_has_other_partitions");
-	} else if (r->dataset[0] != '\0' && !ap_str_is(id, r->dataset)) {
-		/* Going on would mix two data sets; this stays so until somebody restarts the program knowingly. */
-		ap_redis_reset(r, "dataset_changed");
-		dataset_alarm(r, "this Redis holds another data set than before");
-	} else {
-		memcpy(r->dataset, id.p, id.len);
-		r->dataset[id.len] = '\0';
-		r->alarmed = false;
-	}
-}
-
-static void ready_cb(void *ctx, const redisReply *reply)
-{
-	struct ap_redis *r = ctx;
-
-	if (reply == NULL || r->doom[0] != '\0')
-		return;
-	if (reply->type != REDIS_REPLY_STATUS) {
-		check_failed(r, "ping", reply);
-		return;
-	}
 	r->state = UP;
 	r->attempt = 0;
-	ap_log(r->log, AP_INFO, "redis_up", KV_S("server", r->where));
+	if (r->where != NULL)
+		ap_log(r->log, AP_INFO, "redis_up", KV_S("server", r->text));
 	if (r->ev.up != NULL)
 		r->ev.up(r->ctx);
 }
 
-/* False: there should be a password, and it cannot be read. */
-static bool password_read(const struct ap_redis *r, char *out, size_t cap)
-{
-	FILE *f = fopen(r->conf->redis_password_file, "re");
+/* --- coming and going --- */
 
-	if (f == NULL)
-		return false;
-	bool ok = fgets(out, (int)cap, f) != NULL;
-	fclose(f);
-	if (ok)
-		out[strcspn(out, "\r\n")] = '\0';
-	return ok && out[0] != '\0';
-}
-
-static bool auth_send(struct ap_redis *r)
-{
-	char pass[512];
-	const char *user = r->conf->redis_user;
-	const char *argv[3] = { "AUTH", user, pass };
-
-	if (*r->conf->redis_password_file == '\0')
-		return true;
-	if (!password_read(r, pass, sizeof pass)) {
-		ap_redis_reset(r, "password_file_unreadable");
-		return false;
-	}
-	if (*user == '\0')
-		argv[1] = pass;
-	bool ok = send_raw(r, auth_cb, r, 0, *user == '\0' ? 2 : 3, argv, NULL);
-	explicit_bzero(pass, sizeof pass);
-	return ok;
-}
-
-static void check_start(struct ap_redis *r)
-{
-	static const char *const role[] = { "ROLE" }, *const ping[] = { "PING" },
-		*const version[] = { "FCALL_RO", "ap_version_v1", "0" };
-	const char *const dataset[] = { "HMGET", r->identity, strcmp(r->identity, "ap:dataset") == 0 ? "id" : "ds", "parts" };
-	const char *sel[] = { "SELECT", r->db };
-
-	if (!auth_send(r))
-		return;
-	if (r->db[0] != '\0')
-		send_raw(r, select_cb, r, 0, 2, sel, NULL);
-	send_raw(r, role_cb, r, 0, 1, role, NULL);
-	if (r->check == AP_REDIS_DATASET) {
-		send_raw(r, version_cb, r, 0, 3, version, NULL);
-		send_raw(r, dataset_cb, r, 0, 4, dataset, NULL);
-	}
-	send_raw(r, ready_cb, r, 0, 1, ping, NULL);
-}
-
-/* --- where to connect --- */
-
-static bool target_unix(struct ap_redis *r, const char *path, char *err, size_t errlen)
-{
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-
-	if (*path != '/' || strlen(path) >= sizeof un.sun_path) {
-		snprintf(err, errlen, "redis.url: unix:// needs an absolute path shorter than %zu bytes", sizeof un.sun_path);
-		return false;
-	}
-	memcpy(un.sun_path, path, strlen(path));
-	memcpy(&r->addr, &un, sizeof un);
-	r->addrlen = sizeof un;
-	snprintf(r->where, sizeof r->where, "unix:%s", path);
-	return true;
-}
-
-static bool target_tcp(struct ap_redis *r, const char *rest, char *err, size_t errlen)
-{
-	char host[256], port[8] = "6379";
-	const char *slash = strchr(rest, '/');
-	size_t len = slash == NULL ? strlen(rest) : (size_t)(slash - rest);
-	const char *colon = memrchr(rest, ':', len), *close = memrchr(rest, ']', len);
-	struct addrinfo hint = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM }, *found = NULL;
-
-	if (colon != NULL && close != NULL && colon < close)
-		colon = NULL;
-	size_t hlen = colon == NULL ? len : (size_t)(colon - rest);
-	if (memchr(rest, '@', len) != NULL || hlen == 0 || hlen >= sizeof host
-	    || (colon != NULL && (size_t)(rest + len - colon - 1) >= sizeof port)
-	    || (slash != NULL && (strlen(slash + 1) > 4 || strspn(slash + 1, "0123456789") != strlen(slash + 1)))) {
-		snprintf(err, errlen, "redis.url must be redis://HOST:PORT[/DB] or unix:///path (no password in it)");
-		return false;
-	}
-	snprintf(host, sizeof host, "%.*s", (int)(close != NULL ? hlen - 2 : hlen), close != NULL ? rest + 1 : rest);
-	if (colon != NULL)
-		snprintf(port, sizeof port, "%.*s", (int)(rest + len - colon - 1), colon + 1);
-	if (slash != NULL)
-		snprintf(r->db, sizeof r->db, "%.10s", slash + 1);
-	int rc = getaddrinfo(host, port, &hint, &found);
-	if (rc != 0 || found == NULL) {
-		snprintf(err, errlen, "redis.url: %s: %s", host, gai_strerror(rc));
-		return false;
-	}
-	memcpy(&r->addr, found->ai_addr, found->ai_addrlen);
-	r->addrlen = found->ai_addrlen;
-	freeaddrinfo(found);
-	snprintf(r->where, sizeof r->where, "%.100s:%s", host, port);
-	return true;
-}
-
-static bool target_set(struct ap_redis *r, char *err, size_t errlen)
-{
-	const char *url = r->conf->redis_url;
-
-	if (strncmp(url, "unix://", 7) == 0)
-		return target_unix(r, url + 7, err, errlen);
-	if (strncmp(url, "redis://", 8) == 0)
-		return target_tcp(r, url + 8, err, errlen);
-	snprintf(err, errlen, "redis.url must begin with redis:// or unix:// (TLS: use a local stunnel or a unix socket)");
-	return false;
-}
-
-static struct ap_redis *redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
-				  const char *identity, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
+static struct ap_redis *redis_make(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				   const struct ap_redis_events *ev, void *ctx)
 {
 	struct ap_redis *r = calloc(1, sizeof *r);
 
-	if (r == NULL) {
-		snprintf(err, errlen, "no memory");
+	if (r == NULL)
 		return NULL;
-	}
 	r->loop = loop;
 	r->log = log;
 	r->conf = conf;
@@ -741,12 +678,7 @@ static struct ap_redis *redis_new(struct ev_loop *loop, struct ap_log *log, cons
 		r->ev = *ev;
 	r->ctx = ctx;
 	r->fd = -1;
-	snprintf(r->identity, sizeof r->identity, "%s", identity);
 	ap_buf_init(&r->out, AP_REDIS_OUT_MAX);
-	if (!target_set(r, err, errlen)) {
-		free(r);
-		return NULL;
-	}
 	ev_io_init(&r->rd, read_cb, -1, EV_READ);
 	ev_io_init(&r->wr, write_cb, -1, EV_WRITE);
 	ev_timer_init(&r->timer, timer_cb, 0, 0);
@@ -756,19 +688,64 @@ static struct ap_redis *redis_new(struct ev_loop *loop, struct ap_log *log, cons
 	return r;
 }
 
+struct ap_redis *ap_redis_new_key(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				  const char *key, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
+{
+	struct ap_redis *r = redis_make(loop, log, conf, check, ev, ctx);
+
+	if (r == NULL) {
+		snprintf(err, errlen, "no memory");
+		return NULL;
+	}
+	r->user = (struct ap_where_user){ .slot = ap_key_slot(ap_str_c(key)), .changed = place_changed, .ctx = r };
+	r->where = ap_where_join(loop, log, conf, &r->user, err, errlen);
+	if (r->where == NULL) {
+		ap_redis_free(r);
+		return NULL;
+	}
+	ap_place_text(&r->to, r->text);
+	/* A partition names its data set itself; in a Cluster the hash ap:dataset is on one node only. */
+	if (strncmp(key, "ap:{", 4) == 0)
+		snprintf(r->identity, sizeof r->identity, "%s", key);
+	else if (ap_where_kind(r->where) != AP_URL_CLUSTER || strcmp(key, "ap:dataset") == 0)
+		snprintf(r->identity, sizeof r->identity, "ap:dataset");
+	return r;
+}
+
 struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
 {
-	return redis_new(loop, log, conf, check, "ap:dataset", ev, ctx, err, errlen);
+	return ap_redis_new_key(loop, log, conf, check, "ap:dataset", ev, ctx, err, errlen);
 }
 
 struct ap_redis *ap_redis_new_part(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 				   unsigned part, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen)
 {
-	char identity[24];
+	char key[24];
 
-	snprintf(identity, sizeof identity, "ap:{%u}:seq", part);
-	return redis_new(loop, log, conf, check, identity, ev, ctx, err, errlen);
+	snprintf(key, sizeof key, "ap:{%u}:seq", part);
+	return ap_redis_new_key(loop, log, conf, check, key, ev, ctx, err, errlen);
+}
+
+struct ap_redis *ap_redis_new_to(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, const struct ap_place *to,
+				 enum ap_redis_check check, const struct ap_redis_events *ev, void *ctx)
+{
+	struct ap_redis *r = redis_make(loop, log, conf, check, ev, ctx);
+
+	if (r != NULL)
+		r->to = *to;
+	return r;
+}
+
+void ap_redis_listen(struct ap_redis *r, ap_reply_fn *fn, void *ctx)
+{
+	r->heard = fn;
+	r->heard_ctx = ctx;
+}
+
+bool ap_redis_is_cluster(const struct ap_redis *r)
+{
+	return r->where != NULL && ap_where_kind(r->where) == AP_URL_CLUSTER;
 }
 
 bool ap_redis_is_up(const struct ap_redis *r)

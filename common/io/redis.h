@@ -1,10 +1,12 @@
 /*
  * redis.h - one Redis connection that keeps itself up, on the loop.
  *
- * Numeric address or unix socket (a name is resolved once, before the loop runs). TCP_USER_TIMEOUT, keepalive,
- * deadlines on connect and on every command, PING after half a second without one, jittered back-off, SIGPIPE never.
- * After each connect: AUTH, ROLE must be master, data set identity as expected, functions of the right version. Any
- * time-out closes the connection: every outstanding command is answered with NULL, once, and `down` is called after them.
+ * One server, the primary that Sentinels name, or the node of a Cluster that has the connection's slot (where.h); names are looked up
+ * beside the loop. TCP_USER_TIMEOUT, keepalive, deadlines on connect and on every command, PING after half a second without one,
+ * jittered back-off, SIGPIPE never.
+ * After each connect: AUTH, ROLE must be master, data set identity as expected, functions of the right version. Any time-out
+ * closes the connection: every outstanding command is answered with NULL, once, and `down` is called after them. So does an answer
+ * that says "not here" (MOVED, ASK, READONLY, CLUSTERDOWN); the next connection goes where it belongs.
  */
 #ifndef AP_IO_REDIS_H
 #define AP_IO_REDIS_H
@@ -13,6 +15,7 @@
 #include <hiredis/hiredis.h>
 
 #include "../core/conf.h"
+#include "../core/redis_url.h"
 #include "log.h"
 
 enum {
@@ -35,9 +38,13 @@ enum ap_redis_check {
 	AP_REDIS_BARE,          /* connect and AUTH only (supervisor, migrate, doctor) */
 	AP_REDIS_PRIMARY,       /* + ROLE master */
 	AP_REDIS_DATASET,       /* + data set identity + functions */
+	AP_REDIS_SENTINEL,      /* a Sentinel: connect, AUTH as one */
 };
 
-/* Starts connecting. conf must outlive it. NULL: the URL is unusable, reason in err. */
+/*
+ * Starts connecting. conf must outlive it. NULL: the URL is unusable, reason in err. It is for the key ap:dataset: in a Cluster
+ * a connection sees the keys of one slot.
+ */
 struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 			      const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
 /*
@@ -46,6 +53,16 @@ struct ap_redis *ap_redis_new(struct ev_loop *loop, struct ap_log *log, const st
  */
 struct ap_redis *ap_redis_new_part(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
 				   unsigned part, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
+/* The same for one key ("ap:metric") and all keys of its slot. In a Cluster the data set's identity is not asked there. */
+struct ap_redis *ap_redis_new_key(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, enum ap_redis_check check,
+				  const char *key, const struct ap_redis_events *ev, void *ctx, char *err, size_t errlen);
+/* To this server and no other: a Sentinel, a node. Its coming and going is not logged. NULL: no memory. */
+struct ap_redis *ap_redis_new_to(struct ev_loop *loop, struct ap_log *log, const struct ap_conf *conf, const struct ap_place *to,
+				 enum ap_redis_check check, const struct ap_redis_events *ev, void *ctx);
+/* What comes without having been asked for (after SUBSCRIBE) is given to fn; without this it closes the connection. */
+void ap_redis_listen(struct ap_redis *r, ap_reply_fn *fn, void *ctx);
+/* Whether its keys may be on another server than those of other slots. */
+bool ap_redis_is_cluster(const struct ap_redis *r);
 /* Closes it. Outstanding commands are not answered. May be called from any of its callbacks. */
 void ap_redis_free(struct ap_redis *r);
 bool ap_redis_is_up(const struct ap_redis *r);

@@ -674,7 +674,7 @@ int runtime_run(struct runtime *rt)
 	ap_worker_name(&rt->app.conf, rt->name, sizeof rt->name);
 	rt->part = calloc(rt->n, sizeof *rt->part);
 	assert(rt->part != NULL);
-	rt->control = ap_redis_new(rt->app.loop, &rt->app.log, &rt->app.conf, AP_REDIS_PRIMARY, NULL, NULL, err, sizeof err);
+	rt->control = ap_redis_new_key(rt->app.loop, &rt->app.log, &rt->app.conf, AP_REDIS_PRIMARY, "ap:metric", NULL, NULL, err, sizeof err);
 	if (rt->control == NULL) {
 		fprintf(stderr, "%s: %s\n", rt->app.spec->name, err);
 		goto out;

@@ -332,7 +332,7 @@ struct ap_worker *ap_worker_new(struct ap_app *app, const char *stage, const cha
 	where_make(w->where);
 	ev_timer_init(&w->timer, timer_cb, 0, 0);
 	w->timer.data = w;
-	w->redis = ap_redis_new(app->loop, &app->log, &app->conf, AP_REDIS_DATASET, &events, w, err, errlen);
+	w->redis = ap_redis_new_key(app->loop, &app->log, &app->conf, AP_REDIS_DATASET, w->key, &events, w, err, errlen);
 	if (w->redis == NULL) {
 		free(w);
 		return NULL;

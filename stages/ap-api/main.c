@@ -46,7 +46,7 @@ bool api_addr_parse(const char *text, struct sockaddr_storage *out, socklen_t *l
 
 bool api_redis_up(const struct api *a)
 {
-	return ap_redis_is_up(a->ctl) && api_tails_up(a);
+	return ap_redis_set_is_up(a->ctl) && api_tails_up(a);
 }
 
 void api_facts_now(const struct api *a, struct api_facts *f)
@@ -117,16 +117,17 @@ static void poll_part(struct api *a, unsigned p)
 	};
 	char key[64], field[AP_S_N][24];
 	const char *argv[2 + AP_S_N] = { "HMGET", key };
+	struct ap_redis *ctl = ap_redis_set_part(a->ctl, p);
 	snprintf(key, sizeof key, "ap:{%u}:seq", p);
 	for (unsigned s = 0; s < AP_S_N; s++) {
 		snprintf(field[s], sizeof field[s], "%s:n", ap_stream_name((enum ap_stream)s));
 		argv[2 + s] = field[s];
 	}
-	a->poll.waiting += ap_redis_send(a->ctl, on_seq, &a->poll.part[p], 0, 2 + AP_S_N, argv, NULL);
+	a->poll.waiting += ap_redis_send(ctl, on_seq, &a->poll.part[p], 0, 2 + AP_S_N, argv, NULL);
 	for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
 		const char *get[] = { "HGET", key, "n" };
 		snprintf(key, sizeof key, "ap:{%u}:state:%s", p, stages[i].name);
-		a->poll.waiting += ap_redis_send(a->ctl, stages[i].fn, &a->poll.part[p], 0, 3, get, NULL);
+		a->poll.waiting += ap_redis_send(ctl, stages[i].fn, &a->poll.part[p], 0, 3, get, NULL);
 	}
 }
 
@@ -187,7 +188,7 @@ static void read_metrics(struct api *a)
 		snprintf(a->poll.metric_id, AP_ID_TEXT, "%lld-0", (long long)(ap_now().ns / 1000000 - METRIC_BACK_MS));
 	snprintf(count, sizeof count, "%d", METRIC_COUNT);
 	const char *argv[] = { "XREAD", "COUNT", count, "STREAMS", "ap:metric", a->poll.metric_id };
-	ap_redis_send(a->ctl, on_metrics, a, 0, 6, argv, NULL);
+	ap_redis_send(a->metric, on_metrics, a, 0, 6, argv, NULL);
 }
 
 static void poll(struct api *a)
@@ -196,7 +197,7 @@ static void poll(struct api *a)
 		return;         /* the last one is still under way */
 	a->poll.failed = false;
 	a->poll.waiting = 1;    /* our own hold until everything is sent */
-	if (ap_redis_is_up(a->ctl)) {
+	if (ap_redis_set_is_up(a->ctl)) {
 		for (unsigned p = 0; p < a->parts; p++)
 			poll_part(a, p);
 		read_metrics(a);
@@ -204,7 +205,7 @@ static void poll(struct api *a)
 		a->poll.failed = true;
 	}
 	char sql[128];
-	const char *id = ap_redis_dataset(a->ctl);
+	const char *id = ap_redis_dataset(ap_redis_set_home(a->ctl));
 	snprintf(sql, sizeof sql, "SELECT partition, stream, records FROM sink_cursors WHERE dataset = '%.36s'", id);
 	if (id[0] != '\0' && strspn(id, "0123456789abcdefABCDEF-") == strlen(id) && a->pg_ready)
 		a->poll.waiting += ap_pg_exec(a->pg, on_cursors, a, 0, sql);
@@ -246,19 +247,8 @@ static void collect(void *ctx, struct ap_metrics *m)
 		ap_metrics_add(m, r.name, "", r.type, r.value);
 }
 
-static void no_event(void *ctx)
-{
-	(void)ctx;
-}
-static void no_down(void *ctx, const char *why)
-{
-	(void)ctx;
-	(void)why;              /* the connection has logged it; facts say it to clients */
-}
-
 static bool start(struct api *a, char *err, size_t errlen)
 {
-	static const struct ap_redis_events ev = { no_event, no_down };
 	const struct ap_conf *c = &a->app.conf;
 	a->parts = (unsigned)c->data_partitions;
 	a->started_ns = ap_now().ns;
@@ -278,10 +268,12 @@ static bool start(struct api *a, char *err, size_t errlen)
 		memset(a->poll.part[p].taken, 0xff, sizeof a->poll.part[p].taken);
 		memset(a->poll.part[p].stored, 0xff, sizeof a->poll.part[p].stored);
 	}
-	a->ctl = ap_redis_new(a->app.loop, &a->app.log, c, AP_REDIS_DATASET, &ev, a, err, errlen);
-	if (a->ctl == NULL)
+	a->ctl = ap_redis_set_new(a->app.loop, &a->app.log, c, AP_REDIS_DATASET, NULL, NULL, err, errlen);
+	if (a->ctl != NULL)
+		a->metric = ap_redis_new_key(a->app.loop, &a->app.log, c, AP_REDIS_PRIMARY, "ap:metric", NULL, NULL, err, errlen);
+	if (a->metric == NULL)
 		return false;
-	a->metrics = ap_metrics_new(a->app.loop, &a->app.log, c, a->ctl, "ap-api", NULL, collect, a);
+	a->metrics = ap_metrics_new(a->app.loop, &a->app.log, c, a->metric, "ap-api", NULL, collect, a);
 	return api_pg_start(a, err, errlen) && api_tails_start(a, err, errlen) && api_ingest_start(a, err, errlen) &&
 		api_http_start(a, err, errlen);
 }
@@ -305,8 +297,8 @@ static void stop(struct api *a)
 		ap_metrics_free(a->metrics);
 	if (a->pg != NULL)
 		ap_pg_free(a->pg);
-	if (a->ctl != NULL)
-		ap_redis_free(a->ctl);
+	ap_redis_free(a->metric);
+	ap_redis_set_free(a->ctl);
 	api_pipe_done(&a->pipe);
 	api_outcomes_done(&a->outcomes);
 	api_buckets_done(&a->buckets);

@@ -14,7 +14,7 @@
 #include "../../common/io/app.h"
 #include "../../common/io/metric.h"
 #include "../../common/io/pg.h"
-#include "../../common/io/redis.h"
+#include "../../common/io/redis_set.h"
 #include "answer.h"
 #include "bucket.h"
 #include "counts.h"
@@ -45,7 +45,8 @@ struct api {
 	struct ap_jtok *toks;           /* workspace for JSON, AP_JSON_TOKS of them */
 	struct ap_pg *pg;
 	bool pg_ready;                  /* session settings are in place */
-	struct ap_redis *ctl;           /* polls and metric records */
+	struct ap_redis_set *ctl;       /* polls */
+	struct ap_redis *metric;        /* metric records */
 	struct api_tail *tail;          /* one a partition */
 	unsigned parts;
 	struct api_http *http;

@@ -61,7 +61,7 @@ static bool watch_open(struct watch *w, char *err, size_t errlen)
 	if (!watch_redis(w, err, errlen) || !http_open(w, err, errlen))
 		return false;
 	w->app.exit_code = AP_EX_OK;
-	w->metrics = ap_metrics_new(w->app.loop, &w->app.log, &w->app.conf, w->ask, spec.name, NULL, watch_collect, w);
+	w->metrics = ap_metrics_new(w->app.loop, &w->app.log, &w->app.conf, w->out, spec.name, NULL, watch_collect, w);
 	ev_timer_init(&w->tick, tick_cb, 0.1, every_s);
 	w->tick.data = w;
 	ev_timer_start(w->app.loop, &w->tick);
@@ -75,8 +75,8 @@ static void watch_close(struct watch *w)
 		ap_metrics_free(w->metrics);
 	if (w->tail != NULL)
 		ap_redis_free(w->tail);
-	if (w->ask != NULL)
-		ap_redis_free(w->ask);
+	ap_redis_free(w->out);
+	ap_redis_set_free(w->ask);
 	ap_buf_done(&w->frame);
 	free(w->part);
 	mtable_free(w->table);

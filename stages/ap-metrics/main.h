@@ -12,7 +12,7 @@
 #include "common/core/wire.h"
 #include "common/io/app.h"
 #include "common/io/metric.h"
-#include "common/io/redis.h"
+#include "common/io/redis_set.h"
 #include "mtable.h"
 #include "prom.h"
 #include "sample.h"
@@ -40,7 +40,8 @@ struct part_seen {
 
 struct watch {
 	struct ap_app app;
-	struct ap_redis *tail, *ask;    /* one waits for ap:metric, the other asks and reports */
+	struct ap_redis *tail, *out;    /* one waits for ap:metric, the other writes there */
+	struct ap_redis_set *ask;       /* how far every stage is */
 	struct ap_metrics *metrics;
 	struct mtable *table;
 	struct alerts alerts;

@@ -142,22 +142,23 @@ static void ask_part(struct watch *w, struct part_seen *s)
 {
 	char seq[48], state[64], names[2 * AP_S_N][24];
 	const char *argv[2 + 2 * AP_S_N] = { "HMGET", seq };
+	struct ap_redis *ask = ap_redis_set_part(w->ask, (unsigned)s->p);
 
 	snprintf(seq, sizeof seq, "ap:{%d}:seq", s->p);
 	for (size_t i = 0; i < AP_S_N; i++) {
 		const char *name = ap_stream_name((enum ap_stream)i);
 
 		s->len_of[i] = (struct one){ s, i };
-		ap_redis_sendf(w->ask, len_cb, &s->len_of[i], "XLEN ap:{%d}:%s", s->p, name);
+		ap_redis_sendf(ask, len_cb, &s->len_of[i], "XLEN ap:{%d}:%s", s->p, name);
 		snprintf(names[2 * i], sizeof names[0], "%s:q", name);
 		argv[2 + i] = names[2 * i];
 	}
 	snprintf(state, sizeof state, "ap:{%d}:state:persist", s->p);
 	argv[1] = state;
-	ap_redis_send(w->ask, stored_cb, s, 0, 2 + AP_S_N, argv, NULL);
+	ap_redis_send(ask, stored_cb, s, 0, 2 + AP_S_N, argv, NULL);
 	for (size_t i = 0; i < CONSUMERS; i++) {
 		s->state_of[i] = (struct one){ s, i };
-		ap_redis_sendf(w->ask, state_cb, &s->state_of[i], "HMGET ap:{%d}:state:%s q n lost", s->p, consumers[i].stage);
+		ap_redis_sendf(ask, state_cb, &s->state_of[i], "HMGET ap:{%d}:state:%s q n lost", s->p, consumers[i].stage);
 	}
 	argv[1] = seq;
 	for (size_t i = 0; i < AP_S_N; i++) {
@@ -168,14 +169,14 @@ static void ask_part(struct watch *w, struct part_seen *s)
 		argv[2 + 2 * i] = names[2 * i];
 		argv[3 + 2 * i] = names[2 * i + 1];
 	}
-	s->asked = ap_redis_send(w->ask, seq_cb, s, 0, 2 + 2 * AP_S_N, argv, NULL);
+	s->asked = ap_redis_send(ask, seq_cb, s, 0, 2 + 2 * AP_S_N, argv, NULL);
 }
 
 /* One round at a time: a slow Redis is not asked twice. */
 void watch_ask(struct watch *w)
 {
 	for (size_t p = 0; p < w->parts; p++)
-		if (!w->part[p].asked && ap_redis_is_up(w->ask))
+		if (!w->part[p].asked && ap_redis_is_up(ap_redis_set_part(w->ask, (unsigned)p)))
 			ask_part(w, &w->part[p]);
 }
 
@@ -243,17 +244,17 @@ void watch_put(struct watch *w, const struct ap_metric *m)
 void watch_emit(struct watch *w)
 {
 	if (w->frame_n > 0 && !w->frame.full)
-		ap_redis_sendf(w->ask, NULL, NULL, "XADD ap:metric MAXLEN ~ 10000 * v 1 k metric q 0 n %u t %lld b %b", (unsigned)w->frame_n,
+		ap_redis_sendf(w->out, NULL, NULL, "XADD ap:metric MAXLEN ~ 10000 * v 1 k metric q 0 n %u t %lld b %b", (unsigned)w->frame_n,
 			       (long long)ap_ts_ms(ap_now()), w->frame.p, w->frame.len);
 	ap_buf_clear(&w->frame);
 	w->frame_n = 0;
 }
 
-static void ask_up(void *ctx)
+static void ask_up(void *ctx, unsigned first, unsigned last)
 {
 	struct watch *w = ctx;
 
-	for (size_t p = 0; p < w->parts; p++)
+	for (unsigned p = first; p <= last; p++)
 		w->part[p].asked = false;
 	watch_ask(w);
 }
@@ -265,7 +266,8 @@ static void no_down(void *ctx, const char *why)
 
 bool watch_redis(struct watch *w, char *err, size_t errlen)
 {
-	static const struct ap_redis_events tail = { tail_up, no_down }, ask = { ask_up, no_down };
+	static const struct ap_redis_events tail = { tail_up, no_down };
+	static const struct ap_redis_set_events ask = { ask_up, NULL };
 
 	ap_buf_init(&w->frame, 2 * AP_FRAME_BYTES);
 	w->parts = (size_t)w->app.conf.data_partitions;
@@ -276,8 +278,10 @@ bool watch_redis(struct watch *w, char *err, size_t errlen)
 	}
 	for (size_t p = 0; p < w->parts; p++)
 		w->part[p].p = (int)p;
-	w->tail = ap_redis_new(w->app.loop, &w->app.log, &w->app.conf, AP_REDIS_PRIMARY, &tail, w, err, errlen);
+	w->tail = ap_redis_new_key(w->app.loop, &w->app.log, &w->app.conf, AP_REDIS_PRIMARY, "ap:metric", &tail, w, err, errlen);
 	if (w->tail != NULL)
-		w->ask = ap_redis_new(w->app.loop, &w->app.log, &w->app.conf, AP_REDIS_PRIMARY, &ask, w, err, errlen);
+		w->out = ap_redis_new_key(w->app.loop, &w->app.log, &w->app.conf, AP_REDIS_PRIMARY, "ap:metric", NULL, NULL, err, errlen);
+	if (w->out != NULL)
+		w->ask = ap_redis_set_new(w->app.loop, &w->app.log, &w->app.conf, AP_REDIS_PRIMARY, &ask, w, err, errlen);
 	return w->ask != NULL;
 }

@@ -522,7 +522,7 @@ bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
 	pt->sink = s;
 	pt->p = p;
 	pt->retry_ns = ap_mono_ns() + (int64_t)s->app.conf.runtime_lease_ms * 1000000;
-	snprintf(pt->own, sizeof pt->own, p < 0 ? "ap:metric:own:persist" : "ap:{%d}:own:persist", p);
+	snprintf(pt->own, sizeof pt->own, p < 0 ? "ap:own:{ap:metric}:persist" : "ap:{%d}:own:persist", p);
 	ap_buf_init(&pt->box.bytes, AP_REDIS_REPLY_MAX);
 	for (unsigned i = 0; i < MAP_STREAMS; i++) {
 		struct stream *st = &pt->st[i];
@@ -535,7 +535,7 @@ bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
 		else
 			snprintf(st->key, sizeof st->key, "ap:{%d}:%s", p, map_stream_name(i));
 	}
-	pt->redis = p < 0 ? ap_redis_new(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, &events, pt, err, errlen)
+	pt->redis = p < 0 ? ap_redis_new_key(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, "ap:metric", &events, pt, err, errlen)
 			  : ap_redis_new_part(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_DATASET, (unsigned)p, &events, pt, err, errlen);
 	return pt->redis != NULL;
 }

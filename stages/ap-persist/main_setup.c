@@ -175,7 +175,7 @@ void sink_load(struct sink *s, struct part *pt)
 		"SELECT $1::uuid, $2::int, n, '0-0', -1, $3 FROM unnest($4::text[]) AS n "
 		"ON CONFLICT (dataset, partition, stream) DO UPDATE SET token = EXCLUDED.token RETURNING stream, last_id, q";
 	char p[16], names[160] = "{";
-	const char *v[4] = { ap_redis_dataset(pt->redis), p, pt->token, names };
+	const char *v[4] = { ap_redis_dataset(s->part[0].redis), p, pt->token, names };
 
 	snprintf(p, sizeof p, "%d", pt->p);
 	for (unsigned i = 0; i < MAP_STREAMS; i++)

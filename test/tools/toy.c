@@ -16,7 +16,7 @@
 #include "common/io/app.h"
 #include "common/io/entry.h"
 #include "common/io/fn_load.h"
-#include "common/io/redis.h"
+#include "common/io/redis_set.h"
 #include "common/io/runtime.h"
 
 /* --- the stage: its state is an order-sensitive sum of what it saw --- */
@@ -102,8 +102,9 @@ static int stage_run(int argc, char **argv)
 
 struct tool {
 	struct ap_app app;
-	struct ap_redis *r;
+	struct ap_redis_set *set;
 	void (*run)(struct tool *t);
+	bool started;
 	int argc;
 	char **argv;
 	uint64_t frames, records;       /* feed */
@@ -117,10 +118,14 @@ static void tool_end(struct tool *t, int rc)
 	ev_break(t->app.loop, EVBREAK_ALL);
 }
 
-static void up_cb(void *ctx)
+static void up_cb(void *ctx, unsigned first, unsigned last)
 {
 	struct tool *t = ctx;
 
+	(void)first, (void)last;
+	if (t->started || !ap_redis_set_is_up(t->set))
+		return;
+	t->started = true;
 	t->run(t);
 }
 
@@ -135,7 +140,7 @@ static void functions_cb(void *ctx, const char *why)
 {
 	struct tool *t = ctx;
 
-	if (why != NULL || !ap_dataset_ensure(t->r, (unsigned)t->app.conf.data_partitions, NULL, dataset_cb, t)) {
+	if (why != NULL || !ap_dataset_ensure(ap_redis_set_home(t->set), (unsigned)t->app.conf.data_partitions, NULL, dataset_cb, t)) {
 		fprintf(stderr, "toy: functions: %s\n", why != NULL ? why : "down");
 		tool_end(t, 1);
 	}
@@ -143,7 +148,7 @@ static void functions_cb(void *ctx, const char *why)
 
 static void setup_run(struct tool *t)
 {
-	ap_fn_load(t->r, functions_cb, t);
+	ap_fn_load(ap_redis_set_home(t->set), functions_cb, t);
 }
 
 struct feed {
@@ -192,7 +197,7 @@ static void feed_more(struct feed *f)
 		ap_wire_put(&b, &rec);
 	}
 	assert(!b.full);
-	ap_redis_sendf(f->t->r, fed_cb, f, "FCALL ap_append_v1 3 ap:{%u}:raw ap:{%u}:seq ap:{%u}:hw toy %llu %llu 0-0 %llu %llu %b",
+	ap_redis_sendf(ap_redis_set_part(f->t->set, f->p), fed_cb, f, "FCALL ap_append_v1 3 ap:{%u}:raw ap:{%u}:seq ap:{%u}:hw toy %llu %llu 0-0 %llu %llu %b",
 		       f->p, f->p, f->p, (unsigned long long)f->next, (unsigned long long)(f->next + n - 1), (unsigned long long)n,
 		       (unsigned long long)(ap_now().ns / 1000000), b.p, b.len);
 	ap_buf_done(&b);
@@ -215,7 +220,7 @@ static void feed_run(struct tool *t)
 	for (unsigned p = 0; p < t->app.conf.data_partitions; p++) {
 		all[p] = (struct feed){ t, p, t->frames, 0 };
 		t->waiting++;
-		ap_redis_sendf(t->r, mark_cb, &all[p], "HGET ap:{%u}:hw toy", p);
+		ap_redis_sendf(ap_redis_set_part(t->set, p), mark_cb, &all[p], "HGET ap:{%u}:hw toy", p);
 	}
 }
 
@@ -295,7 +300,7 @@ static void side_cb(struct check *c, struct side *s, const redisReply *reply)
 	if (!s->done)
 		side_ask(c, s);
 	else if (c->raw.done && c->copy.done)
-		ap_redis_sendf(c->t->r, state_cb, c, "HMGET ap:{%u}:state:normalize f:toy q n lost", c->p);
+		ap_redis_sendf(ap_redis_set_part(c->t->set, c->p), state_cb, c, "HMGET ap:{%u}:state:normalize f:toy q n lost", c->p);
 }
 
 static void raw_cb(void *ctx, const redisReply *reply)
@@ -310,7 +315,7 @@ static void copy_cb(void *ctx, const redisReply *reply)
 
 static void side_ask(struct check *c, struct side *s)
 {
-	ap_redis_sendf(c->t->r, s == &c->raw ? raw_cb : copy_cb, c, "XRANGE %s %s + COUNT 100", s->key, s->at);
+	ap_redis_sendf(ap_redis_set_part(c->t->set, c->p), s == &c->raw ? raw_cb : copy_cb, c, "XRANGE %s %s + COUNT 100", s->key, s->at);
 }
 
 static void check_run(struct tool *t)
@@ -332,7 +337,7 @@ static int tool_run(const char *verb, int argc, char **argv)
 {
 	static const struct ap_app_spec spec = { .name = "toy", .summary = "tests of the runtime", .sections = "redis runtime data",
 						 .operands = "VERB [ARG...]" };
-	static const struct ap_redis_events ev = { up_cb, NULL };
+	static const struct ap_redis_set_events ev = { up_cb, NULL };
 	struct tool t = { .run = strcmp(verb, "setup") == 0 ? setup_run : strcmp(verb, "feed") == 0 ? feed_run : check_run };
 	char err[256];
 
@@ -342,14 +347,14 @@ static int tool_run(const char *verb, int argc, char **argv)
 	t.app.log.least = AP_WARN;
 	t.argc = t.app.argc_rest;
 	t.argv = t.app.argv_rest;
-	t.r = ap_redis_new(t.app.loop, &t.app.log, &t.app.conf, t.run == setup_run ? AP_REDIS_PRIMARY : AP_REDIS_DATASET, &ev, &t, err,
-			   sizeof err);
-	if (t.r == NULL) {
+	t.set = ap_redis_set_new(t.app.loop, &t.app.log, &t.app.conf, t.run == setup_run ? AP_REDIS_PRIMARY : AP_REDIS_DATASET, &ev, &t, err,
+				 sizeof err);
+	if (t.set == NULL) {
 		fprintf(stderr, "toy: %s\n", err);
 		return AP_EX_MISTAKE;
 	}
 	rc = ap_app_run(&t.app);
-	ap_redis_free(t.r);
+	ap_redis_set_free(t.set);
 	ap_app_done(&t.app);
 	return rc;
 }
