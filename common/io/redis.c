@@ -531,8 +531,12 @@ static void named_cb(void *ctx, const struct ap_addr *addr, const char *why)
 /* The place to connect to into r->to. False: nobody knows it. */
 static bool target(struct ap_redis *r)
 {
-	const struct ap_place *to = r->where == NULL ? &r->to : r->asking ? &r->moving_to : ap_where_find(r->where, r->user.slot);
+	const struct ap_place *to = r->where == NULL ? &r->to : ap_where_find(r->where, r->user.slot);
 
+	if (to != NULL && ap_place_eq(to, &r->moving_to))
+		r->moving = r->asking = false;          /* it has arrived */
+	if (r->asking)
+		to = &r->moving_to;
 	if (to == NULL)
 		return false;
 	if (to != &r->to)

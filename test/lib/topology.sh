@@ -20,7 +20,7 @@ node_start() {
 	[ -n "$(node_port "$node")" ] || eval "NODE_${node}_port=$(free_port)"
 	mkdir -p "$AP_T_DIR/$node"
 	redis-server --port "$(node_port "$node")" --bind 127.0.0.1 --dir "$AP_T_DIR/$node" --save '' --appendonly yes \
-		--appendfsync everysec --maxmemory-policy noeviction --daemonize no --enable-debug-command yes "$@" >>"$AP_T_DIR/$node.log" 2>&1 &
+		--appendfsync everysec --maxmemory-policy noeviction --daemonize no --repl-diskless-sync-delay 0 --enable-debug-command yes "$@" >>"$AP_T_DIR/$node.log" 2>&1 &
 	eval "NODE_${node}_pid=$!"
 	AP_T_PIDS="$AP_T_PIDS $!"
 	wait_for 20 node_answers "$node" || die "$node did not start: $(tail -3 "$AP_T_DIR/$node.log")"
@@ -58,8 +58,11 @@ sentinels_start() {
 		wait_for 10 scli "$i" ping || die "sentinel $i did not start"
 	done
 	AP_REDIS_URL=sentinel://$sentinel_list/alphapulse
+	wait_for 20 replica_linked "$1" || die "the replica does not follow"
 	wait_for 20 sentinels_agree || die "the sentinels do not see each other"
 }
+# A replica of this node has all it has.
+replica_linked() { ncli "$1" info replication | grep -q 'state=online'; }
 scli() {
 	eval "scli_port=\$SENTINEL_$1_port"
 	shift
