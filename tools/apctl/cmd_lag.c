@@ -27,12 +27,12 @@ static void note_end(struct ctl_pos *p, const redisReply *seq, const char *strea
 	p->n_end = ctl_hash_u64(seq, field);
 }
 
-static void note_owner(struct ctl_pos *p, redisContext *r)
+static void note_owner(const struct ctl *c, struct ctl_pos *p, redisContext *r)
 {
 	char own[64];
 	const char *bare = strchr(p->stage, ':');
 	snprintf(own, sizeof own, "ap:{%u}:own:%.*s", p->part, bare != NULL ? (int)(bare - p->stage) : (int)strlen(p->stage), p->stage);
-	redisReply *o = redisCommand(r, "HGETALL %s", own);
+	redisReply *o = ctl_key(c, r, "HGETALL %s", own);
 	redisReply *t = redisCommand(r, "TIME");
 	const char *w = ctl_hash(o, "w");
 	uint64_t now = t != NULL && t->type == REDIS_REPLY_ARRAY && t->elements == 2
@@ -43,22 +43,22 @@ static void note_owner(struct ctl_pos *p, redisContext *r)
 	freeReplyObject(t);
 }
 
-static void transform_pos(redisContext *r, const redisReply *seq, const struct reader *rd, unsigned part, struct ctl_pos *p)
+static void transform_pos(const struct ctl *c, redisContext *r, const redisReply *seq, const struct reader *rd, unsigned part, struct ctl_pos *p)
 {
 	char key[64];
 	*p = (struct ctl_pos){ .stage = rd->stage, .part = part };
 	snprintf(key, sizeof key, "ap:{%u}:state:%s", part, rd->stage);
-	redisReply *st = redisCommand(r, "HMGET %s q n", key);
+	redisReply *st = ctl_key(c, r, "HMGET %s q n", key);
 	if (st != NULL && st->type == REDIS_REPLY_ARRAY && st->elements == 2) {
 		p->q = st->element[0]->str != NULL ? strtoull(st->element[0]->str, NULL, 10) : 0;
 		p->n = st->element[1]->str != NULL ? strtoull(st->element[1]->str, NULL, 10) : 0;
 	}
 	freeReplyObject(st);
 	note_end(p, seq, ap_stream_name(rd->in));
-	note_owner(p, r);
+	note_owner(c, p, r);
 }
 
-static void persist_pos(redisContext *r, const redisReply *seq, const PGresult *cur, enum ap_stream s, unsigned part, struct ctl_pos *p)
+static void persist_pos(const struct ctl *c, redisContext *r, const redisReply *seq, const PGresult *cur, enum ap_stream s, unsigned part, struct ctl_pos *p)
 {
 	static char names[AP_S_N][24];
 	snprintf(names[s], sizeof names[s], "persist:%s", ap_stream_name(s));
@@ -69,7 +69,7 @@ static void persist_pos(redisContext *r, const redisReply *seq, const PGresult *
 			p->n = strtoull(PQgetvalue(cur, i, 3), NULL, 10);
 		}
 	note_end(p, seq, ap_stream_name(s));
-	note_owner(p, r);
+	note_owner(c, p, r);
 }
 
 /* The sink's streams are those it is configured to store: what is switched off is nobody's backlog. */
@@ -93,17 +93,17 @@ int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_p
 		[AP_S_SIGNAL] = c->app.conf.persist_signals,
 	};
 	for (unsigned part = 0; part < c->app.conf.data_partitions; part++) {
-		redisReply *seq = redisCommand(r, "HGETALL ap:{%u}:seq", part);
+		redisReply *seq = ctl_key(c, r, "HGETALL ap:{%u}:seq", part);
 		if (seq == NULL) {
 			ctl_fail(AP_EX_AGAIN, "Redis does not answer: %s", r->errstr);
 			PQclear(cur);
 			return -1;
 		}
 		for (size_t i = 0; i < sizeof transforms / sizeof transforms[0] && n < cap; i++)
-			transform_pos(r, seq, &transforms[i], part, &out[n++]);
+			transform_pos(c, r, seq, &transforms[i], part, &out[n++]);
 		for (unsigned s = 0; pg != NULL && s < AP_S_N && n < cap; s++)
 			if (reads[s])
-				persist_pos(r, seq, cur, (enum ap_stream)s, part, &out[n++]);
+				persist_pos(c, r, seq, cur, (enum ap_stream)s, part, &out[n++]);
 		freeReplyObject(seq);
 	}
 	PQclear(cur);

@@ -88,8 +88,8 @@ static unsigned keys_of(const struct ctl *c, const char *what, char keys[][KEY_L
 	return (unsigned)c->app.conf.data_partitions;
 }
 
-/* One XREAD over all keys; moves the positions. False: Redis is gone. */
-static bool read_once(redisContext *r, struct tail *t, char keys[][KEY_LEN], char from[][AP_ID_TEXT], unsigned n)
+/* One XREAD over keys of one server; moves the positions. False: Redis is gone. */
+static bool read_once(const struct ctl *c, redisContext *r, struct tail *t, const char *block_ms, char keys[][KEY_LEN], char from[][AP_ID_TEXT], unsigned n)
 {
 	static const char *argv[2 * AP_PARTS_MAX + 6];
 	int argc = 0;
@@ -97,13 +97,13 @@ static bool read_once(redisContext *r, struct tail *t, char keys[][KEY_LEN], cha
 	argv[argc++] = "COUNT";
 	argv[argc++] = "64";
 	argv[argc++] = "BLOCK";
-	argv[argc++] = "1000";
+	argv[argc++] = block_ms;
 	argv[argc++] = "STREAMS";
 	for (unsigned i = 0; i < n; i++) {
 		argv[argc + (int)i] = keys[i];
 		argv[argc + (int)(n + i)] = from[i];
 	}
-	redisReply *a = redisCommandArgv(r, argc + 2 * (int)n, argv, NULL);
+	redisReply *a = ctl_keyv(c, r, keys[0], argc + 2 * (int)n, argv);
 	if (a == NULL || a->type == REDIS_REPLY_ERROR) {
 		ctl_fail(AP_EX_AGAIN, "Redis: %s", a != NULL ? a->str : r->errstr);
 		freeReplyObject(a);
@@ -123,6 +123,17 @@ static bool read_once(redisContext *r, struct tail *t, char keys[][KEY_LEN], cha
 	return true;
 }
 
+/* "$" would be asked anew with every XREAD. False: Redis is gone. */
+static bool last_id(const struct ctl *c, redisContext *r, const char *key, char id[AP_ID_TEXT])
+{
+	redisReply *a = ctl_key(c, r, "XREVRANGE %s + - COUNT 1", key);
+	bool ok = a != NULL && a->type == REDIS_REPLY_ARRAY;
+
+	snprintf(id, AP_ID_TEXT, "%s", ok && a->elements == 1 ? a->element[0]->element[0]->str : "0-0");
+	freeReplyObject(a);
+	return ok;
+}
+
 int cmd_tail(struct ctl *c)
 {
 	static char keys[AP_PARTS_MAX][KEY_LEN], from[AP_PARTS_MAX][AP_ID_TEXT];
@@ -137,8 +148,16 @@ int cmd_tail(struct ctl *c)
 	redisContext *r = ctl_redis(c);
 	for (unsigned i = 0; i < n; i++)
 		snprintf(from[i], AP_ID_TEXT, "%s", start);
-	while (r != NULL && t.left > 0 && !ferror(stdout) && read_once(r, &t, keys, from, n))
-		;
+	/* In a Cluster the streams may be on different nodes: one after the other, with a short wait each. */
+	bool apart = n > 1 && strncmp(c->app.conf.redis_url, "cluster://", 10) == 0, ok = r != NULL;
+	for (unsigned i = 0; apart && ok && strcmp(start, "$") == 0 && i < n; i++)
+		ok = last_id(c, r, keys[i], from[i]);
+	while (ok && t.left > 0 && !ferror(stdout)) {
+		for (unsigned i = 0; apart && ok && i < n && t.left > 0; i++)
+			ok = read_once(c, r, &t, "50", keys + i, from + i, 1);
+		if (!apart)
+			ok = read_once(c, r, &t, "1000", keys, from, n);
+	}
 	int rc = r != NULL && t.left == 0 ? 0 : AP_EX_AGAIN;
 	if (r != NULL)
 		redisFree(r);

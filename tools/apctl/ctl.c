@@ -48,8 +48,7 @@ bool ctl_flag_u64(const struct ctl *c, const char *name, uint64_t dflt, uint64_t
 	return true;
 }
 
-/* The first line of a file, without its newline; false: not readable. */
-static bool read_secret(const char *path, char *out, size_t cap)
+bool ctl_secret(const char *path, char *out, size_t cap)
 {
 	FILE *f = fopen(path, "re");
 	if (f == NULL)
@@ -80,87 +79,13 @@ int ctl_connect(const char *host_port)
 	return fd;
 }
 
-static bool redis_login(const struct ctl *c, redisContext *r, const char *db, char *err, size_t errlen)
-{
-	char pass[512];
-	redisReply *a = NULL;
-	bool ok = true;
-	if (c->app.conf.redis_password_file[0] != '\0') {
-		if (!read_secret(c->app.conf.redis_password_file, pass, sizeof pass)) {
-			snprintf(err, errlen, "redis.password_file %s cannot be read", c->app.conf.redis_password_file);
-			return false;
-		}
-		a = c->app.conf.redis_user[0] != '\0' ? redisCommand(r, "AUTH %s %s", c->app.conf.redis_user, pass)
-						      : redisCommand(r, "AUTH %s", pass);
-		explicit_bzero(pass, sizeof pass);
-		ok = a != NULL && a->type == REDIS_REPLY_STATUS;
-		freeReplyObject(a);
-	}
-	if (ok && db != NULL && db[0] != '\0') {
-		a = redisCommand(r, "SELECT %s", db);
-		ok = a != NULL && a->type == REDIS_REPLY_STATUS;
-		freeReplyObject(a);
-	}
-	if (!ok)
-		snprintf(err, errlen, "Redis refuses the login at %s", c->app.conf.redis_url);
-	return ok;
-}
-
-redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen)
-{
-	const struct timeval wait = { 3, 0 };
-	const char *url = c->app.conf.redis_url;
-	char host[300];
-	redisContext *r = NULL;
-	const char *db = NULL;
-
-	if (strncmp(url, "unix://", 7) == 0) {
-		r = redisConnectUnixWithTimeout(url + 7, wait);
-	} else if (strncmp(url, "redis://", 8) == 0) {
-		snprintf(host, sizeof host, "%s", url + 8);
-		char *slash = strchr(host, '/');
-		if (slash != NULL) {
-			*slash = '\0';
-			db = slash + 1;
-		}
-		char *colon = strrchr(host, ':');
-		int port = colon != NULL ? (int)strtol(colon + 1, NULL, 10) : 6379;
-		if (colon != NULL)
-			*colon = '\0';
-		r = redisConnectWithTimeout(host, port, wait);
-	} else {
-		snprintf(err, errlen, "redis.url \"%s\" is neither redis://HOST:PORT nor unix://PATH", url);
-		return NULL;
-	}
-	if (r == NULL || r->err != 0) {
-		snprintf(err, errlen, "no Redis at %s: %s", url, r != NULL ? r->errstr : "out of memory");
-		redisFree(r);
-		return NULL;
-	}
-	redisSetTimeout(r, (struct timeval){ 10, 0 });
-	if (!redis_login(c, r, db, err, errlen)) {
-		redisFree(r);
-		return NULL;
-	}
-	return r;
-}
-
-redisContext *ctl_redis(const struct ctl *c)
-{
-	char err[512];
-	redisContext *r = ctl_redis_quiet(c, err, sizeof err);
-	if (r == NULL)
-		ctl_fail(AP_EX_AGAIN, "%s. Is the pipeline up? (apctl up, or the server's own unit)", err);
-	return r;
-}
-
 PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen)
 {
 	char pass[512] = "";
 	const char *keys[] = { "dbname", "password", "connect_timeout", "application_name", NULL };
 	const char *vals[] = { c->app.conf.pg_conninfo, NULL, "5", "apctl", NULL };
 	if (c->app.conf.pg_password_file[0] != '\0') {
-		if (!read_secret(c->app.conf.pg_password_file, pass, sizeof pass)) {
+		if (!ctl_secret(c->app.conf.pg_password_file, pass, sizeof pass)) {
 			snprintf(err, errlen, "pg.password_file %s cannot be read", c->app.conf.pg_password_file);
 			return NULL;
 		}

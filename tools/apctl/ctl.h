@@ -7,6 +7,7 @@
 #include <hiredis/hiredis.h>
 #include <libpq-fe.h>
 
+#include "../../common/core/redis_url.h"
 #include "../../common/core/stage.h"
 #include "../../common/io/app.h"
 
@@ -20,6 +21,7 @@ struct ctl {
 	char **argv;
 	bool json;              /* --json, --format json */
 	bool csv;               /* --format csv */
+	struct ctl_nodes *nodes;        /* connections to a Cluster's nodes */
 };
 
 struct ctl_verb {
@@ -37,10 +39,25 @@ const char *ctl_flag(const struct ctl *c, const char *name, const char *dflt);
 /* The same as a number of seconds, ms and so on within lo..hi; false after saying what is wrong. */
 bool ctl_flag_u64(const struct ctl *c, const char *name, uint64_t dflt, uint64_t lo, uint64_t hi, uint64_t *out);
 
-/* Connects, authenticates, selects. NULL after saying why. */
+/* --- Redis (ctl_redis.c) --- */
+/* Connects, authenticates, selects: to the server, to the primary, to some node of a Cluster. NULL after saying why. */
 redisContext *ctl_redis(const struct ctl *c);
 /* The same, in silence: for "is it there yet". */
 redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen);
+/* The other nodes of a Cluster, kept for the length of a verb. */
+struct ctl_nodes *ctl_nodes_new(void);
+void ctl_nodes_free(struct ctl_nodes *n);
+/*
+ * A command on one key, "HGETALL ap:{2}:seq": words divided by blanks, the second one is the key. In a Cluster it goes to the node that has the
+ * key, whichever r is; -MOVED, -ASK, TRYAGAIN and CLUSTERDOWN are dealt with. NULL: the server does not answer. freeReplyObject it.
+ */
+redisReply *ctl_key(const struct ctl *c, redisContext *r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+redisReply *ctl_keyv(const struct ctl *c, redisContext *r, const char *key, int argc, const char **argv);
+/* All masters of a Cluster that can be reached, else r alone. Returns how many; they are not to be freed. */
+unsigned ctl_masters(const struct ctl *c, redisContext *r, redisContext **out, unsigned cap);
+
+/* The first line of a file, without its newline; false: not readable. */
+bool ctl_secret(const char *path, char *out, size_t cap);
 /* Connects with a 5 s deadline and the password file. NULL after saying why. */
 PGconn *ctl_pg(const struct ctl *c);
 PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen);

@@ -17,7 +17,7 @@ static void copy(char *out, size_t cap, const char *text)
 static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset *d)
 {
 	static const char *const names[] = { "raw", "tick", "reject", "candle" };
-	redisReply *h = redisCommand(r, "HGETALL ap:dataset");
+	redisReply *h = ctl_key(c, r, "HGETALL ap:dataset");
 	const bool ok = h != NULL && h->type == REDIS_REPLY_ARRAY;
 
 	if (ok) {
@@ -28,7 +28,7 @@ static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset 
 	freeReplyObject(h);
 	for (unsigned p = 0; ok && p < c->app.conf.data_partitions; p++)
 		for (size_t i = 0; i < sizeof names / sizeof names[0] && !d->streams; i++) {
-			redisReply *n = redisCommand(r, "XLEN ap:{%u}:%s", p, names[i]);
+			redisReply *n = ctl_key(c, r, "XLEN ap:{%u}:%s", p, names[i]);
 
 			/* A stream without an entry is one that a group was made on. */
 			d->streams = n != NULL && n->type == REDIS_REPLY_INTEGER && n->integer > 0;

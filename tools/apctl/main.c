@@ -138,7 +138,9 @@ int main(int argc, char **argv)
 	} else {
 		c.argc = c.app.argc_rest - 1;
 		c.argv = c.app.argv_rest + 1;
-		rc = v->run(&c);
+		c.nodes = ctl_nodes_new();
+		rc = c.nodes != NULL ? v->run(&c) : AP_EX_AGAIN;
+		ctl_nodes_free(c.nodes);
 	}
 	ap_app_done(&c.app);
 	free(args);
