@@ -659,6 +659,8 @@ void redis_checked(struct ap_redis *r)
 {
 	r->state = UP;
 	r->attempt = 0;
+	if (r->where != NULL && r->check == AP_REDIS_DATASET)
+		ap_where_trust(r->where);
 	if (r->where != NULL)
 		ap_log(r->log, AP_INFO, "redis_up", KV_S("server", r->text));
 	if (r->ev.up != NULL)

@@ -93,6 +93,18 @@ const char *ap_redis_dataset(const struct ap_redis *r);
 /* Connections lost and attempts failed since it was made; for metrics. */
 uint64_t ap_redis_downs(const struct ap_redis *r);
 
+/* --- durability: redis.wait_replicas (redis_wait.c) --- */
+enum ap_redis_wait {
+	AP_REDIS_WAIT_DONE,     /* enough replicas have all that was in Redis when this was asked */
+	AP_REDIS_WAIT_SHORT,    /* not yet (said in the log once): ask again */
+	AP_REDIS_WAIT_LOST,     /* the connection was lost */
+};
+typedef void ap_redis_wait_fn(void *ctx, enum ap_redis_wait rc);
+/* Asks, for an eighth of a lease at most; fn is called once. Not for ap_redis_new_to. False: not up. */
+bool ap_redis_wait(struct ap_redis *r, ap_redis_wait_fn *fn, void *ctx);
+/* Whether the last answer of this program was SHORT. */
+bool ap_redis_wait_short(const struct ap_redis *r);
+
 /* First element of an array reply as a word ("OK", "FENCED" ...), or "" when the reply is something else. */
 const char *ap_reply_word(const redisReply *reply);
 /* Element i of an array reply as text; empty when there is none. */

@@ -168,6 +168,9 @@ void redis_check_start(struct ap_redis *r)
 		snprintf(slot, sizeof slot, "%u", r->user.slot);
 		redis_send_raw(r, left_cb, r, 0, 3, count, NULL);
 	}
+	/* Only where it was asked for: what a Sentinel or a seed of a Cluster is like does not matter. */
+	if (r->check == AP_REDIS_DATASET && r->where != NULL)
+		redis_config_ask(r);
 	if (r->check == AP_REDIS_DATASET) {
 		redis_send_raw(r, version_cb, r, 0, 3, version, NULL);
 		if (r->identity[0] != '\0')

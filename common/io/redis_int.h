@@ -70,5 +70,7 @@ bool redis_send_raw(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t ext
 /* The checks after each connect; they end in redis_checked or in ap_redis_reset. */
 void redis_check_start(struct ap_redis *r);
 void redis_checked(struct ap_redis *r);
+/* redis_config.c: asks how the server is set up, as part of the checks; what must not be ends in ap_redis_reset. */
+void redis_config_ask(struct ap_redis *r);
 
 #endif

@@ -40,6 +40,8 @@ struct ap_where {
 	ev_timer timer;
 	int64_t asked_ns;
 	uint32_t said;                  /* bits of ap_where_first */
+	bool is_short;                  /* of replicas */
+	bool trusted;                   /* the user's rights were looked at */
 
 	struct sentinel sentinel[AP_URL_HOSTS];
 	struct ap_place primary;        /* Sentinel: the present answer */
@@ -344,6 +346,26 @@ enum ap_url_kind ap_where_kind(const struct ap_where *w)
 const char *ap_where_db(const struct ap_where *w)
 {
 	return w->url.db;
+}
+
+bool ap_where_short(const struct ap_where *w)
+{
+	return w->is_short;
+}
+
+void ap_where_set_short(struct ap_where *w, bool is)
+{
+	w->is_short = is;
+}
+
+bool ap_where_trusted(const struct ap_where *w)
+{
+	return w->trusted;
+}
+
+void ap_where_trust(struct ap_where *w)
+{
+	w->trusted = true;
 }
 
 bool ap_where_first(struct ap_where *w, unsigned what)

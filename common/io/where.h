@@ -40,6 +40,14 @@ enum ap_url_kind ap_where_kind(const struct ap_where *w);
 /* The database number to SELECT, or "". */
 const char *ap_where_db(const struct ap_where *w);
 
+/* Whether too few replicas have what was written; kept here because it concerns the servers, not one connection. */
+bool ap_where_short(const struct ap_where *w);
+void ap_where_set_short(struct ap_where *w, bool is);
+
+/* The user has been found to have all rights that are needed. */
+bool ap_where_trusted(const struct ap_where *w);
+void ap_where_trust(struct ap_where *w);
+
 /* True the first time it is asked about `what` (0..31): for warnings that concern the server and not the connection. */
 bool ap_where_first(struct ap_where *w, unsigned what);
 

@@ -21,7 +21,7 @@
 #include "common/core/venue.h"
 #include "common/io/app.h"
 #include "common/io/metric.h"
-#include "common/io/redis.h"
+#include "common/io/redis_set.h"
 
 /* --- main_append.c ---------------------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ bool appender_reached(const struct appender *a, uint64_t seq);
 /* Forgets the producer's high-water marks in Redis: it will never come back (one without a journal that ended well). */
 void appender_forget(struct appender *a);
 const struct appender_counts *appender_counts(const struct appender *a);
-struct ap_redis *appender_redis(struct appender *a);
+struct ap_redis_set *appender_redis(struct appender *a);
 
 /* --- main_lease.c ------------------------------------------------------------------------- */
 
@@ -110,7 +110,7 @@ struct trim;
 typedef void trim_fn(void *ctx, uint64_t confirmed);
 
 /* NULL: no memory. Over redis, which is not owned and must outlive it. */
-struct trim *trim_new(struct ap_app *app, struct ap_redis *redis, trim_fn *fn, void *ctx);
+struct trim *trim_new(struct ap_app *app, struct ap_redis_set *redis, trim_fn *fn, void *ctx);
 void trim_free(struct trim *t);
 /* At or below entry id of the partition's raw stream stands all up to number seq. Without `always` one a second is kept. */
 void trim_mark(struct trim *t, unsigned part, ap_id id, uint64_t seq, bool always);
@@ -182,7 +182,8 @@ bool outlet_reached(const struct outlet *o, uint64_t mark);
 void outlet_end(struct outlet *o);
 /* Where the journals are. */
 void outlet_home(const struct ap_conf *conf, char *out, size_t cap);
-struct ap_redis *outlet_redis(struct outlet *o);
+/* ap:dataset's connection, and one for each partition. */
+struct ap_redis_set *outlet_redis(struct outlet *o);
 /* NULL: nothing is deleted from its journal. */
 const struct trim *outlet_trim(const struct outlet *o);
 const char *outlet_producer(const struct outlet *o);

@@ -25,11 +25,13 @@ struct lane {
 	uint64_t head_n;        /* records in the raw stream, of the look that is under way */
 	bool in_flight, pausing;
 	bool go;                /* its owner has seen what Redis has of it */
+	unsigned asked, passed; /* questions what Redis has of us that are out; so many of their answers are of an earlier life */
+	ap_id id;               /* of the frame that waits for replicas */
 };
 
 struct appender {
 	struct ap_app *app;
-	struct ap_redis *redis;
+	struct ap_redis_set *redis;
 	struct ap_batch *batch;
 	struct appender_events ev;
 	void *ctx;
@@ -38,7 +40,7 @@ struct appender {
 	ev_timer retry, look;
 	uint64_t safe;          /* no record above it is sent */
 	bool lagging;
-	bool looking;           /* answers of a look at the lag are out */
+	unsigned looking;       /* answers of a look at the lag that are out */
 	uint64_t since_look;    /* records appended since */
 	uint64_t lag_worst;
 	struct appender_counts n;
@@ -46,6 +48,11 @@ struct appender {
 };
 
 static void lane_send(struct lane *l);
+
+static struct ap_redis *redis_of(const struct lane *l)
+{
+	return ap_redis_set_part(l->a->redis, l->part);
+}
 
 /* --- how far ap-normalize is behind --------------------------------------------------------- */
 
@@ -69,9 +76,8 @@ static void on_taken(void *ctx, const redisReply *reply)
 
 	if (l->head_n > taken && l->head_n - taken > a->lag_worst)
 		a->lag_worst = l->head_n - taken;
-	if (l->part + 1 < a->parts)
+	if (--a->looking > 0)
 		return;
-	a->looking = false;
 	if (reply == NULL)
 		return;         /* lost on the way: the next look is soon */
 	a->n.lag_max = a->lag_worst;
@@ -86,16 +92,15 @@ static void on_taken(void *ctx, const redisReply *reply)
 /* Asks how far every raw stream is ahead of ap-normalize. */
 static void look(struct appender *a)
 {
-	if (a->looking || !ap_redis_is_up(a->redis))
+	if (a->looking || !ap_redis_set_is_up(a->redis))
 		return;
-	a->looking = true;
 	a->since_look = 0;
 	a->lag_worst = 0;
 	for (unsigned p = 0; p < a->parts; p++) {
 		struct lane *l = &a->lane[p];
 
-		ap_redis_sendf(a->redis, on_head, l, "HGET %s raw:n", l->key_seq);
-		ap_redis_sendf(a->redis, on_taken, l, "HGET %s n", l->key_norm);
+		ap_redis_sendf(redis_of(l), on_head, l, "HGET %s raw:n", l->key_seq);
+		a->looking += ap_redis_sendf(redis_of(l), on_taken, l, "HGET %s n", l->key_norm);
 	}
 }
 
@@ -150,6 +155,33 @@ static void frame_done(struct lane *l, ap_id id)
 		look(a);
 }
 
+static void on_replicas(void *ctx, enum ap_redis_wait rc)
+{
+	struct lane *l = ctx;
+
+	l->in_flight = false;
+	if (rc == AP_REDIS_WAIT_LOST)
+		return;         /* like a lost answer: sent again when Redis is back */
+	if (rc == AP_REDIS_WAIT_SHORT) {
+		l->in_flight = ap_redis_wait(redis_of(l), on_replicas, l);
+		return;
+	}
+	frame_done(l, l->id);
+	lane_send(l);
+}
+
+/* The frame is in its stream: done, as soon as the replicas that were asked for have it. */
+static void frame_there(struct lane *l, ap_id id)
+{
+	if (l->a->app->conf.redis_wait_replicas == 0) {
+		frame_done(l, id);
+		lane_send(l);
+		return;
+	}
+	l->id = id;
+	l->in_flight = ap_redis_wait(redis_of(l), on_replicas, l);
+}
+
 /* A frame was there already, but somebody waits for its id: find the entry with the same body. */
 static void on_searched(void *ctx, const redisReply *reply)
 {
@@ -174,8 +206,7 @@ static void on_searched(void *ctx, const redisReply *reply)
 			break;
 		}
 	}
-	frame_done(l, id);
-	lane_send(l);
+	frame_there(l, id);
 }
 
 static void frame_refused(struct lane *l, const redisReply *reply)
@@ -208,28 +239,25 @@ static void on_appended(void *ctx, const redisReply *reply)
 	}
 	if (strcmp(word, "OK") == 0 && ap_id_parse(ap_reply_text(reply, 1), &id)) {
 		l->last = id;
-		frame_done(l, id);
+		frame_there(l, id);
 	} else if (strcmp(word, "DUP") == 0 && f->tickets > 0) {
-		l->in_flight = ap_redis_sendf(a->redis, on_searched, l, "XREVRANGE %s + - COUNT %d", l->key_raw, SEARCH_ENTRIES);
+		l->in_flight = ap_redis_sendf(redis_of(l), on_searched, l, "XREVRANGE %s + - COUNT %d", l->key_raw, SEARCH_ENTRIES);
 	} else if (strcmp(word, "DUP") == 0) {
-		frame_done(l, (ap_id){ 0, 0 });
+		frame_there(l, (ap_id){ 0, 0 });
 	} else if (strcmp(word, "PART") == 0 && ap_batch_cut(a->batch, l->part, ap_reply_u64(reply, 1, 0)) > 0) {
 		if (f->n == 0)
 			frame_done(l, (ap_id){ 0, 0 });
+		lane_send(l);
 	} else if (strcmp(word, "DATASET") == 0) {
 		a->n.retries++;
-		ap_redis_reset(a->redis, "dataset_lost");
-		return;
+		ap_redis_reset(redis_of(l), "dataset_lost");
 	} else if (strcmp(word, "LOST") == 0) {
 		ap_log(&a->app->log, AP_ERROR, "redis_lost_records", KV_U("part", l->part), KV_U("has", ap_reply_u64(reply, 1, 0)),
 		       KV_U("had", l->appended), KV_S("next", "start_over"));
-		ap_redis_reset(a->redis, "records_lost");
-		return;
+		ap_redis_reset(redis_of(l), "records_lost");
 	} else {
 		frame_refused(l, reply);
-		return;
 	}
-	lane_send(l);
 }
 
 static void lane_send(struct lane *l)
@@ -240,7 +268,7 @@ static void lane_send(struct lane *l)
 	const char *argv[14];
 	size_t len[14];
 
-	if (!l->go || l->in_flight || l->pausing || !ap_redis_is_up(a->redis))
+	if (!l->go || l->in_flight || l->pausing || !ap_redis_is_up(redis_of(l)))
 		return;
 	f = ap_batch_head(a->batch, l->part, a->safe);
 	if (f == NULL)
@@ -257,7 +285,7 @@ static void lane_send(struct lane *l)
 		argv[i] = all[i];
 		len[i] = i != 12 ? strlen(all[i]) : f->body.len;
 	}
-	l->in_flight = ap_redis_send(a->redis, on_appended, l, 0, 14, argv, len);
+	l->in_flight = ap_redis_send(redis_of(l), on_appended, l, 0, 14, argv, len);
 }
 
 /* --- all of them ---------------------------------------------------------------------------- */
@@ -267,10 +295,15 @@ static void on_newest(void *ctx, const redisReply *reply)
 	struct lane *l = ctx;
 	ap_id id;
 
-	if (reply == NULL)
-		return;         /* asked again when Redis is back */
+	l->asked--;
+	if (l->passed > 0) {
+		l->passed--;    /* asked before a connection was lost, ours or another partition's: asked again since, or soon */
+		return;
+	}
+	if (reply == NULL || l->asked > 0)
+		return;
 	if (reply->type == REDIS_REPLY_ERROR) {
-		ap_redis_reset(l->a->redis, "marks_refused");
+		ap_redis_reset(redis_of(l), "marks_refused");
 		return;
 	}
 	if (reply->type == REDIS_REPLY_STRING && ap_id_parse(ap_str_n(reply->str, reply->len), &id) && ap_id_cmp(id, l->last) > 0)
@@ -292,33 +325,39 @@ void appender_ask(struct appender *a)
 		struct lane *l = &a->lane[p];
 
 		l->go = false;
-		ap_redis_sendf(a->redis, on_mark, l, "HGET %s %s", l->key_hw, a->producer);
-		ap_redis_sendf(a->redis, on_newest, l, "HGET %s raw:id", l->key_seq);
+		ap_redis_sendf(redis_of(l), on_mark, l, "HGET %s %s", l->key_hw, a->producer);
+		l->asked += ap_redis_sendf(redis_of(l), on_newest, l, "HGET %s raw:id", l->key_seq);
 	}
 }
 
-static void on_up(void *ctx)
+/* Redis is there when all of it is: in a Cluster one node that is away holds back all partitions, and the journal takes what comes. */
+static void on_up(void *ctx, unsigned first, unsigned last)
 {
 	struct appender *a = ctx;
 
+	(void)first, (void)last;
+	if (!ap_redis_set_is_up(a->redis))
+		return;
 	look(a);
 	appender_ask(a);
 }
 
-static void on_down(void *ctx, const char *why)
+static void on_down(void *ctx, unsigned first, unsigned last, const char *why)
 {
 	struct appender *a = ctx;
 
-	a->looking = false;
-	for (unsigned p = 0; p < a->parts; p++)
+	(void)first, (void)last;
+	for (unsigned p = 0; p < a->parts; p++) {
 		a->lane[p].go = false;
+		a->lane[p].passed = a->lane[p].asked;
+	}
 	a->ev.down(a->ctx, why);
 }
 
 struct appender *appender_new(struct ap_app *app, const char *producer, const struct appender_events *ev, void *ctx,
 			      char *err, size_t errlen)
 {
-	static const struct ap_redis_events redis_ev = { on_up, on_down };
+	static const struct ap_redis_set_events redis_ev = { on_up, on_down };
 	unsigned parts = (unsigned)app->conf.data_partitions;
 	struct appender *a = calloc(1, sizeof *a + parts * sizeof a->lane[0]);
 
@@ -347,7 +386,7 @@ struct appender *appender_new(struct ap_app *app, const char *producer, const st
 	ev_timer_init(&a->look, look_cb, 1, 0);
 	a->retry.data = a->look.data = a;
 	ev_timer_start(app->loop, &a->look);
-	a->redis = ap_redis_new(app->loop, &app->log, &app->conf, AP_REDIS_DATASET, &redis_ev, a, err, errlen);
+	a->redis = ap_redis_set_new(app->loop, &app->log, &app->conf, AP_REDIS_DATASET, &redis_ev, a, err, errlen);
 	if (a->redis == NULL) {
 		appender_free(a);
 		return NULL;
@@ -361,7 +400,7 @@ void appender_free(struct appender *a)
 		return;
 	ev_timer_stop(a->app->loop, &a->retry);
 	ev_timer_stop(a->app->loop, &a->look);
-	ap_redis_free(a->redis);
+	ap_redis_set_free(a->redis);
 	ap_batch_free(a->batch);
 	free(a);
 }
@@ -438,7 +477,7 @@ bool appender_flows(const struct appender *a)
 	for (unsigned p = 0; p < a->parts; p++)
 		if (!a->lane[p].go || a->lane[p].pausing)
 			return false;
-	return ap_redis_is_up(a->redis);
+	return ap_redis_set_is_up(a->redis);
 }
 
 bool appender_lags(const struct appender *a)
@@ -470,7 +509,7 @@ bool appender_reached(const struct appender *a, uint64_t seq)
 void appender_forget(struct appender *a)
 {
 	for (unsigned p = 0; p < a->parts; p++)
-		ap_redis_sendf(a->redis, NULL, NULL, "HDEL %s %s", a->lane[p].key_hw, a->producer);
+		ap_redis_sendf(redis_of(&a->lane[p]), NULL, NULL, "HDEL %s %s", a->lane[p].key_hw, a->producer);
 }
 
 const char *appender_producer(const struct appender *a)
@@ -483,7 +522,7 @@ const struct appender_counts *appender_counts(const struct appender *a)
 	return &a->n;
 }
 
-struct ap_redis *appender_redis(struct appender *a)
+struct ap_redis_set *appender_redis(struct appender *a)
 {
 	return a->redis;
 }

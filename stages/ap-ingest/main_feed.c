@@ -49,6 +49,7 @@ struct feed {
 	struct tend *tend;
 	struct conns *conns;
 	struct ap_metrics *metrics;
+	struct ap_redis *metric;        /* where they go */
 	struct ap_venue *venue;
 	const struct ap_format *trade;
 	struct history *history;        /* the simulated market's past, while it is being sent */
@@ -378,7 +379,7 @@ static void stop_look_cb(struct ev_loop *loop, ev_check *w, int revents)
 		outlet_end(f->out);
 	}
 	f->ended = true;
-	if (ap_redis_pending(outlet_redis(f->out)) > 0)
+	if (ap_redis_set_pending(outlet_redis(f->out)) + ap_redis_pending(f->metric) > 0)
 		return;
 	ap_log(&f->app->log, AP_INFO, "stopped", KV_U("records", outlet_appended(f->out)->records));
 	leave(f, f->code);
@@ -477,6 +478,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "messages_bad_total", "", AP_M_COUNTER, (double)f->bad);
 	ap_metrics_add(m, "messages_too_long_total", "", AP_M_COUNTER, (double)conns_overlong(f->conns));
 	ap_metrics_add(m, "clients_refused_total", "", AP_M_COUNTER, (double)f->refused);
+	ap_metrics_add(m, "replicas_short", "", AP_M_GAUGE, ap_redis_wait_short(f->metric) ? 1 : 0);
 	ap_metrics_add(m, "clients", "", AP_M_GAUGE, (double)conns_count(f->conns));
 	ap_metrics_add(m, "sources", "", AP_M_GAUGE, (double)f->sources);
 	for (size_t i = 0; i < f->sources; i++) {
@@ -603,7 +605,10 @@ static bool feed_start(struct feed *f, char *err, size_t errlen)
 	f->out = outlet_new(f->app, f->from_stdin ? OUT_PIPE : OUT_LIVE, producer, &ev, f, err, errlen);
 	if (f->out == NULL)
 		return false;
-	f->metrics = ap_metrics_new(f->app->loop, &f->app->log, c, outlet_redis(f->out), "ap-ingest", c->runtime_worker, collect, f);
+	f->metric = ap_redis_new_key(f->app->loop, &f->app->log, c, AP_REDIS_PRIMARY, "ap:metric", NULL, NULL, err, errlen);
+	if (f->metric == NULL)
+		return false;
+	f->metrics = ap_metrics_new(f->app->loop, &f->app->log, c, f->metric, "ap-ingest", c->runtime_worker, collect, f);
 	ev_timer_start(f->app->loop, &f->patience);
 	return true;
 }
@@ -629,6 +634,7 @@ int feed_main(struct ap_app *app, bool from_stdin)
 	listener_stop(&f->tcp);
 	listener_stop(&f->ack);
 	ap_metrics_free(f->metrics);
+	ap_redis_free(f->metric);
 	conns_free(f->conns);
 	history_free(f->history);
 	tend_free(f->tend);

@@ -72,7 +72,7 @@ static void mark(struct history *h)
 	done.done = true;
 	ap_buf_init(&text, AP_HISTORY_SYMBOLS + 200);
 	ap_history_write(&done, &text);
-	h->marked = !text.full && ap_redis_sendf(outlet_redis(h->out), on_marked, h, "HSET ap:dataset sim_history %b", text.p, text.len);
+	h->marked = !text.full && ap_redis_sendf(ap_redis_set_home(outlet_redis(h->out)), on_marked, h, "HSET ap:dataset sim_history %b", text.p, text.len);
 	ap_buf_done(&text);
 }
 
@@ -125,7 +125,7 @@ static void on_plan(void *ctx, const redisReply *reply)
 	if (reply == NULL)
 		return;         /* again when Redis is back */
 	if (reply->type != REDIS_REPLY_STRING) {        /* it could not be written: a full Redis, say */
-		ap_redis_reset(outlet_redis(h->out), "history_plan_refused");
+		ap_redis_reset(ap_redis_set_home(outlet_redis(h->out)), "history_plan_refused");
 		return;
 	}
 	if (ap_history_read(ap_str_n(reply->str, reply->len), &h->plan)) {
@@ -152,7 +152,7 @@ static void on_ready(void *ctx)
 static void on_up(void *ctx)
 {
 	struct history *h = ctx;
-	struct ap_redis *redis = outlet_redis(h->out);
+	struct ap_redis *redis = ap_redis_set_home(outlet_redis(h->out));
 	struct ap_buf text;
 
 	if (h->past != NULL) {

@@ -122,7 +122,7 @@ struct lease *lease_new(struct ap_app *app, struct ap_redis *redis, const char *
 	l->redis = redis;
 	l->ev = *ev;
 	l->ctx = ctx;
-	snprintf(l->key, sizeof l->key, "ap:ingest:own:%s", name);
+	snprintf(l->key, sizeof l->key, "ap:own:{ap:dataset}:ingest:%.60s", name);
 	/* The host's name and the worker's: two hosts may call their workers alike. */
 	snprintf(l->worker, sizeof l->worker, "%s/%s", producer, ap_worker_name(&app->conf, worker, sizeof worker));
 	ev_timer_init(&l->timer, timer_cb, 0, 0);

@@ -405,7 +405,7 @@ static bool journal_open(struct outlet *o, struct ap_journal_report *rep)
 	const struct ap_conf *c = &o->app->conf;
 	const struct ap_journal_conf jc = {
 		.dir = o->dir,
-		.dataset = ap_redis_dataset(appender_redis(o->out)),
+		.dataset = ap_redis_dataset(ap_redis_set_home(appender_redis(o->out))),
 		.producer = appender_producer(o->out),
 		.segment_bytes = c->journal_segment_mb << 20,
 		.min_free_bytes = c->journal_min_free_mb << 20,
@@ -633,7 +633,7 @@ static void on_dataset(void *ctx, const redisReply *reply)
 	if (reply == NULL || o->dead)
 		return;
 	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2) {
-		ap_redis_reset(appender_redis(o->out), "dataset_refused");
+		ap_redis_reset(ap_redis_set_home(appender_redis(o->out)), "dataset_refused");
 		return;
 	}
 	name = ap_reply_text(reply, 0);
@@ -659,7 +659,7 @@ static void on_dataset(void *ctx, const redisReply *reply)
 static void ask_dataset(struct outlet *o)
 {
 	char field[AP_ORIGIN_FIELD];
-	struct ap_redis *r = appender_redis(o->out);
+	struct ap_redis *r = ap_redis_set_home(appender_redis(o->out));
 
 	if (o->asking || o->dead || (!o->started && !all_known(o)))
 		return;
@@ -683,7 +683,7 @@ static void poll_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	struct outlet *o = w->data;
 
 	(void)loop, (void)revents;
-	if (ap_redis_is_up(appender_redis(o->out)))
+	if (ap_redis_set_is_up(appender_redis(o->out)))
 		appender_ask(o->out);
 }
 
@@ -707,7 +707,7 @@ static void on_lease(void *ctx)
 {
 	struct outlet *o = ctx;
 
-	if (!o->started && ap_redis_is_up(appender_redis(o->out)))
+	if (!o->started && ap_redis_set_is_up(appender_redis(o->out)))
 		appender_ask(o->out);           /* what its last holder did before it ended */
 }
 
@@ -789,7 +789,7 @@ struct outlet *outlet_new(struct ap_app *app, enum outlet_kind kind, const char 
 	o->poll.data = o->more.data = o->trim_timer.data = o;
 	o->out = appender_new(app, producer, &out_ev, o, err, errlen);
 	if (o->out != NULL && kind == OUT_LIVE)
-		o->lease = lease_new(app, appender_redis(o->out), *c->ingest_lease != '\0' ? c->ingest_lease : producer, producer, &lease_ev, o);
+		o->lease = lease_new(app, ap_redis_set_home(appender_redis(o->out)), *c->ingest_lease != '\0' ? c->ingest_lease : producer, producer, &lease_ev, o);
 	if (o->out == NULL || (kind == OUT_LIVE && o->lease == NULL)) {
 		outlet_free(o);
 		return NULL;
@@ -993,7 +993,7 @@ const struct trim *outlet_trim(const struct outlet *o)
 	return o->trim;
 }
 
-struct ap_redis *outlet_redis(struct outlet *o)
+struct ap_redis_set *outlet_redis(struct outlet *o)
 {
 	return appender_redis(o->out);
 }

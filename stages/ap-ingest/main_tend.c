@@ -137,9 +137,9 @@ static void forget_producer(struct tend *t)
 	char field[AP_ORIGIN_FIELD];
 
 	for (unsigned p = 0; p < t->parts; p++)
-		ap_redis_sendf(outlet_redis(t->live), NULL, NULL, "HDEL ap:{%u}:hw %s", p, current(t));
+		ap_redis_sendf(ap_redis_set_part(outlet_redis(t->live), p), NULL, NULL, "HDEL ap:{%u}:hw %s", p, current(t));
 	ap_origin_field(ap_origin_tag(ap_str_c(current(t))), field);
-	ap_redis_sendf(outlet_redis(t->live), NULL, NULL, "HDEL ap:dataset %s", field);
+	ap_redis_sendf(ap_redis_set_home(outlet_redis(t->live)), NULL, NULL, "HDEL ap:dataset %s", field);
 }
 
 /* Standard input never comes back under its name; a file may, and finds its lock where it was. */
@@ -255,7 +255,7 @@ static bool look(struct tend *t)
 	t->short_of = false;
 	t->asking = true;
 	for (unsigned p = 0; p < t->parts; p++)
-		if (!ap_redis_sendf(outlet_redis(t->live), on_have, t, "HGET ap:{%u}:hw %s", p, current(t)))
+		if (!ap_redis_sendf(ap_redis_set_part(outlet_redis(t->live), p), on_have, t, "HGET ap:{%u}:hw %s", p, current(t)))
 			t->asking = false;
 	return t->asking;
 }

@@ -21,12 +21,13 @@ struct lane {
 
 struct trim {
 	struct ap_app *app;
-	struct ap_redis *redis;
+	struct ap_redis_set *redis;
 	struct ap_confirm *marks;
 	trim_fn *fn;
 	void *ctx;
 	unsigned parts;
-	bool asking;
+	unsigned asking;        /* partitions whose answers are out */
+	bool lost;              /* one of them came not */
 	int64_t ask_ns, asked_ns;       /* when the question that is under way was sent, and the last one that was answered */
 	struct lane lane[];
 };
@@ -72,17 +73,16 @@ static void on_stored(void *ctx, const redisReply *reply)
 	struct trim *t = l->t;
 	uint64_t least = UINT64_MAX;
 
-	if (reply == NULL) {
-		t->asking = false;
-		return;
+	t->asking--;
+	t->lost = t->lost || reply == NULL;
+	if (reply != NULL) {
+		for (size_t i = 0; i < STREAMS; i++)
+			l->s[i].stored = id_of(reply, i);
+		leave_out(l);
+		l->bound = ap_confirm_bound(l->taken, l->s, STREAMS);
 	}
-	for (size_t i = 0; i < STREAMS; i++)
-		l->s[i].stored = id_of(reply, i);
-	leave_out(l);
-	l->bound = ap_confirm_bound(l->taken, l->s, STREAMS);
-	if (l->part + 1 < t->parts || !t->asking)
+	if (t->asking > 0 || t->lost)
 		return;
-	t->asking = false;
 	t->asked_ns = t->ask_ns;
 	for (unsigned p = 0; p < t->parts; p++) {
 		uint64_t upto = ap_confirm_upto(t->marks, p, t->lane[p].bound);
@@ -92,7 +92,7 @@ static void on_stored(void *ctx, const redisReply *reply)
 	t->fn(t->ctx, least);
 }
 
-struct trim *trim_new(struct ap_app *app, struct ap_redis *redis, trim_fn *fn, void *ctx)
+struct trim *trim_new(struct ap_app *app, struct ap_redis_set *redis, trim_fn *fn, void *ctx)
 {
 	unsigned parts = (unsigned)app->conf.data_partitions;
 	struct trim *t = calloc(1, sizeof *t + parts * sizeof t->lane[0]);
@@ -137,16 +137,16 @@ void trim_clear(struct trim *t, unsigned part)
 
 void trim_ask(struct trim *t)
 {
-	if (t->asking || !ap_redis_is_up(t->redis))
+	if (t->asking > 0 || !ap_redis_set_is_up(t->redis))
 		return;
-	t->asking = true;
+	t->lost = false;
 	t->ask_ns = ap_now().ns;
 	for (unsigned p = 0; p < t->parts; p++) {
 		struct lane *l = &t->lane[p];
 
-		ap_redis_sendf(t->redis, on_taken, l, "HGET ap:{%u}:state:normalize c", p);
-		ap_redis_sendf(t->redis, on_ends, l, "HMGET ap:{%u}:seq tick:id reject:id raw:id", p);
-		ap_redis_sendf(t->redis, on_stored, l, "HMGET ap:{%u}:state:persist tick:c reject:c raw:c", p);
+		ap_redis_sendf(ap_redis_set_part(t->redis, p), on_taken, l, "HGET ap:{%u}:state:normalize c", p);
+		ap_redis_sendf(ap_redis_set_part(t->redis, p), on_ends, l, "HMGET ap:{%u}:seq tick:id reject:id raw:id", p);
+		t->asking += ap_redis_sendf(ap_redis_set_part(t->redis, p), on_stored, l, "HMGET ap:{%u}:state:persist tick:c reject:c raw:c", p);
 	}
 }
 

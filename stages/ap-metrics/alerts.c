@@ -18,6 +18,7 @@ const struct alert_rule alert_rules[] = {
 	{ "bad_frame", "critical", NULL, "bad_frames_total", ALERT_RISES, 0, 60, "entries could not be read" },
 	{ "feed_down", "critical", "ap-ingest", "source_alive", ALERT_BELOW, 1, 5, "a source is not connected" },
 	{ "postgresql_down", "critical", NULL, "postgresql_up", ALERT_BELOW, 1, 5, "PostgreSQL cannot be used; streams hold what comes" },
+	{ "replicas_short", "critical", NULL, "replicas_short", ALERT_ABOVE, 0, 0, "too few Redis replicas have what was written; it waits for them" },
 	{ "stale", "warning", "ap-metrics", "raw_records_total", ALERT_RESTS, 0, 60, "nothing has come in" },
 	{ "disk_full", "critical", "system", "disk_usage_percent", ALERT_ABOVE, 90, 5, "the data directory's disk is nearly full" },
 	{ "memory_full", "warning", "system", "memory_percent", ALERT_ABOVE, 95, 10, "memory is nearly used up" },

@@ -27,6 +27,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 		snprintf(label, sizeof label, "table=\"%s\"", ap_table(t)->name);
 		ap_metrics_add(m, "rows_total", label, AP_M_COUNTER, (double)st->rows[t]);
 	}
+	ap_metrics_add(m, "replicas_short", "", AP_M_GAUGE, ap_redis_wait_short(s->part[0].redis) ? 1 : 0);
 	for (size_t p = 0; p < s->parts; p++)
 		owned += s->part[p].phase == PH_READ;
 	ap_metrics_add(m, "partitions_owned", "", AP_M_GAUGE, (double)owned);

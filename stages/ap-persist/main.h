@@ -59,6 +59,9 @@ struct inbox {
 		size_t at, len;
 	} *e;
 	size_t n, cap, next;
+	size_t sure;            /* entries before this one are where redis.wait_replicas wants them */
+	size_t asked;           /* what will be sure with the answer that is out; 0: none is */
+	unsigned waits;         /* answers that are out; only the last one counts */
 };
 
 struct sink;

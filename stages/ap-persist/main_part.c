@@ -28,7 +28,7 @@ void part_forget(struct part *pt, const char *why)
 	pt->phase = PH_OFF;
 	pt->reading = false;
 	pt->seeking = 0;
-	pt->box.n = pt->box.next = 0;
+	pt->box.n = pt->box.next = pt->box.sure = pt->box.asked = 0;
 	ap_buf_clear(&pt->box.bytes);
 	if (ap_redis_is_up(pt->redis))
 		ap_redis_reset(pt->redis, why);
@@ -274,6 +274,34 @@ static struct stream *stream_of(struct part *pt, ap_str key)
 	return NULL;
 }
 
+static void box_sure(struct part *pt);
+
+static void replicas_cb(void *ctx, enum ap_redis_wait rc)
+{
+	struct part *pt = ctx;
+
+	if (--pt->box.waits > 0 || rc == AP_REDIS_WAIT_LOST || pt->phase != PH_READ || pt->box.asked == 0)
+		return;         /* forgotten meanwhile */
+	if (rc == AP_REDIS_WAIT_DONE)
+		pt->box.sure = pt->box.asked;
+	pt->box.asked = 0;
+	box_sure(pt);
+	sink_pump(pt->sink);
+}
+
+/* What has been read may be stored: at once, or as soon as enough replicas have it. */
+static void box_sure(struct part *pt)
+{
+	struct inbox *b = &pt->box;
+
+	if (pt->sink->app.conf.redis_wait_replicas == 0) {
+		b->sure = b->n;
+	} else if (b->asked == 0 && b->sure < b->n && ap_redis_wait(pt->redis, replicas_cb, pt)) {
+		b->asked = b->n;
+		b->waits++;
+	}
+}
+
 static void read_cb(void *ctx, const redisReply *reply)
 {
 	struct part *pt = ctx;
@@ -297,6 +325,7 @@ static void read_cb(void *ctx, const redisReply *reply)
 				return;
 			}
 	}
+	box_sure(pt);
 	sink_pump(pt->sink);
 	part_read(pt);
 }
@@ -402,7 +431,7 @@ static void yield(struct part *pt)
 	struct sink *s = pt->sink;
 
 	s->stats.yields++;
-	pt->box.n = pt->box.next = 0;
+	pt->box.n = pt->box.next = pt->box.sure = pt->box.asked = 0;
 	ap_buf_clear(&pt->box.bytes);
 	pt->phase = PH_YIELD;
 	part_yielded(pt);

@@ -679,14 +679,18 @@ static enum take judge(struct sink *s, struct part *pt, struct stream *st, const
 		return TAKE_SKIP;
 	if (e->q == 0 || st->taken_q < 0 || e->q == st->taken_q + 1)
 		return TAKE_OK;
+	if (e->q <= st->taken_q) {
+		/* A replica that lacked the end of the stream was promoted: what it lacked comes again, under new ids. */
+		ap_log(&s->app.log, AP_WARN, "stream_went_back", KV_S("stream", st->key), KV_I("stored_q", st->taken_q), KV_I("q", e->q),
+		       KV_S("next", "go_on"));
+		return TAKE_OK;
+	}
 	if (!st->fresh || e->q != st->first_there) {
 		part_forget(pt, "gap");
 		return TAKE_STOP;
 	}
-	if (e->q > st->taken_q) {
-		lost_alert(s, pt, st, e->q);
-		*lost = (uint64_t)(e->q - st->taken_q - 1);
-	}
+	lost_alert(s, pt, st, e->q);
+	*lost = (uint64_t)(e->q - st->taken_q - 1);
 	return TAKE_OK;
 }
 
@@ -711,7 +715,7 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *e
 	struct inbox *b = &pt->box;
 	uint64_t lost;
 
-	for (; *entries > 0 && pt->phase == PH_READ && b->next < b->n && !map_full(s->next->map); --*entries) {
+	for (; *entries > 0 && pt->phase == PH_READ && b->next < b->sure && !map_full(s->next->map); --*entries) {
 		const struct boxed *e = &b->e[b->next];
 		struct stream *st = &pt->st[e->s];
 		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len) };
@@ -727,7 +731,7 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *e
 		take_mark(s, pt, st, e, lost);
 	}
 	if (b->next == b->n && b->n > 0) {
-		b->next = b->n = 0;
+		b->next = b->n = b->sure = 0;
 		ap_buf_clear(&b->bytes);
 		part_read(pt);
 	}

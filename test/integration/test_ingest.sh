@@ -157,7 +157,7 @@ equal "and all that asked were answered" 3000 "$(grep -c '"message_id"' "$dir/an
 kill -TERM "$live_pid"
 wait "$live_pid"
 equal "SIGTERM ends it well" 0 $?
-equal "and leaves its lease to others" "" "$(rcli HGET "ap:ingest:own:$(hostname)" w)"
+equal "and leaves its lease to others" "" "$(rcli HGET "ap:own:{ap:dataset}:ingest:$(hostname)" w)"
 
 # --- backpressure ---------------------------------------------------------------------
 fresh

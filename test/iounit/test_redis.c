@@ -38,7 +38,7 @@ static struct {
 	ev_io acc, rd;
 	redisReader *reader;
 	const struct answer *first, *then;      /* looked at in this order */
-	unsigned accepted, commands;
+	unsigned accepted, commands, rights;
 	char seen[4096];                        /* the commands, one after the other */
 } srv;
 
@@ -78,8 +78,11 @@ static void srv_read(struct ev_loop *loop, ev_io *w, int revents)
 	while (srv.fd != -1 && redisReaderGetReply(srv.reader, &cmd) == REDIS_OK && cmd != NULL) {
 		const redisReply *c = cmd;
 		const char *reply = srv_answer(c->element[0]->str);
+		/* How the server is set up is asked in a row of its own tests. */
+		bool quiet = strcmp(c->element[0]->str, "CONFIG") == 0 || strcmp(c->element[0]->str, "ACL") == 0;
 		srv.commands++;
-		for (size_t i = 0; i < c->elements; i++)
+		srv.rights += strcmp(c->element[0]->str, "ACL") == 0;
+		for (size_t i = 0; i < c->elements && !quiet; i++)
 			snprintf(srv.seen + strlen(srv.seen), sizeof srv.seen - strlen(srv.seen), "%s%s", c->element[i]->str,
 				 i + 1 < c->elements ? " " : "\n");
 		freeReplyObject(cmd);
@@ -352,6 +355,109 @@ static void check_refused(const char *cmd, const char *reply, const char *why)
 	ap_redis_free(cli.r);
 	cli.r = NULL;
 	srv.first = NULL;
+}
+
+static void a_right_that_is_missing_is_refused_before_anything_is_written(void **s)
+{
+	(void)s;
+	check_refused("ACL", "$54\r\nThis user has no permissions to run the 'xadd' command\r\n", "right_missing");
+}
+
+static void a_user_who_may_not_ask_for_his_rights_is_trusted(void **s)
+{
+	static const struct answer strict[] = { { "ACL", "-NOPERM no\r\n" }, { "CONFIG", "-NOPERM no\r\n" }, { NULL, NULL } };
+
+	(void)s;
+	srv.first = strict;
+	conf_set("redis.appendfsync", "always");
+	client_start(AP_REDIS_DATASET);
+	UNTIL(cli.ups == 1);
+	assert_true(srv.rights > 20);
+	assert_int_equal(cli.downs, 0);
+}
+
+#define CONFIG_IS(appendonly, n, fsync) "*6\r\n$10\r\nappendonly\r\n" appendonly "$11\r\nappendfsync\r\n$" n "\r\n" fsync "\r\n" \
+	"$16\r\nmaxmemory-policy\r\n$10\r\nnoeviction\r\n"
+
+static void a_server_that_syncs_less_than_asked_for_is_refused(void **s)
+{
+	(void)s;
+	conf_set("redis.appendfsync", "always");
+	check_refused("CONFIG", CONFIG_IS("$3\r\nyes\r\n", "8", "everysec"), "appendfsync_weaker");
+}
+
+static void a_server_without_a_file_is_refused_whatever_it_says_of_syncing(void **s)
+{
+	(void)s;
+	conf_set("redis.appendfsync", "everysec");
+	check_refused("CONFIG", CONFIG_IS("$2\r\nno\r\n", "6", "always"), "appendfsync_weaker");
+}
+
+static void a_server_that_syncs_as_asked_for_is_taken(void **s)
+{
+	static const struct answer good[] = { { "CONFIG", CONFIG_IS("$3\r\nyes\r\n", "6", "always") }, { NULL, NULL } };
+
+	(void)s;
+	srv.first = good;
+	conf_set("redis.appendfsync", "always");
+	client_start(AP_REDIS_DATASET);
+	UNTIL(cli.ups == 1);
+}
+
+static void a_primary_that_became_a_replica_is_left_at_its_first_refusal(void **s)
+{
+	static const struct answer now[] = { { "GET", "-READONLY You can't write against a read only replica.\r\n" }, { NULL, NULL } };
+
+	(void)s;
+	client_start(AP_REDIS_PRIMARY);
+	UNTIL(cli.ups == 1);
+	srv.first = now;
+	assert_true(ap_redis_sendf(cli.r, got, &cli, "GET k"));
+	UNTIL(cli.downs == 1);
+	assert_string_equal(cli.why, "read_only");
+	assert_memory_equal(cli.last, "READONLY", 8);
+	UNTIL(cli.ups == 2);
+}
+
+static void a_key_of_another_slot_is_its_sender_s_mistake_and_no_loss(void **s)
+{
+	static const struct answer moved[] = { { "GET", "-MOVED 1 127.0.0.1:1\r\n" }, { NULL, NULL } };
+
+	(void)s;
+	client_start(AP_REDIS_PRIMARY);
+	UNTIL(cli.ups == 1);
+	srv.first = moved;
+	cli.log.least = AP_ERROR + 1;
+	assert_true(ap_redis_sendf(cli.r, got, &cli, "GET k"));
+	UNTIL(cli.values == 1);
+	assert_memory_equal(cli.last, "MOVED", 5);
+	assert_true(ap_redis_is_up(cli.r));
+}
+
+static void waited(void *ctx, enum ap_redis_wait rc)
+{
+	*(int *)ctx = (int)rc;
+}
+
+static void replicas_are_waited_for_and_too_few_are_said(void **s)
+{
+	static const struct answer none[] = { { "WAIT", ":0\r\n" }, { NULL, NULL } }, two[] = { { "WAIT", ":2\r\n" }, { NULL, NULL } };
+	int rc = -1;
+
+	(void)s;
+	conf_set("redis.wait_replicas", "2");
+	cli.log.least = AP_ERROR + 1;
+	client_start(AP_REDIS_PRIMARY);
+	UNTIL(cli.ups == 1);
+	srv.first = none;
+	assert_true(ap_redis_wait(cli.r, waited, &rc));
+	UNTIL(rc == AP_REDIS_WAIT_SHORT);
+	assert_true(ap_redis_wait_short(cli.r));
+	srv.first = two;
+	assert_true(ap_redis_wait(cli.r, waited, &rc));
+	UNTIL(rc == AP_REDIS_WAIT_DONE);
+	assert_false(ap_redis_wait_short(cli.r));
+	assert_non_null(strstr(srv.seen, "WAIT 2 "));
 }
 
 static void a_replica_is_refused(void **s)
@@ -639,6 +745,10 @@ int main(void)
 		T(a_reply_that_does_not_come_is_null_at_the_deadline_then_down_then_up_again),
 		T(a_blocking_command_has_its_own_time_beside_the_deadline), T(an_idle_connection_notices_a_server_that_stands_still),
 		T(a_closed_connection_answers_everything_with_null),
+		T(a_right_that_is_missing_is_refused_before_anything_is_written), T(a_user_who_may_not_ask_for_his_rights_is_trusted),
+		T(a_server_that_syncs_less_than_asked_for_is_refused), T(a_server_without_a_file_is_refused_whatever_it_says_of_syncing),
+		T(a_server_that_syncs_as_asked_for_is_taken), T(a_primary_that_became_a_replica_is_left_at_its_first_refusal),
+		T(a_key_of_another_slot_is_its_sender_s_mistake_and_no_loss), T(replicas_are_waited_for_and_too_few_are_said),
 		T(a_replica_is_refused), T(missing_functions_are_refused), T(another_version_of_the_functions_is_refused),
 		T(a_missing_data_set_is_refused), T(a_data_set_of_other_partitions_is_refused), T(a_loading_server_is_tried_again),
 		T(another_data_set_after_a_reconnect_is_refused), T(what_is_no_protocol_closes_the_connection),

@@ -110,7 +110,7 @@ static void a_word_outside_its_list_is_refused_with_the_list(void **state)
 static void texts_are_copied_bounded_and_free_of_control_bytes(void **state)
 {
 	const struct ap_opt *o = ap_opt_find(ap_str_c("redis.url"));
-	char err[256], text[8], big[400] = { 0 }, mine[] = "unix:///tmp/r.sock";
+	char err[256], text[8], big[1100] = { 0 }, mine[] = "unix:///tmp/r.sock";
 	struct ap_conf c;
 
 	(void)state;
@@ -120,7 +120,7 @@ static void texts_are_copied_bounded_and_free_of_control_bytes(void **state)
 	assert_string_equal(c.redis_url, "unix:///tmp/r.sock");
 	memset(big, 'a', sizeof big - 1);
 	assert_false(ap_conf_set(&c, o, ap_str_c(big), err, sizeof err));
-	assert_non_null(strstr(err, "a text of 0 to 300 bytes is needed"));
+	assert_non_null(strstr(err, "a text of 0 to 1000 bytes is needed"));
 	assert_false(ap_conf_set(&c, o, ap_str_n("a\0b", 3), err, sizeof err));
 	assert_false(ap_conf_set(&c, o, ap_str_c("a\nb"), err, sizeof err));
 	assert_string_equal(c.redis_url, "unix:///tmp/r.sock");
