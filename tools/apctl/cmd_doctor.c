@@ -13,6 +13,7 @@
 struct exam {
 	struct ctl *c;
 	redisContext *r;
+	redisContext *node;     /* the one that is looked at */
 	PGconn *pg;
 	unsigned wrong, risky;
 };
@@ -29,16 +30,72 @@ static void say(struct exam *e, const char *level, const char *what, const char 
 /* CONFIG GET name, or "" when it may not be asked. */
 static void redis_config(struct exam *e, const char *name, char *out, size_t cap)
 {
-	redisReply *a = redisCommand(e->r, "CONFIG GET %s", name);
+	redisReply *a = redisCommand(e->node, "CONFIG GET %s", name);
 	const char *v = ctl_hash(a, name);
 	snprintf(out, cap, "%s", v != NULL ? v : "");
 	freeReplyObject(a);
 }
 
-static void exam_redis(struct exam *e)
+/* A number of INFO, e.g. "connected_slaves:"; 0: it is not there. */
+static long long info_number(const redisReply *info, const char *name)
+{
+	const char *at = info != NULL && info->str != NULL ? strstr(info->str, name) : NULL;
+	return at != NULL ? strtoll(at + strlen(name), NULL, 10) : 0;
+}
+
+static void exam_durability(struct exam *e)
+{
+	static const char *const levels[] = { "any", "everysec", "always" };
+	const struct ap_conf *c = &e->c->app.conf;
+	char text[200], v[100];
+	redis_config(e, "appendfsync", v, sizeof v);
+	bool weaker = v[0] != '\0' && ((c->redis_appendfsync == 2 && strcmp(v, "always") != 0) || (c->redis_appendfsync == 1 && strcmp(v, "no") == 0));
+	snprintf(text, sizeof text, "Redis appendfsync %s, redis.appendfsync asks for %s", v[0] != '\0' ? v : "may not be asked", levels[c->redis_appendfsync]);
+	say(e, weaker ? "WRONG" : "ok", text, weaker ? "every program refuses this server: set it there, or lower redis.appendfsync" : "");
+	redisReply *info = redisCommand(e->node, "INFO replication");
+	long long have = info_number(info, "connected_slaves:");
+	snprintf(text, sizeof text, "%lld replicas, redis.wait_replicas asks for %llu", have, (unsigned long long)c->redis_wait_replicas);
+	if (have < (long long)c->redis_wait_replicas)
+		say(e, "WRONG", text, "nothing is acknowledged or stored before there are so many: add replicas, or lower it");
+	else
+		say(e, "ok", text, "");
+	freeReplyObject(info);
+}
+
+static void exam_cluster(struct exam *e, unsigned masters)
+{
+	char text[200];
+	redisReply *info = redisCommand(e->r, "CLUSTER INFO");
+	bool ok = info != NULL && info->str != NULL && strstr(info->str, "cluster_state:ok") != NULL;
+	long long slots = info_number(info, "cluster_slots_assigned:");
+	snprintf(text, sizeof text, "Cluster: %u masters reached, %lld of 16384 slots assigned", masters, slots);
+	say(e, ok && slots == 16384 ? "ok" : "WRONG", text, ok && slots == 16384 ? "" : "partitions of the other slots stand still: redis-cli --cluster check, fix");
+	freeReplyObject(info);
+}
+
+/* Redis alone can be lost for as long as it takes to start again; with Sentinel another takes over. */
+static void exam_topology(struct exam *e, unsigned masters)
+{
+	char err[400], text[500];
+	struct ap_redis_url u;
+	if (!ap_redis_url_parse(e->c->app.conf.redis_url, &u, err, sizeof err))
+		return;
+	if (u.kind == AP_URL_CLUSTER) {
+		exam_cluster(e, masters);
+	} else if (u.kind == AP_URL_SENTINEL) {
+		unsigned answer = ctl_sentinels(e->c, &u);
+		snprintf(text, sizeof text, "Sentinel: %u of %u know the primary %s", answer, u.n, u.name);
+		say(e, answer == u.n && u.n >= 3 ? "ok" : answer * 2 > u.n ? "risky" : "WRONG", text,
+		    answer < u.n ? "start those that do not answer" : u.n < 3 ? "three are needed to outvote one that is cut off" : "");
+	} else {
+		say(e, "ok", "one Redis: while it is away the journal takes what comes", "");
+	}
+}
+
+static void exam_node(struct exam *e)
 {
 	char text[200], v[100];
-	redisReply *info = redisCommand(e->r, "INFO server");
+	redisReply *info = redisCommand(e->node, "INFO server");
 	const char *ver = info != NULL && info->str != NULL ? strstr(info->str, "redis_version:") : NULL;
 	long major = ver != NULL ? strtol(ver + strlen("redis_version:"), NULL, 10) : 0;
 	snprintf(text, sizeof text, "Redis %.*s", ver != NULL ? (int)strcspn(ver + 14, "\r\n") : 1, ver != NULL ? ver + 14 : "?");
@@ -53,10 +110,24 @@ static void exam_redis(struct exam *e)
 	snprintf(text, sizeof text, "Redis appendonly %s", v);
 	if (v[0] != '\0')
 		say(e, strcmp(v, "yes") == 0 ? "ok" : "risky", text, strcmp(v, "yes") == 0 ? "" : "a restart of Redis loses what it held: set yes");
-	redisReply *fn = redisCommand(e->r, "FUNCTION LIST LIBRARYNAME alphapulse_v1");
+	redisReply *fn = redisCommand(e->node, "FUNCTION LIST LIBRARYNAME alphapulse_v1");
 	bool have = fn != NULL && fn->type == REDIS_REPLY_ARRAY && fn->elements > 0;
 	say(e, have ? "ok" : "WRONG", "Redis functions alphapulse_v1", have ? "" : "not loaded: apctl migrate");
 	freeReplyObject(fn);
+}
+
+static void exam_redis(struct exam *e)
+{
+	redisContext *node[64];
+	unsigned n = ctl_masters(e->c, e->r, node, sizeof node / sizeof node[0]);
+	exam_topology(e, n);
+	for (unsigned i = 0; i < n; i++) {
+		e->node = node[i];
+		if (n > 1)
+			printf("       node %s:%d\n", node[i]->tcp.host != NULL ? node[i]->tcp.host : "?", node[i]->tcp.port);
+		exam_node(e);
+		exam_durability(e);
+	}
 }
 
 static void exam_dataset(struct exam *e)

@@ -56,6 +56,9 @@ redisReply *ctl_keyv(const struct ctl *c, redisContext *r, const char *key, int 
 /* All masters of a Cluster that can be reached, else r alone. Returns how many; they are not to be freed. */
 unsigned ctl_masters(const struct ctl *c, redisContext *r, redisContext **out, unsigned cap);
 
+/* How many of the Sentinels name a primary that says it is one. */
+unsigned ctl_sentinels(const struct ctl *c, const struct ap_redis_url *u);
+
 /* The first line of a file, without its newline; false: not readable. */
 bool ctl_secret(const char *path, char *out, size_t cap);
 /* Connects with a 5 s deadline and the password file. NULL after saying why. */

@@ -119,6 +119,20 @@ static redisContext *by_sentinel(const struct ctl *c, const struct ap_redis_url 
 	return r;
 }
 
+unsigned ctl_sentinels(const struct ctl *c, const struct ap_redis_url *u)
+{
+	char err[400];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < u->n; i++) {
+		redisContext *r = by_sentinel(c, u, i, err, sizeof err);
+		n += r != NULL;
+		if (r != NULL)
+			redisFree(r);
+	}
+	return n;
+}
+
 redisContext *ctl_redis_quiet(const struct ctl *c, char *err, size_t errlen)
 {
 	struct ap_redis_url u;

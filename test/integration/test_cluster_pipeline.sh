@@ -1,0 +1,30 @@
+#!/bin/sh
+# The whole pipeline on a Cluster of three masters; the slot of a partition is moved to another master while a tape goes through.
+# The rows are those of the same tape when nothing is disturbed, and the reconciler agrees.
+# shellcheck disable=SC2317,SC2034  # functions called by name; variables read by the library
+cd "$(dirname "$0")/../.." || exit 111
+. test/faults/lib.sh
+. test/faults/lib_topology.sh
+AP_TRIALS=${AP_TRIALS:-1}
+fault_init
+fault_up_cluster
+node_of() { slot_owner "$(ncli m1 cluster keyslot "$1")"; }
+next_node() { case $1 in m1) echo m2 ;; m2) echo m3 ;; *) echo m1 ;; esac; }
+for p in 0 1 2 3; do node_of $p; done | sort -u >"$AP_T_DIR/nodes"
+check "the partitions lie on more than one node" test "$(wc -l <"$AP_T_DIR/nodes")" -gt 1
+load_start 1200
+while next_trial; do
+	p=$(((trial_k - 1) % 4))
+	from=$(node_of $p)
+	to=$(next_node "$from")
+	t=$(mono)
+	SLOT_PAUSE=0.02 slot_move "$(ncli m1 cluster keyslot $p)" "$from" "$to"
+	moved_ms=$(($(mono) - t))
+	equal "partition $p has moved" "$to" "$(node_of $p)"
+	t=$(mono)
+	flow "$t" 60 && trial "$flow_ms" acked_ms="$acked_ms" move_ms="$moved_ms"
+done
+has() { ctl lag --json | grep -c '"stage":"candle"'; }
+equal "apctl lag sees every partition" 4 "$(has)"
+check "apctl tail reads across nodes" ctl tail candle --from 0 --count 20
+fault_end
