@@ -374,6 +374,8 @@ int cmd_rebuild(struct ctl *c)
 
 	if (!ctl_flag_u64(c, "timeout", 60, 1, 86400, &b.stall_s))
 		return AP_EX_MISTAKE;
+	if (strncmp(c->app.conf.redis_url, "cluster://", 10) == 0)
+		return ctl_fail(AP_EX_MISTAKE, "rebuild does not work on a Redis Cluster yet; nothing was changed");
 	b.r = ctl_redis(c);
 	b.pg = b.r != NULL ? ctl_pg(c) : NULL;
 	if (b.pg != NULL)
