@@ -21,7 +21,7 @@ own_keys() {
 			w_p=$((w_p + 1))
 		done
 	done
-	echo "persist -1 ap:metric:own:persist"
+	echo "persist -1 ap:own:{ap:metric}:persist"
 }
 
 # Redis answers e, w and x of each key in three lines.

@@ -108,7 +108,7 @@ static void print_stages(const struct ctl *c, redisContext *r, const struct ctl_
 		}
 		char stage[32];
 		snprintf(stage, sizeof stage, "%.*s", (int)strcspn(pos[i].stage, ":"), pos[i].stage);
-		ctl_table_row(&t, "%s\t%u\t%u/%u\t%" PRIu64 "\t%" PRIu64 "\t%s", pos[i].stage, ctl_workers(r, stage), owned, parts, entries,
+		ctl_table_row(&t, "%s\t%u\t%u/%u\t%" PRIu64 "\t%" PRIu64 "\t%s", pos[i].stage, ctl_workers(c, r, stage), owned, parts, entries,
 			      behind, owners);
 	}
 	ctl_table_end(c, &t);

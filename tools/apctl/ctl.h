@@ -134,7 +134,7 @@ struct ctl_owner {
 /* Every partition of every stage that has leases; up to cap rows. Returns how many, or -1 after saying why. */
 int ctl_owners(const struct ctl *c, redisContext *r, struct ctl_owner *out, size_t cap);
 /* Workers that are registered for a stage now. */
-unsigned ctl_workers(redisContext *r, const char *stage);
+unsigned ctl_workers(const struct ctl *c, redisContext *r, const char *stage);
 
 int cmd_up(struct ctl *c);
 int cmd_down(struct ctl *c);

@@ -19,9 +19,9 @@ static uint64_t server_ms(redisContext *r)
 	return ms;
 }
 
-static bool owner_read(redisContext *r, const char *key, struct ctl_owner *o)
+static bool owner_read(const struct ctl *c, redisContext *r, const char *key, struct ctl_owner *o)
 {
-	redisReply *h = redisCommand(r, "HGETALL %s", key);
+	redisReply *h = ctl_key(c, r, "HGETALL %s", key);
 	bool ok = h != NULL && h->type == REDIS_REPLY_ARRAY;
 	uint64_t now = server_ms(r), until = ok ? ctl_hash_u64(h, "x") : 0;
 	const char *w = ok ? ctl_hash(h, "w") : NULL, *claim = ok ? ctl_hash(h, "n") : NULL;
@@ -46,21 +46,21 @@ int ctl_owners(const struct ctl *c, redisContext *r, struct ctl_owner *out, size
 			out[n] = (struct ctl_owner){ .stage = stages[s] };
 			if (p == c->app.conf.data_partitions) {
 				snprintf(out[n].part, sizeof out[n].part, "metric");
-				snprintf(key, sizeof key, "ap:metric:own:persist");
+				snprintf(key, sizeof key, "ap:own:{ap:metric}:persist");
 			} else {
 				snprintf(out[n].part, sizeof out[n].part, "%u", p);
 				snprintf(key, sizeof key, "ap:{%u}:own:%s", p, stages[s]);
 			}
-			if (!owner_read(r, key, &out[n]))
+			if (!owner_read(c, r, key, &out[n]))
 				return ctl_fail(-1, "who owns what cannot be read: %s", r->err != 0 ? r->errstr : "Redis refuses");
 		}
 	}
 	return (int)n;
 }
 
-unsigned ctl_workers(redisContext *r, const char *stage)
+unsigned ctl_workers(const struct ctl *c, redisContext *r, const char *stage)
 {
-	redisReply *h = redisCommand(r, "HGETALL ap:workers:%s", stage);
+	redisReply *h = ctl_key(c, r, "HGETALL ap:workers:%s", stage);
 	uint64_t now = server_ms(r);
 	unsigned live = 0;
 
