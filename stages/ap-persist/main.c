@@ -39,6 +39,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "recoveries_total", "", AP_M_COUNTER, (double)st->recoveries);
 	ap_metrics_add(m, "bad_rows_total", "", AP_M_COUNTER, (double)st->bad_rows);
 	ap_metrics_add(m, "bad_frames_total", "", AP_M_COUNTER, (double)(s->now->map->bad_frames + s->next->map->bad_frames));
+	ap_metrics_add(m, "known_total", "", AP_M_COUNTER, (double)(s->now->map->known + s->next->map->known));
 	ap_metrics_add(m, "lost_total", "", AP_M_COUNTER, (double)st->lost);
 	ap_metrics_add(m, "postgresql_up", "", AP_M_GAUGE, s->pg_ready ? 1.0 : 0.0);
 	if (st->batch_us.n > 0) {

@@ -78,6 +78,8 @@ struct part {
 	struct stream st[MAP_STREAMS];
 	struct inbox box;
 	unsigned seeking;       /* replies outstanding in PH_SEEK */
+	struct map_known *known;        /* what was stored when Redis was filled again; see map.h */
+	size_t known_n;
 	bool reading;           /* an XREADGROUP is out */
 };
 

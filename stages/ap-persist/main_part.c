@@ -218,10 +218,83 @@ static bool seek_stream(struct part *pt, struct stream *st)
 	return ask_pending(st);
 }
 
+/* --- what was stored when Redis was filled again ---------------------------------------------------------- */
+
+static const char *const known_names[MAP_K_N] = { "raw", "tick", "reject" };
+
+static struct map_known *known_of(struct part *pt, uint32_t tag, size_t cap)
+{
+	for (size_t i = 0; i < pt->known_n; i++)
+		if (pt->known[i].tag == tag)
+			return &pt->known[i];
+	if (pt->known_n == cap)
+		return NULL;
+	pt->known[pt->known_n] = (struct map_known){ .tag = tag };
+	return &pt->known[pt->known_n++];
+}
+
+static int by_tag(const void *a, const void *b)
+{
+	const struct map_known *x = a, *y = b;
+
+	return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+/*
+ * Fields "raw:00ab3f" with a number, and "q:raw", where the stream began then. A database that was restored from before that knows less:
+ * its cursor says so.
+ */
+static void known_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+	bool older = false;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	free(pt->known);
+	pt->known_n = 0;
+	pt->known = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 ? calloc(reply->elements / 2, sizeof *pt->known) : NULL;
+	for (size_t i = 0; pt->known != NULL && i + 1 < reply->elements; i += 2) {
+		ap_str f = ap_reply_text(reply, i);
+		uint64_t v = number(ap_reply_text(reply, i + 1));
+
+		for (size_t k = 0; k < MAP_STREAMS; k++)
+			if (f.len > 2 && memcmp(f.p, "q:", 2) == 0 && ap_str_is(ap_str_n(f.p + 2, f.len - 2), map_stream_name((unsigned)k)))
+				older = older || (pt->st[k].on && pt->st[k].stored_q < (int64_t)v);
+		for (size_t k = 0; k < MAP_K_N; k++) {
+			size_t n = strlen(known_names[k]);
+			struct map_known *to;
+
+			if (f.len == n + 7 && memcmp(f.p, known_names[k], n) == 0 && f.p[n] == ':') {
+				to = known_of(pt, (uint32_t)strtoul(f.p + n + 1, NULL, 16), reply->elements / 2);
+				if (to != NULL)
+					to->seq[k] = v;
+			}
+		}
+	}
+	if (older)
+		pt->known_n = 0;
+	if (pt->known_n > 0)
+		qsort(pt->known, pt->known_n, sizeof *pt->known, by_tag);
+	seek_done(pt);
+}
+
+static bool ask_known(struct part *pt)
+{
+	if (pt->p < 0)
+		return true;
+	pt->seeking++;
+	return ap_redis_sendf(pt->redis, known_cb, pt, "HGETALL ap:{%d}:stored", pt->p);
+}
+
 void part_loaded(struct part *pt)
 {
 	pt->phase = PH_SEEK;
 	pt->seeking = 0;
+	if (!ask_known(pt)) {
+		part_forget(pt, "redis_down");
+		return;
+	}
 	for (size_t i = 0; i < MAP_STREAMS; i++) {
 		struct stream *st = &pt->st[i];
 
@@ -575,4 +648,5 @@ void part_close(struct part *pt)
 		ap_redis_free(pt->redis);
 	ap_buf_done(&pt->box.bytes);
 	free(pt->box.e);
+	free(pt->known);
 }

@@ -718,7 +718,8 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *e
 	for (; *entries > 0 && pt->phase == PH_READ && b->next < b->sure && !map_full(s->next->map); --*entries) {
 		const struct boxed *e = &b->e[b->next];
 		struct stream *st = &pt->st[e->s];
-		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len) };
+		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len),
+					pt->known, pt->known_n };
 		enum take t = judge(s, pt, st, e, &lost);
 
 		if (t == TAKE_STOP)

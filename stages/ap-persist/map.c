@@ -876,6 +876,47 @@ static void bad_frame(struct map *m, const struct map_entry *e)
 		  ap_str_c(key), (int64_t)e->id.ms * ms_ns);
 }
 
+/* What names the message it was made of, and which of the three it is. 0: it has no such number, or is none of these. */
+static uint64_t named(const struct ap_rec *rec, enum map_known_kind *kind)
+{
+	switch (rec->kind) {
+	case AP_RAW:
+		*kind = MAP_K_RAW;
+		return rec->u.raw.seq;
+	case AP_TRADE:
+		*kind = MAP_K_TICK;
+		return rec->u.trade.raw_seq;
+	case AP_QUOTE:
+		*kind = MAP_K_TICK;
+		return rec->u.quote.raw_seq;
+	case AP_REJECT:
+		*kind = MAP_K_REJECT;
+		return ap_str_is(rec->u.reject.stage, "normalize") ? rec->u.reject.raw_seq : 0;
+	default:
+		return 0;
+	}
+}
+
+/* Below the mark, not at it: a message's last rows may be missing. */
+static bool is_known(const struct map_entry *e, const struct ap_rec *rec)
+{
+	enum map_known_kind kind = MAP_K_RAW;
+	uint64_t origin = named(rec, &kind), tag = origin >> 40;
+	size_t lo = 0, hi = e->known_n;
+
+	while (origin != 0 && lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (e->known[mid].tag == tag)
+			return (origin & UINT64_C(0xffffffffff)) < e->known[mid].seq[kind];
+		if (e->known[mid].tag < tag)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
 bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms)
 {
 	struct ap_rec rec;
@@ -884,9 +925,14 @@ bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms)
 	m->e = e;
 	m->now_ms = now_ms;
 	ap_wire_start(&m->it, e->body, e->n);
-	while ((rc = ap_wire_next(&m->it, &rec)) == AP_WIRE_OK)
-		if (belongs(e->stream, rec.kind))
+	while ((rc = ap_wire_next(&m->it, &rec)) == AP_WIRE_OK) {
+		if (!belongs(e->stream, rec.kind))
+			continue;
+		if (e->known_n > 0 && is_known(e, &rec))
+			m->known++;
+		else
 			add_of[rec.kind](m, &rec);
+	}
 	end_result(m);
 	end_system(m);
 	if (rc == AP_WIRE_BAD)

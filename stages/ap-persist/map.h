@@ -28,6 +28,17 @@ const char *map_stream_name(unsigned s);
 /* Whether a stream holds anything that is to be stored. */
 bool map_reads(const struct ap_conf *conf, unsigned s);
 
+/*
+ * Of each producer, by tag: the highest number of its journal of which raw messages, valid trades and quotes, and ap-normalize's rejects
+ * were stored when Redis was filled again. What a producer sent goes through a partition in the order of these numbers, so everything
+ * below is stored too, and its rows need not be made only to meet themselves. Sorted by tag.
+ */
+enum map_known_kind { MAP_K_RAW, MAP_K_TICK, MAP_K_REJECT, MAP_K_N };
+struct map_known {
+	uint32_t tag;
+	uint64_t seq[MAP_K_N];  /* 0: none */
+};
+
 /* One entry of a stream. */
 struct map_entry {
 	int part;               /* -1: ap:metric */
@@ -35,6 +46,8 @@ struct map_entry {
 	ap_id id;
 	uint32_t n;             /* records announced */
 	ap_str body;
+	const struct map_known *known;  /* of its partition; may be NULL when known_n == 0 */
+	size_t known_n;
 };
 
 /* A source was up for [lo, hi], ns since 1970. */
@@ -64,6 +77,7 @@ struct map {
 	size_t covers;
 	struct map_span span[MAP_SPANS];
 	size_t spans;
+	uint64_t known;                 /* since map_new: records that were stored before and passed over */
 	uint64_t bad_frames;            /* since map_new: entries that could not be read to their end */
 	/* the rest is the map's own business */
 	const struct map_entry *e;

@@ -51,7 +51,7 @@ static void put(struct rig *g, struct ap_rec rec)
 /* Maps what was put as entry id_ms-0 of a stream, at 1,005 ms after 1970. */
 static void entry(struct rig *g, int part, unsigned stream, uint64_t id_ms)
 {
-	struct map_entry e = { part, stream, { id_ms, 0 }, g->n, ap_buf_view(&g->body) };
+	struct map_entry e = { part, stream, { id_ms, 0 }, g->n, ap_buf_view(&g->body), NULL, 0 };
 
 	assert_true(map_add(g->m, &e, (int64_t)id_ms + 5));
 	ap_buf_clear(&g->body);
@@ -230,10 +230,45 @@ static void rows_published_again_under_another_entry_have_the_same_keys(void **s
 	}
 }
 
+/* After a rebuild everything comes again; what lay below the marks when it began is there. */
+static void what_was_stored_before_a_rebuild_makes_no_rows(void **state)
+{
+	struct rig *g = *state;
+	static const struct map_known known[2] = { { 7, { 0, 3, 5 } }, { 0xab3f, { 9, 42, 42 } } };
+	struct map_entry e = { 1, AP_S_TICK, { 1700000000001, 0 }, 0, { 0 }, known, 2 };
+
+	for (uint64_t seq = 41; seq <= 43; seq++) {
+		struct ap_rec t = trade("", 0, 0);
+
+		t.u.trade.raw_seq = UINT64_C(0xab3f) << 40 | seq;
+		put(g, t);
+	}
+	struct ap_rec other = trade("", 0, 0), no = reject(AP_ST_LATE, "candle", 0, "{}");
+	other.u.trade.raw_seq = UINT64_C(8) << 40 | 1;
+	put(g, other);
+	e.n = g->n;
+	e.body = ap_buf_view(&g->body);
+	assert_true(map_add(g->m, &e, 1700000000010));
+	/* 41 is below the mark; 42 is at it, and its message may have more trades than are stored. */
+	assert_int_equal(g->m->t[AP_T_NORMALIZED].n, 3);
+	assert_int_equal(g->m->t[AP_T_RESULTS].n, 1);
+	assert_int_equal(g->m->known, 1);
+	/* Of what ap-candle refused nothing is said. */
+	ap_buf_clear(&g->body);
+	no.u.reject.raw_seq = UINT64_C(0xab3f) << 40 | 1;
+	put(g, no);
+	no.u.reject.stage = ap_str_c("normalize");
+	put(g, no);
+	e = (struct map_entry){ 1, AP_S_REJECT, { 1700000000002, 0 }, 2, ap_buf_view(&g->body), known, 2 };
+	assert_true(map_add(g->m, &e, 1700000000010));
+	assert_int_equal(g->m->t[AP_T_NORMALIZED].n, 4);
+	assert_int_equal(g->m->known, 2);
+}
+
 static void a_continuation_frame_names_the_raw_entry(void **state)
 {
 	struct rig *g = *state;
-	struct map_entry e = { 0, AP_S_TICK, { 1700000000001, 66 }, 1, { 0 } };
+	struct map_entry e = { 0, AP_S_TICK, { 1700000000001, 66 }, 1, { 0 }, NULL, 0 };
 
 	put(g, trade("42", 0, 0));
 	e.body = ap_buf_view(&g->body);
@@ -560,7 +595,7 @@ static void alerts_are_read_from_their_labels(void **state)
 static void an_entry_that_cannot_be_read_is_counted_and_leaves_an_alert(void **state)
 {
 	struct rig *g = *state;
-	struct map_entry e = { 2, AP_S_TICK, { 1700000000001, 0 }, 3, ap_str_c("\x93\x02garbage") };
+	struct map_entry e = { 2, AP_S_TICK, { 1700000000001, 0 }, 3, ap_str_c("\x93\x02garbage"), NULL, 0 };
 
 	assert_true(map_add(g->m, &e, 0));
 	assert_int_equal(g->m->bad_frames, 1);
@@ -621,6 +656,7 @@ int main(void)
 		T(a_trade_without_id_is_told_apart_by_its_origin_and_place),
 		T(without_an_origin_the_entry_gives_one_that_has_no_tag),
 		T(rows_published_again_under_another_entry_have_the_same_keys),
+		T(what_was_stored_before_a_rebuild_makes_no_rows),
 		T(a_continuation_frame_names_the_raw_entry),
 		T(a_reject_keeps_its_input_and_its_reason),
 		T(an_absurd_time_is_kept_beside_the_row_it_cannot_file),

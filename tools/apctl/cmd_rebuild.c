@@ -309,7 +309,7 @@ static int begin(struct rebuild *b, bool force)
 		return AP_EX_AGAIN;
 	if (mirror(b) != 0 || keep_stored(b) != 0)
 		return AP_EX_AGAIN;
-	return rebuild_prepare(b->c, b->r, b->pg, &b->d, &b->j) ? 0 : AP_EX_AGAIN;
+	return rebuild_prepare(b->c, b->r, b->pg, &b->d, &b->j, !force) ? 0 : AP_EX_AGAIN;
 }
 
 /* From now on producers publish again. */

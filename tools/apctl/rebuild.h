@@ -73,8 +73,9 @@ const struct filler_counts *filler_counts(const struct filler *f);
 bool rebuild_wipe(const struct ctl *c, redisContext *r);
 /*
  * Functions, sequence numbers and cursors as PostgreSQL has them, then the identity with `rebuilding`. False: told.
- * journals: their producers' tags are written too.
+ * journals: their producers' tags are written too. known: PostgreSQL is asked up to where each producer's messages are stored, so that the
+ * sink need not make rows again that are there; not where rows may be missing.
  */
-bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j);
+bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j, bool known);
 
 #endif

@@ -266,11 +266,11 @@ static ap_id id_max(ap_id a, ap_id b)
 }
 
 /* The rows of one partition: stream, last_id, q, records. Its streams go on above all of them. */
-static bool prepare_part(redisContext *r, const PGresult *cur, unsigned p, const char *id, unsigned parts)
+static bool prepare_part(redisContext *r, const PGresult *cur, unsigned p)
 {
 	ap_id top = { 0, 0 };
 	char text[AP_ID_TEXT];
-	bool ok = run(r, "a partition is marked", redisCommand(r, "HSET ap:{%u}:seq ds %s parts %u", p, id, parts));
+	bool ok = true;
 
 	for (int i = 0; i < PQntuples(cur); i++) {
 		ap_id last = { 0, 0 };
@@ -312,7 +312,40 @@ static bool prepare_fields(redisContext *r, const struct journals *j)
 	return ok;
 }
 
-bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j)
+/* Up to where each producer's messages are stored, from the rows themselves; the sink reads it when it takes the partition. */
+static bool prepare_known(const struct ctl *c, redisContext *r, PGconn *pg, const PGresult *cur)
+{
+	static const char sql[] =
+		"SELECT 'raw', partition, (origin >> 40) & 16777215, max(origin & 1099511627775) FROM stream_messages GROUP BY 2, 3 UNION ALL "
+		"SELECT CASE WHEN success THEN 'tick' ELSE 'reject' END, partition, (origin >> 40) & 16777215, max(origin & 1099511627775) "
+		"FROM processing_results GROUP BY 1, 2, 3";
+	PGresult *lost = PQexec(pg, "SELECT coalesce(sum(lost), 0) FROM sink_cursors WHERE dataset = (SELECT id FROM dataset)"), *w;
+	bool ok = PQresultStatus(lost) == PGRES_TUPLES_OK && strcmp(PQgetvalue(lost, 0, 0), "0") == 0;
+
+	PQclear(lost);
+	if (!ok)                /* something is missing among them: all of it is made again */
+		return true;
+	w = PQexec(pg, sql);
+	ok = PQresultStatus(w) == PGRES_TUPLES_OK;
+	if (!ok)
+		ctl_fail(AP_EX_AGAIN, "PostgreSQL: %s", PQerrorMessage(pg));
+	for (int i = 0; ok && i < PQntuples(w); i++) {
+		unsigned long p = strtoul(PQgetvalue(w, i, 1), NULL, 10), tag = strtoul(PQgetvalue(w, i, 2), NULL, 10);
+		char hex[16];
+
+		(void)snprintf(hex, sizeof hex, "%06lx", tag & 0xffffff);
+		if (tag != 0 && p < c->app.conf.data_partitions)
+			ok = run(r, "what is stored", redisCommand(r, "HSET ap:{%u}:stored %s:%s %s", (unsigned)p, PQgetvalue(w, i, 0), hex,
+								   PQgetvalue(w, i, 3)));
+	}
+	for (int i = 0; ok && i < PQntuples(cur); i++)
+		ok = PQgetvalue(cur, i, 3)[0] == '-' || run(r, "where streams begin", redisCommand(r, "HSET ap:{%s}:stored q:%s %s", PQgetvalue(cur, i, 0),
+												 PQgetvalue(cur, i, 1), PQgetvalue(cur, i, 3)));
+	PQclear(w);
+	return ok;
+}
+
+bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j, bool known)
 {
 	const unsigned parts = (unsigned)c->app.conf.data_partitions;
 	const char *id = d->pg_id, *par[] = { id };
@@ -327,10 +360,14 @@ bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const str
 		ctl_fail(AP_EX_AGAIN, "PostgreSQL: %s", PQerrorMessage(pg));
 	ok = ok && run(r, "functions", redisCommand(r, "FUNCTION LOAD REPLACE %b", fn.p, fn.len));
 	for (unsigned p = 0; ok && p < parts; p++)
-		ok = prepare_part(r, cur, p, id, parts);
+		ok = prepare_part(r, cur, p);
+	ok = ok && (!known || prepare_known(c, r, pg, cur));
 	PQclear(cur);
-	/* The identity comes last: only now may anybody begin. Producers wait for the end of `rebuilding`. */
-	return ok && prepare_fields(r, j) &&
-	       run(r, "the identity", redisCommand(r, "HSET ap:dataset id %s parts %u created %s marked 1 rebuilding 1", id, parts,
-						   d->created[0] != '\0' ? d->created : now));
+	/* The identity comes last, each partition's too: whoever sees it begins. Producers wait for the end of `rebuilding`, so that comes before. */
+	ok = ok && prepare_fields(r, j) &&
+	     run(r, "the identity", redisCommand(r, "HSET ap:dataset id %s parts %u created %s marked 1 rebuilding 1", id, parts,
+						 d->created[0] != '\0' ? d->created : now));
+	for (unsigned p = 0; ok && p < parts; p++)
+		ok = run(r, "a partition is marked", redisCommand(r, "HSET ap:{%u}:seq ds %s parts %u", p, id, parts));
+	return ok;
 }
