@@ -86,6 +86,12 @@ struct ap_stage {
 	bool (*past_wanted)(void *st, struct ap_past *want);
 	void (*past)(void *st, const struct ap_candle *c);
 	void (*past_end)(void *st);
+	/*
+	 * Looks at a record of `live` (a forming candle) and puts what would follow from it, all of it marked provisional. Changes
+	 * nothing that is saved, and nothing that a later step depends on. May be NULL; peek_ms says how often at most, 0: never.
+	 */
+	bool (*peek)(void *st, const struct ap_rec *rec, struct ap_out *out);
+	uint64_t (*peek_ms)(const struct ap_conf *conf);
 	void (*count)(const void *st, struct ap_counts *c);     /* may be NULL */
 };
 

@@ -398,6 +398,7 @@ void part_read(struct part *p)
 		most = LEAVING_BLOCK_MS;
 	if (block > most)
 		block = most;
+	part_peek(p);
 	if (!ap_redis_begin(p->redis, 11))
 		return;
 	const char *const head[] = { "XREADGROUP", "GROUP", p->rt->stage->name, "p", "COUNT" };
@@ -549,6 +550,7 @@ static void part_report(struct part *p, struct ap_metrics *m)
 	const struct ap_fold_count *now = p->open ? &p->fold.count : &none, *was = &p->m.before;
 	bool owned = ap_run_owns(p->state);
 	char labels[64], state[64];
+	uint64_t left, looked = part_peeked(p, &left);
 
 	snprintf(labels, sizeof labels, "part=\"%u\"", p->p);
 	snprintf(state, sizeof state, "part=\"%u\",state=\"%s\"", p->p, ap_run_state_name(p->state));
@@ -573,6 +575,8 @@ static void part_report(struct part *p, struct ap_metrics *m)
 		/* What is another's is in his report. */
 		{ "lag_entries", AP_M_GAUGE, owned ? (double)p->lag_entries : 0 },
 		{ "lag_records", AP_M_GAUGE, owned ? (double)p->lag_records : 0 },
+		{ "peeked_total", AP_M_COUNTER, (double)looked },
+		{ "peeks_left_out_total", AP_M_COUNTER, (double)left },
 		{ "paused", AP_M_GAUGE, p->state == AP_R_PAUSED ? 1 : 0 },
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -631,6 +635,7 @@ static void part_done(struct part *p)
 	ev_timer_stop(p->rt->app.loop, &p->watch);
 	ap_redis_free(p->redis);
 	forget(p);
+	part_peek_done(p);
 	ap_buf_done(&p->names);
 	ap_buf_done(&p->acks);
 	ap_buf_done(&p->alone.body);

@@ -18,6 +18,7 @@ enum { KEY_MAX = 48, ROOM_READERS = 8, ALONE_POISON = 32 };
 
 struct runtime;
 struct past;
+struct peeking;
 
 /* A question about one reader of our outputs. */
 struct room_ask {
@@ -89,6 +90,7 @@ struct part {
 	size_t entry_bytes;             /* an entry's, of late: what it brings or what it makes, whichever is more */
 
 	struct past *past;      /* stored candles are being asked for; NULL: not now */
+	struct peeking *peeking;        /* looks at forming candles; NULL: there was none yet */
 
 	bool full;              /* downstream has too much in front of it */
 	uint64_t lag_entries, lag_records;
@@ -177,5 +179,11 @@ void part_ask_room(struct part *p);
 bool part_past(struct part *p);
 /* The fold is being forgotten: whatever is still on its way is passed over. */
 void part_past_drop(struct part *p);
+
+/* runtime_peek.c: asks for the end of `live` if that is due; to be called in front of a read. */
+void part_peek(struct part *p);
+void part_peek_done(struct part *p);
+/* Forming candles looked at, and in *left those passed over. */
+uint64_t part_peeked(const struct part *p, uint64_t *left);
 
 #endif

@@ -390,6 +390,31 @@ local function commit(keys, argv)
 	return { 'OK', q }
 end
 
+-- KEYS own, seq, stream  ARGV token, epoch, n, t, body, maxlen: one more entry of a short-lived stream, behind its newest one
+local function show(keys, argv)
+	local n, maxlen = num(argv[3]), num(argv[6])
+	local name = keys[3] and string.match(keys[3], ':(%l+)$')
+	if #keys ~= 3 or #argv ~= 6 or not name or not num(argv[4]) or not maxlen or maxlen < 1 then
+		return bad('arguments')
+	end
+	if not n or n < 1 or n > FRAME_RECS or #argv[5] > FRAME_BYTES then
+		return bad('size')
+	end
+	if not is_type(keys[1], 'hash') or not is_type(keys[2], 'hash') or not is_type(keys[3], 'stream') then
+		return bad('type')
+	end
+	local own = redis.call('HMGET', keys[1], 't', 'e')
+	if own[1] ~= argv[1] or own[2] ~= argv[2] then
+		return { 'FENCED' }
+	end
+	local was = redis.call('HMGET', keys[2], name, name .. ':id', name .. ':n')
+	local ms, seq = id_of(was[2])
+	local id, q = id_text(ms or 0, (seq or 0) + 1), string.format('%.0f', (num(was[1]) or 0) + 1)
+	add(keys[3], name, id, q, argv[3], argv[4], argv[5], maxlen)
+	redis.call('HSET', keys[2], name, q, name .. ':id', id, name .. ':n', string.format('%.0f', (num(was[3]) or 0) + n))
+	return { 'OK', id }
+end
+
 -- KEYS streams..., then the state hashes of their readers...
 -- ARGV count of streams, then per stream: min id, how many of the reader keys are its own
 local function trim(keys, argv)
@@ -436,4 +461,5 @@ redis.register_function('ap_append_v1', append)
 -- Without memory only what comes in from outside is refused. A commit may go over the limit: it takes from the stream before, and
 -- when the last one has taken, that can be trimmed; refused, nothing would ever get shorter.
 redis.register_function{ function_name = 'ap_commit_v1', callback = commit, flags = { 'allow-oom' } }
+redis.register_function('ap_show_v1', show)
 redis.register_function{ function_name = 'ap_trim_v1', callback = trim, flags = { 'allow-oom' } }

@@ -234,7 +234,8 @@ static void values_put(const struct emission *e, const struct ind_candle *c, con
 			e->st->values[n] = plan->values[i];
 			e->st->values[n++].v = now->val[i];
 		}
-	if (n == 0)
+	/* Of a forming candle this record comes even without values: it says that what was said of that candle before is over. */
+	if (n == 0 && !e->provisional)
 		return;
 	rec.u.indicator = (struct ap_indicator){
 		.source = e->line->source, .symbol = e->line->symbol, .tf = e->line->tf, .open_ms = c->bar.open_ms,
@@ -432,6 +433,16 @@ static enum ap_verdict fold_step(void *state, const struct ap_rec *rec, struct a
 	if (rec->u.candle.state == AP_FORMING)
 		return step_forming(state, &rec->u.candle, out);
 	return step_closed(state, &rec->u.candle, out);
+}
+
+static bool fold_peek(void *state, const struct ap_rec *rec, struct ap_out *out)
+{
+	return rec->kind == AP_CANDLE && rec->u.candle.state == AP_FORMING && step_forming(state, &rec->u.candle, out) == AP_V_TAKEN;
+}
+
+static uint64_t fold_peek_ms(const struct ap_conf *conf)
+{
+	return conf->indicators_provisional_ms;
 }
 
 static size_t fold_bound(const void *state, const struct ap_rec *rec)
@@ -711,5 +722,7 @@ const struct ap_stage ap_indicators_stage = {
 	.past_wanted = fold_past_wanted,
 	.past = fold_past,
 	.past_end = fold_past_end,
+	.peek = fold_peek,
+	.peek_ms = fold_peek_ms,
 	.count = fold_count,
 };

@@ -155,6 +155,14 @@ while [ $i -lt 3 ]; do
 done
 [ "$(rcli xlen "$live")" -lt 250 ]; is 'the short-lived stream is kept short' 0 $?
 
+shown=$(f ap_show_v1 3 $own $seq $live $A 4 3 5 body 16)
+is 'shown behind the newest entry of a short-lived stream' "OK $(rcli hget "$seq" live:id)" "$shown"
+is '  with the next number of the stream' "$(rcli hget "$seq" live)" "$(rcli --raw xrevrange "$live" + - count 1 | sed -n '/^q$/{n;p;}')"
+unchanged 'shown by who does not own the partition' FENCED ap_show_v1 3 $own $seq $live $B 4 1 5 body 16
+unchanged 'shown for ever' 'BAD arguments' ap_show_v1 3 $own $seq $live $A 4 1 5 body 0
+unchanged 'shown without records' 'BAD size' ap_show_v1 3 $own $seq $live $A 4 0 5 body 16
+unchanged 'shown in what is no stream' 'BAD type' ap_show_v1 3 $own $seq $hw $A 4 1 5 body 16
+
 unchanged 'trimming with a reader that has no cursor' 'OK 0' ap_trim_v1 2 $raw 'ap:{0}:state:nobody' 1 9000000000000-320 1
 is 'trimming below the least cursor' OK "$(f ap_trim_v1 2 $raw $state 1 99999999999999-0 1 | cut -d' ' -f1)"
 is '  keeps what follows it' "$at" "$(rcli xrange "$raw" "$at" + | head -1)"
