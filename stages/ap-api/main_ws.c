@@ -230,7 +230,7 @@ void api_ws_signal(struct api *a, const struct api_series *s, const struct api_s
 	put_names(b, s->symbol, s->source, tf);
 	ap_buf_puts(b, ",\"signal\":");
 	api_json_signal(b, g);
-	put_matching(a, s, tf, 0);
+	put_matching(a, s, tf, g->s.provisional ? XXH64(g->name, strlen(g->name), key_of(NULL, g->s.open_ms, (uint64_t)(uintptr_t)g->s.tf.p)) | 1 : 0);
 }
 
 /* --- snapshots */

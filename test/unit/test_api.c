@@ -510,6 +510,45 @@ static void a_client_that_does_not_read_reaches_its_bound(void **s)
 	api_outq_done(&q);
 }
 
+/* --- provisional */
+
+static void provisional_patterns_last_until_the_next_word_on_their_candle(void **s)
+{
+	(void)s;
+	struct api_model m;
+	struct api_series *ser = NULL;
+	struct ap_value v = { ap_str_c("SMA"), ap_str_c("period=3"), 1 };
+	struct ap_candle c = { .source = ap_str_c("x"), .symbol = ap_str_c("A-USD"), .tf = ap_str_c("1m"), .open_ms = 60000, .close_ms = 120000 };
+	struct ap_indicator i = { ap_str_c("x"), ap_str_c("A-USD"), ap_str_c("1m"), 60000, 0, true, 1, &v };
+	struct ap_signal doji = { .source = ap_str_c("x"), .symbol = ap_str_c("A-USD"), .tf = ap_str_c("1m"), .open_ms = 60000, .kind = AP_SIG_PATTERN,
+				  .name = ap_str_c("CDLDOJI"), .direction = AP_DIR_LONG, .provisional = true, .strength = 100 };
+	struct ap_signal hammer = doji;
+	assert_true(api_model_init(&m, 10, 1000));
+	hammer.name = ap_str_c("CDLHAMMER");
+	assert_non_null(api_model_candle(&m, &c, &ser));
+	assert_non_null(api_model_indicator(&m, &i, &ser));
+	assert_non_null(api_model_signal(&m, &doji));
+	assert_non_null(api_model_signal(&m, &hammer));
+	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_LONG);
+	/* The next look finds the hammer alone. */
+	assert_non_null(api_model_indicator(&m, &i, &ser));
+	assert_int_equal(api_series_signal(ser, 1)->s.direction, AP_DIR_NONE);
+	assert_non_null(api_model_signal(&m, &hammer));
+	assert_int_equal(ser->sig_n, 2);
+	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_LONG);
+	/* The candle closes, or has final values: what was provisional is over, and what still comes of it is too late. */
+	i.provisional = false;
+	assert_non_null(api_model_indicator(&m, &i, &ser));
+	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_NONE);
+	assert_null(api_model_signal(&m, &doji));
+	hammer.provisional = false;
+	assert_non_null(api_model_signal(&m, &hammer));
+	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_LONG);
+	i.provisional = true;
+	assert_null(api_model_indicator(&m, &i, &ser));
+	api_model_done(&m);
+}
+
 /* --- quotes */
 
 static struct ap_quotebar qbar(int64_t open_ms, enum ap_candle_state state, uint32_t revision, uint64_t n)
@@ -974,6 +1013,7 @@ int main(void)
 		cmocka_unit_test(senseless_messages_are_told_what_is_wrong),
 		cmocka_unit_test(unsent_forming_candles_give_way_to_newer_ones_and_numbers_have_no_gap),
 		cmocka_unit_test(a_client_that_does_not_read_reaches_its_bound),
+		cmocka_unit_test(provisional_patterns_last_until_the_next_word_on_their_candle),
 		cmocka_unit_test(quote_bars_are_kept_by_time_and_the_higher_revision_wins),
 		cmocka_unit_test(a_quote_bar_reads_as_json_with_every_digit),
 		cmocka_unit_test(the_model_knows_who_quoted_last),
