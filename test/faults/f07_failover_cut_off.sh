@@ -3,6 +3,8 @@
 # budget: flow <= 5 s at down-after 1 s
 # budget_ms: 5000
 # measured: from kill -9 of the primary to a probe trade through all stages into PostgreSQL
+# remark: acked_ms: until the probe was acknowledged by ap-ingest on the new primary; bytes_not_replicated: what the replica lacked and the journals brought back
+# slow: two full synchronisations and ten seconds of load a trial
 # The link is really down: the replica is told to follow a port where nobody listens, so its connection is closed and nothing of the commits
 # can reach it. What it lacks when it is promoted comes from ap-ingest's journal; PostgreSQL is ahead of Redis then.
 # shellcheck disable=SC2317,SC2154  # functions called by name; present and other are set by roles
@@ -10,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 . test/faults/lib_topology.sh
 fault_init
-fault_up_sentinel
+fault_up_sentinel -o runtime.read_entries=2
 load_start "${AP_SPEED:-2400}"
 thousand() { [ "$(calls_of "$present")" -ge $((before + 1000)) ]; }
 while next_trial; do
@@ -18,7 +20,7 @@ while next_trial; do
 	ncli "$other" replicaof 127.0.0.1 1 >/dev/null
 	before=$(calls_of "$present") have=$(offset_of "$other")
 	# A replica that was cut off for 10 s is not promoted.
-	ms_until 6 "$(mono)" thousand || echo "# only $(($(calls_of "$present") - before)) commits in the time the Sentinels leave a replica cut off"
+	ms_until 8 "$(mono)" thousand || echo "# only $(($(calls_of "$present") - before)) commits in the time the Sentinels leave a replica cut off"
 	lost=$(($(offset_of "$present") - have)) commits=$(($(calls_of "$present") - before))
 	old=$present
 	t=$(mono)

@@ -3,6 +3,8 @@
 # budget: flow <= 5 s, its writes discarded, nothing counted twice
 # budget_ms: 5000
 # measured: from the old primary's return to a probe trade through all stages into PostgreSQL
+# remark: acked_ms: until the probe was acknowledged; the probe waits behind what is re-sent and merged into rows that are there, which is what takes the time on a busy machine
+# slow: a failover and a full synchronisation a trial
 # The replica is cut off as in F7, and the old primary comes back with everything it had (its append-only file is whole), as a primary, until a
 # Sentinel tells it otherwise. Streams, leases and cursors in it are newer than those of the promoted replica were.
 # shellcheck disable=SC2317,SC2154  # functions called by name; present and other are set by roles
