@@ -48,6 +48,18 @@ static unsigned count_of(struct sup *s, const char *program, struct child **last
 	return n;
 }
 
+/*
+ * The supervisor before us, of the same keeper, had come as far as starting programs: the schema is there. Others who begin with
+ * programs that run already (apctl up) may be of another version.
+ */
+static bool migrated(struct sup *s)
+{
+	SUP_EACH(s, c)
+		if (s->again && c->adopted && c->row.what == AP_W_PROGRAM && !c->unfit)
+			return true;
+	return false;
+}
+
 /* Servers and one-shots of the plan that no child stands for. */
 static void add_fixed(struct sup *s)
 {
@@ -56,8 +68,9 @@ static void add_fixed(struct sup *s)
 		bool there = row->what == AP_W_PROGRAM;
 		SUP_EACH(s, c)
 			there = there || (c->row.what == row->what && !c->leaving);
-		if (!there)
-			sup_child_new(s, row);
+		struct child *c = there ? NULL : sup_child_new(s, row);
+		if (c != NULL && row->what == AP_W_MIGRATE && migrated(s))
+			c->state = AP_C_DONE;
 	}
 }
 

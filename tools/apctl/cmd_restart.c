@@ -54,18 +54,21 @@ static int connect_control(const char *name)
 	return fd;
 }
 
-/* What the supervisor says, until it gives the result. */
-static int listen_to_end(const struct ctl *c, int fd, uint64_t timeout_s)
+static int64_t now_ms(void)
 {
-	int64_t until_ms = ap_mono_ns() / 1000000 + (int64_t)timeout_s * 1000;
+	return ap_mono_ns() / 1000000;
+}
+
+/* What the supervisor says, until it gives the result. *again: it is busy, and there is time to ask once more. */
+static int listen_to_end(const struct ctl *c, int fd, int64_t until_ms, bool *again)
+{
 	char text[1100];
 
 	for (;;) {
-		int64_t left = until_ms - ap_mono_ns() / 1000000;
+		int64_t left = until_ms - now_ms();
 		struct pollfd p = { fd, POLLIN, 0 };
 		if (left <= 0 || poll(&p, 1, (int)(left < 1000 ? left : 1000)) == -1)
-			return ctl_fail(CTL_EX_TIMEOUT, "no end after %llu s; see %s/log/supervisor.log", (unsigned long long)timeout_s,
-					c->app.conf.data_dir);
+			return ctl_fail(CTL_EX_TIMEOUT, "time is up; see %s/log/supervisor.log", c->app.conf.data_dir);
 		ssize_t n = p.revents != 0 ? recv(fd, text, sizeof text - 1, MSG_DONTWAIT) : 0;
 		if (n < 0 && errno != EAGAIN)
 			return ctl_fail(AP_EX_AGAIN, "the supervisor went away: %s", strerror(errno));
@@ -77,6 +80,9 @@ static int listen_to_end(const struct ctl *c, int fd, uint64_t timeout_s)
 		char *rest;
 		int code = (int)strtol(text + 7, &rest, 10);
 		rest += *rest == ' ';
+		*again = code == AP_EX_AGAIN && now_ms() < until_ms;
+		if (*again)
+			return code;
 		if (code != 0)
 			return ctl_fail(code, "%s", rest);
 		printf("%s\n", rest);
@@ -84,25 +90,39 @@ static int listen_to_end(const struct ctl *c, int fd, uint64_t timeout_s)
 	}
 }
 
-static int order(struct ctl *c, const char *text, uint64_t timeout_s)
+/* A supervisor that is just being started again listens in a moment. */
+static int reach(const char *name)
 {
-	char name[108];
-
-	if (!control_name(c, name, sizeof name))
-		return ctl_fail(AP_EX_AGAIN, "no supervisor has run in %s", c->app.conf.data_dir);
 	int fd = connect_control(name);
-	/* A supervisor that is just being started again listens in a moment. */
+
 	for (int i = 0; i < 40 && fd == -1; i++) {
 		nanosleep(&(const struct timespec){ 0, 50000000 }, NULL);
 		fd = connect_control(name);
 	}
-	if (fd == -1 || send(fd, text, strlen(text), MSG_NOSIGNAL) == -1) {
-		if (fd != -1)
-			close(fd);
-		return ctl_fail(AP_EX_AGAIN, "the supervisor of %s does not listen", c->app.conf.data_dir);
+	return fd;
+}
+
+static int order(struct ctl *c, const char *text, uint64_t timeout_s)
+{
+	int64_t until_ms = now_ms() + (int64_t)timeout_s * 1000;
+	char name[108];
+	bool again = true;
+	int rc = AP_EX_AGAIN;
+
+	if (!control_name(c, name, sizeof name))
+		return ctl_fail(AP_EX_AGAIN, "no supervisor has run in %s", c->app.conf.data_dir);
+	while (again) {
+		int fd = reach(name);
+		if (fd == -1 || send(fd, text, strlen(text), MSG_NOSIGNAL) == -1) {
+			if (fd != -1)
+				close(fd);
+			return ctl_fail(AP_EX_AGAIN, "the supervisor of %s does not listen", c->app.conf.data_dir);
+		}
+		rc = listen_to_end(c, fd, until_ms, &again);
+		close(fd);
+		if (again)
+			nanosleep(&(const struct timespec){ 0, 100000000 }, NULL);
 	}
-	int rc = listen_to_end(c, fd, timeout_s);
-	close(fd);
 	return rc;
 }
 
