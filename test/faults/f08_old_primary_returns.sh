@@ -24,7 +24,7 @@ while next_trial; do
 	old=$present
 	node_kill "$old"
 	flow "$(mono)" 90 || break
-	split=$(wc -c <"$AP_T_DIR/$old/appendonlydir/$(ls "$AP_T_DIR/$old/appendonlydir" | grep incr | tail -1)")
+	split=$(cat "$AP_T_DIR/$old"/appendonlydir/*.incr.aof | wc -c)
 	t=$(mono)
 	node_start "$old"
 	role=$(ncli "$old" role | head -1)
