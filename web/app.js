@@ -285,6 +285,9 @@ function verdict() {
 			: ['lost', 'Connection lost', `Connection lost (${state.why || 'no answer'}). ${wait} ${since}`];
 	}
 	const p = state.pipeline;
+	if (p && p.redis === 'wrong_dataset') {
+		return ['stale', 'Stopped', `Redis does not hold this data set: run apctl status. ${since}`];
+	}
 	if (p && p.redis !== 'up') {
 		return ['stale', 'Stale', `Redis is away: nothing new arrives. ${since}`];
 	}

@@ -769,6 +769,11 @@ const char *ap_redis_dataset(const struct ap_redis *r)
 	return r->dataset;
 }
 
+bool ap_redis_is_foreign(const struct ap_redis *r)
+{
+	return r->alarmed;
+}
+
 uint64_t ap_redis_downs(const struct ap_redis *r)
 {
 	return r->downs;

@@ -90,6 +90,8 @@ void ap_redis_reset(struct ap_redis *r, const char *why);
 size_t ap_redis_pending(const struct ap_redis *r);
 /* The id of the data set seen at the last connect (AP_REDIS_DATASET); "" before that. */
 const char *ap_redis_dataset(const struct ap_redis *r);
+/* The server answers, but what it holds is not this data set: it was emptied, or is another one. */
+bool ap_redis_is_foreign(const struct ap_redis *r);
 /* Connections lost and attempts failed since it was made; for metrics. */
 uint64_t ap_redis_downs(const struct ap_redis *r);
 

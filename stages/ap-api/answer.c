@@ -198,6 +198,11 @@ static void put_feeds(struct ap_buf *b, const struct api_pipe *p, const struct a
 	ap_buf_putc(b, ']');
 }
 
+static const char *redis_word(const struct api_facts *f)
+{
+	return f->redis_foreign ? "wrong_dataset" : f->redis_up ? "up" : "down";
+}
+
 void api_json_pipeline(struct ap_buf *b, const struct api_pipe *p, const struct api_facts *f)
 {
 	ap_buf_printf(b, "\"pipeline\":{\"state\":\"%s\",\"stages\":[", api_streaming_state(p, f));
@@ -215,7 +220,7 @@ void api_json_pipeline(struct ap_buf *b, const struct api_pipe *p, const struct 
 		put_lat(b, p, shown[i]);
 	}
 	ap_buf_printf(b, "},\"entries_lost\":%llu,\"clients\":%u,\"catching_up\":%s,\"redis\":\"%s\",\"postgresql\":\"%s\"}",
-		      (unsigned long long)p->lost, f->clients, f->lagging ? "true" : "false", f->redis_up ? "up" : "down",
+		      (unsigned long long)p->lost, f->clients, f->lagging ? "true" : "false", redis_word(f),
 		      f->pg_up ? "up" : "down");
 }
 
@@ -231,7 +236,7 @@ void api_answer_status(struct ap_buf *b, const struct api_pipe *p, const struct 
 {
 	ap_buf_printf(b, "{\"streaming_status\":\"%s\",\"processor_status\":\"%s\",\"metrics_status\":\"%s\",\"components\":{",
 		      api_streaming_state(p, f), processor_state(p, f), api_pipe_state(p, "ap-metrics", f->now_ns));
-	ap_buf_printf(b, "\"redis\":\"%s\",\"postgresql\":\"%s\"", f->redis_up ? "up" : "down", f->pg_up ? "up" : "down");
+	ap_buf_printf(b, "\"redis\":\"%s\",\"postgresql\":\"%s\"", redis_word(f), f->pg_up ? "up" : "down");
 	for (int s = 0; s < API_ST_N; s++)
 		ap_buf_printf(b, ",\"%s\":\"%s\"", api_stage_name((enum api_stage)s), stage_state(p, (enum api_stage)s, f));
 	ap_buf_printf(b, ",\"ap-metrics\":\"%s\",\"ap-api\":\"running\"},", api_pipe_state(p, "ap-metrics", f->now_ns));

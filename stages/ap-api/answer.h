@@ -18,6 +18,7 @@ struct api_facts {
 	int64_t started_ns;             /* wall clock at start */
 	int64_t stale_ns;               /* option api.stale_ms */
 	bool redis_up, pg_up;
+	bool redis_foreign;     /* it answers, but does not hold this data set */
 	bool lagging;                   /* the tails are still catching up */
 	uint32_t clients;               /* WebSocket clients */
 };

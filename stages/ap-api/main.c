@@ -54,6 +54,7 @@ void api_facts_now(const struct api *a, struct api_facts *f)
 	*f = (struct api_facts){
 		.now_ns = ap_now().ns, .mono_ns = ap_mono_ns(), .started_ns = a->started_ns,
 		.stale_ns = (int64_t)a->app.conf.api_stale_ms * 1000000, .redis_up = api_redis_up(a), .pg_up = a->pg_ready,
+		.redis_foreign = api_tails_foreign(a),
 		.lagging = api_tails_lagging(a), .clients = api_ws_clients(a),
 	};
 }
@@ -81,8 +82,10 @@ static void end_poll(struct api *a)
 static void on_seq(void *ctx, const redisReply *reply)
 {
 	struct api_part_poll *p = ctx;
-	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != AP_S_N)
+	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || reply->elements != AP_S_N + 1)
 		p->api->poll.failed = true;
+	else if (reply->element[AP_S_N]->type == REDIS_REPLY_NIL)
+		api_tails_reset(p->api, "dataset_lost");       /* emptied under open connections */
 	else
 		for (unsigned s = 0; s < AP_S_N; s++)
 			p->stream_n[s] = count_of(reply->element[s]);
@@ -116,14 +119,15 @@ static void poll_part(struct api *a, unsigned p)
 		{ "normalize", on_normalize }, { "candle", on_candle }, { "indicators", on_indicators },
 	};
 	char key[64], field[AP_S_N][24];
-	const char *argv[2 + AP_S_N] = { "HMGET", key };
+	const char *argv[3 + AP_S_N] = { "HMGET", key };
 	struct ap_redis *ctl = ap_redis_set_part(a->ctl, p);
 	snprintf(key, sizeof key, "ap:{%u}:seq", p);
 	for (unsigned s = 0; s < AP_S_N; s++) {
 		snprintf(field[s], sizeof field[s], "%s:n", ap_stream_name((enum ap_stream)s));
 		argv[2 + s] = field[s];
 	}
-	a->poll.waiting += ap_redis_send(ctl, on_seq, &a->poll.part[p], 0, 2 + AP_S_N, argv, NULL);
+	argv[2 + AP_S_N] = "ds";
+	a->poll.waiting += ap_redis_send(ctl, on_seq, &a->poll.part[p], 0, 3 + AP_S_N, argv, NULL);
 	for (size_t i = 0; i < sizeof stages / sizeof stages[0]; i++) {
 		const char *get[] = { "HGET", key, "n" };
 		snprintf(key, sizeof key, "ap:{%u}:state:%s", p, stages[i].name);

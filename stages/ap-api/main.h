@@ -78,6 +78,10 @@ bool api_addr_parse(const char *text, struct sockaddr_storage *out, socklen_t *l
 bool api_tails_start(struct api *a, char *err, size_t errlen);
 void api_tails_stop(struct api *a);
 bool api_tails_up(const struct api *a);
+/* Redis answers, but does not hold this data set. */
+bool api_tails_foreign(const struct api *a);
+/* Connects anew, and is checked. */
+void api_tails_reset(struct api *a, const char *why);
 /* Some tail has not reached the end of its streams yet. */
 bool api_tails_lagging(const struct api *a);
 

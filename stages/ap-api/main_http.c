@@ -378,6 +378,8 @@ static enum MHD_Result do_healthz(struct req *q)
 
 static enum MHD_Result do_readyz(struct req *q)
 {
+	if (api_tails_foreign(q->api))
+		return send_error(q, 503, "Redis does not hold this data set: apctl status says what to do");
 	if (!api_redis_up(q->api))
 		return send_error(q, 503, "Redis is away");
 	if (!q->api->pg_ready)

@@ -321,6 +321,21 @@ bool api_tails_up(const struct api *a)
 	return true;
 }
 
+bool api_tails_foreign(const struct api *a)
+{
+	for (unsigned p = 0; p < a->parts; p++)
+		if (ap_redis_is_foreign(a->tail[p].redis))
+			return true;
+	return false;
+}
+
+void api_tails_reset(struct api *a, const char *why)
+{
+	for (unsigned p = 0; p < a->parts; p++)
+		if (ap_redis_is_up(a->tail[p].redis))
+			ap_redis_reset(a->tail[p].redis, why);
+}
+
 bool api_tails_lagging(const struct api *a)
 {
 	for (unsigned p = 0; p < a->parts; p++)

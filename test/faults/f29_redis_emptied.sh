@@ -51,6 +51,8 @@ while next_trial; do
 		foreign) what="Redis holds data set $other" ;;
 		*) what='is empty, but PostgreSQL holds rows' ;;
 		esac
+		not_ready() { curl -s "$AP_API_URL/readyz" | grep -q 'does not hold this data set'; }
+		check "$kind: /readyz and the page say so" wait_for 10 not_ready
 		ctl status >"$AP_T_DIR/status"
 		check "$kind: apctl status explains it" grep -q "$what" "$AP_T_DIR/status"
 		check "$kind: and names the command" grep -q 'apctl rebuild' "$AP_T_DIR/status"
