@@ -4,6 +4,7 @@
 # budget_ms: 2000
 # measured: from the first connection that PostgreSQL takes again until a new trade has come through all stages
 # remark: behind: rows of normalized_data that had been stored and were not in the PostgreSQL that came back
+# slow: two copies of the database a trial
 # Nobody is told: ap-persist reads the cursors after every connect, sets its groups back to them and stores the entries again.
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
