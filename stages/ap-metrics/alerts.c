@@ -21,6 +21,8 @@ const struct alert_rule alert_rules[] = {
 	{ "replicas_short", "critical", NULL, "replicas_short", ALERT_ABOVE, 0, 0, "too few Redis replicas have what was written; it waits for them" },
 	{ "stale", "warning", "ap-metrics", "raw_records_total", ALERT_RESTS, 0, 60, "nothing has come in" },
 	{ "disk_full", "critical", "system", "disk_usage_percent", ALERT_ABOVE, 90, 5, "the data directory's disk is nearly full" },
+	{ "journal_full", "critical", "ap-ingest", "journal_full", ALERT_ABOVE, 0, 0, "the journal has no room: sources are held" },
+	{ "journal_lost", "critical", "ap-ingest", "journal_lost_total", ALERT_RISES, 0, 60, "records of a journal are damaged" },
 	{ "memory_full", "warning", "system", "memory_percent", ALERT_ABOVE, 95, 10, "memory is nearly used up" },
 	{ "loop_stall", "warning", NULL, "loop_stall_ms", ALERT_ABOVE, 1000, 0, "an event loop stood still" },
 };
