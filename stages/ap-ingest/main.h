@@ -215,6 +215,8 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 
 struct outlet *feed_outlet(struct feed *f);
 struct ap_app *feed_app(struct feed *f);
+/* The wall clock without its jumps (common/core/steady.h): for beats and receive times. */
+ap_ts feed_now(struct feed *f);
 /* Takes all connections that wait at the listeners. */
 void feed_accept_all(struct feed *f);
 /* A connection has ended. */

@@ -308,7 +308,7 @@ static void conn_read(struct conn *c)
 {
 	struct conns *cs = c->all;
 
-	cs->now = ap_now();
+	cs->now = feed_now(cs->feed);
 	for (int i = 0; i < READ_TURN && may_read(c); i++) {
 		/*
 		 * An answered connection is read in pieces that cannot overflow its answers: a message has two bytes at

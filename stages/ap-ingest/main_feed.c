@@ -16,6 +16,7 @@
 
 #include "common/core/journal.h"
 #include "common/core/part.h"
+#include "common/core/steady.h"
 #include "main.h"
 #include "sim.h"
 
@@ -50,6 +51,7 @@ struct feed {
 	struct conns *conns;
 	struct ap_metrics *metrics;
 	struct ap_redis *metric;        /* where they go */
+	struct ap_steady clock;
 	struct ap_venue *venue;
 	const struct ap_format *trade;
 	struct history *history;        /* the simulated market's past, while it is being sent */
@@ -76,6 +78,16 @@ struct outlet *feed_outlet(struct feed *f)
 struct ap_app *feed_app(struct feed *f)
 {
 	return f->app;
+}
+
+ap_ts feed_now(struct feed *f)
+{
+	uint64_t steps = f->clock.steps;
+	ap_ts wall = ap_now(), now = { ap_steady_ns(&f->clock, wall.ns, ap_mono_ns()) };
+
+	if (f->clock.steps != steps)
+		ap_log(&f->app->log, AP_WARN, "clock_stepped", KV_S("why", "it_has_lasted"), KV_S("next", "believe_it"));
+	return now;
 }
 
 /* --- sources and beats ---------------------------------------------------------------------------- */
@@ -159,7 +171,7 @@ static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 	struct feed *f = w->data;
 	int64_t mono_ns = ap_mono_ns();
 	bool held = outlet_held(f->out);
-	ap_ts now = ap_now();
+	ap_ts now = feed_now(f);
 
 	(void)loop, (void)revents;
 	for (size_t i = 0; i < f->sources; i++) {
@@ -210,7 +222,7 @@ static void sim_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	struct feed *f = w->data;
 
 	(void)loop, (void)revents;
-	sim_catch_up(f, ap_now());
+	sim_catch_up(f, feed_now(f));
 	outlet_flush(f->out);
 }
 
