@@ -360,7 +360,7 @@ void ap_worker_ready(struct ap_worker *w, bool ready)
 	}
 	ev_timer_stop(w->app->loop, &w->timer);
 	w->dead[0] = '\0';
-	if (w->joined)
+	if (w->joined || w->asked)
 		send(w, NULL, 0);
 	w->joined = false;
 	w->n = 0;

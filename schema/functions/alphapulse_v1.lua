@@ -115,6 +115,9 @@ local function acquire(keys, argv)
 	redis.call('HSET', keys[1], 't', argv[1], 'e', string.format('%.0f', epoch + 1),
 		'x', string.format('%.0f', now + lease), 'w', argv[2])
 	redis.call('HDEL', keys[1], 'n', 'nx')
+	if was[3] and was[3] ~= '' then
+		return { 'OK', epoch + 1, was[3] }
+	end
 	return { 'OK', epoch + 1 }
 end
 

@@ -74,6 +74,7 @@ struct part {
 	char own[48], token[AP_TOKEN];
 	uint64_t epoch;
 	int64_t retry_ns;       /* PH_OFF: not before this */
+	char before[AP_WORKER_NAME];    /* who had it and has not given it up; "": nobody */
 	unsigned attempts, held;        /* in a row: refusals, another's lease */
 	struct stream st[MAP_STREAMS];
 	struct inbox box;

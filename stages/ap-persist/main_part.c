@@ -76,6 +76,7 @@ static void lease_cb(void *ctx, const redisReply *reply)
 		pt->epoch = ap_reply_u64(reply, 1, 0);
 		pt->phase = PH_LOAD;
 		pt->held = 0;
+		snprintf(pt->before, sizeof pt->before, "%.*s", (int)ap_reply_text(reply, 2).len, ap_reply_text(reply, 2).len > 0 ? ap_reply_text(reply, 2).p : "");
 		sink_pump(s);
 	} else if (strcmp(word, "DATASET") == 0) {
 		part_forget(pt, "dataset_lost");

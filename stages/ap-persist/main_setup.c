@@ -64,11 +64,17 @@ static void dataset_cb(void *ctx, const struct ap_pg_result *r)
 	sink_upkeep(s);
 }
 
+/* How our sessions are called: by worker. PostgreSQL cuts names at 63 bytes. */
+static void session_name(const char *worker, char out[64])
+{
+	snprintf(out, 64, "ap-persist %.52s", worker);
+}
+
 static void session_cb(void *ctx, const struct ap_pg_result *r)
 {
 	struct sink *s = ctx;
-	char parts[16];
-	const char *v[2] = { ap_redis_dataset(s->part[0].redis), parts };
+	char parts[16], name[64];
+	const char *v[2] = { ap_redis_dataset(s->part[0].redis), parts }, *called = name;
 
 	if (r->rc == AP_PG_LOST || s->job != JOB_SETUP)
 		return;
@@ -77,6 +83,8 @@ static void session_cb(void *ctx, const struct ap_pg_result *r)
 		return;
 	}
 	snprintf(parts, sizeof parts, "%" PRIu64, s->app.conf.data_partitions);
+	session_name(s->name, name);
+	ap_pg_params(s->pg, NULL, NULL, SLOW_MS, "SELECT set_config('application_name', $1, false)", 1, NULL, &called, NULL, NULL, 0);
 	ap_pg_params(s->pg, NULL, NULL, SLOW_MS, "INSERT INTO dataset (id, parts) VALUES ($1::uuid, $2::int) ON CONFLICT DO NOTHING", 2, NULL, v,
 		     NULL, NULL, 0);
 	ap_pg_exec(s->pg, dataset_cb, s, SLOW_MS, "SELECT id FROM dataset");
@@ -165,6 +173,24 @@ static void load_cb(void *ctx, const struct ap_pg_result *r)
 }
 
 /*
+ * Whoever had this partition and did not give it up may be standing still in the middle of a transaction, and would hold what it
+ * has locked until it goes on. Its session is ended; if it lives it connects anew and takes its cursors over again.
+ */
+static void end_before(struct sink *s, struct part *pt)
+{
+	char name[64];
+	const char *v[1] = { name };
+
+	if (pt->before[0] == '\0')
+		return;
+	session_name(pt->before, name);
+	ap_pg_params(s->pg, NULL, NULL, SLOW_MS,
+		     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = $1 AND usename = current_user "
+		     "AND pid <> pg_backend_pid()", 1, NULL, v, NULL, NULL, 0);
+	pt->before[0] = '\0';
+}
+
+/*
  * From here on only this token moves these cursors. The statement waits for a transaction of the owner before, if one
  * is under way, and sees what came of it.
  */
@@ -188,6 +214,7 @@ void sink_load(struct sink *s, struct part *pt)
 	s->job = JOB_LOAD;
 	s->load = pt;
 	memcpy(s->load_token, pt->token, sizeof s->load_token);
+	end_before(s, pt);
 	ap_pg_params(s->pg, load_cb, s, SLOW_MS, sql, 4, NULL, v, NULL, NULL, 0);
 }
 

@@ -20,7 +20,7 @@ psql_q "CREATE FUNCTION committing() RETURNS int LANGUAGE plpgsql AS \$\$
 	DECLARE found int;
 	BEGIN
 		FOR i IN 1..10000 LOOP
-			SELECT pid INTO found FROM pg_stat_activity WHERE application_name = 'ap-persist' AND state = 'active' AND query = 'COMMIT';
+			SELECT pid INTO found FROM pg_stat_activity WHERE application_name LIKE 'ap-persist%' AND state = 'active' AND query = 'COMMIT';
 			IF found IS NOT NULL THEN RETURN found; END IF;
 			PERFORM pg_sleep(0.002), pg_stat_clear_snapshot();
 		END LOOP;

@@ -32,9 +32,6 @@ eval "$(ctl env)"
 says "up again is refused with the pid" 100 'runs in .* already \(pid [0-9]+\)' ctl up
 says "doctor finds nothing wrong" 0 '^0 wrong' ctl doctor
 says "status knows every program" 0 'ap-indicators.0 +up' ctl status
-says "status says who owns which partition" 0 'normalize +3 +ap-normalize.0 +[0-9]+ +[0-9]+ +-' ctl status
-says "the metric stream among them" 0 'persist +metric +ap-persist.0 +[0-9]+' ctl status
-check "and as JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '(.owners | length) == 17 and all(.owners[]; .worker != \"\" and .lease_left_ms > 0)' >/dev/null"
 check "status as JSON is JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '.ready and (.children | length) == 11' >/dev/null"
 
 printf '{"source":"me","symbol":"T%d-USD","price":"1.5","quantity":"2","timestamp":1700000000000,"trade_id":"a"}\n' 0 1 2 3 4 5 6 7 >"$AP_P_DIR/t.ndjson"
@@ -42,9 +39,12 @@ check "eight trades go in" replay "$AP_P_DIR/t.ndjson" --format ndjson --close
 says "drain waits until they are stored" 0 '^$' ctl drain
 equal "they are" 8 "$(psql_q "SELECT count(*) FROM normalized_data WHERE source = 'me'")"
 equal "tail prints them as JSON lines, from all partitions" "T0-USD T1-USD T2-USD T3-USD T4-USD T5-USD T6-USD T7-USD" \
-	"$(ctl tail tick --from 0 --count 40 2>/dev/null | head -n 40 | jq -r 'select(.kind == "trade") | .symbol' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ $//' &
+	"$(ctl tail tick --from 0 --count 80 2>/dev/null | head -n 80 | jq -r 'select(.kind == "trade") | .symbol' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ $//' &
 	sleep 3; pkill -f "apctl tail --dir $AP_P_DIR" 2>/dev/null; wait)"
 part=$(for p in 0 1 2 3; do rcli xlen "ap:{$p}:candle" | grep -qx 0 || echo "$p"; done | head -n 1)
+says "status says who owns which partition" 0 'normalize +3 +ap-normalize.0 +[0-9]+ +[0-9]+ +-' ctl status
+says "the metric stream among them" 0 'persist +metric +ap-persist.0 +[0-9]+' ctl status
+check "and as JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '(.owners | length) == 17 and all(.owners[]; .worker != \"\" and .lease_left_ms > 0)' >/dev/null"
 says "tail of one key, so many records" 0 '"open":1.5.*"quote_volume":3[,.]' ctl tail "ap:{$part}:candle" --from 0 --count 1
 says "lag is nothing once it is drained" 0 '^normalize,0,[0-9]+,0,0,ap-normalize.0' ctl lag --format csv
 says "a stream that there is not" 100 'raw tick reject' ctl tail nonsense

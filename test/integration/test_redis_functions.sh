@@ -40,23 +40,23 @@ rcli hset $seq ds $U parts 4 >/dev/null
 is 'with the data set it does' 'OK 1' "$(f ap_acquire_v1 1 ap:{0}:own:toy $A w1 60000)"
 is 'a free lease is taken' 'OK 1' "$(f ap_acquire_v1 1 $own $A w1 60000)"
 is 'a held lease is refused, with its holder' 'HELD w1' "$(f ap_acquire_v1 1 $own $B w2 60000 | cut -d' ' -f1,2)"
-is 'the same worker takes it again, one epoch later' 'OK 2' "$(f ap_acquire_v1 1 $own $B w1 60000)"
+is 'the same worker takes it again, one epoch later' 'OK 2 w1' "$(f ap_acquire_v1 1 $own $B w1 60000)"
 is 'an old token does not renew' FENCED "$(f ap_renew_v1 1 $own $A 2 60000)"
 is 'an old epoch does not renew' FENCED "$(f ap_renew_v1 1 $own $B 1 60000)"
 is 'the present one does' OK "$(f ap_renew_v1 1 $own $B 2 60000)"
 is 'it is given up' OK "$(f ap_renew_v1 1 $own $B 2 0)"
 is 'what was given up is free, and the epoch goes on' 'OK 3' "$(f ap_acquire_v1 1 $own $A w2 1)"
 sleep 0.01
-is 'an expired lease is free' 'OK 4' "$(f ap_acquire_v1 1 $own $A w1 60000)"
+is 'an expired lease is free, and who had it is told' 'OK 4 w2' "$(f ap_acquire_v1 1 $own $A w1 60000)"
 unchanged 'a token that is none' 'BAD arguments' ap_acquire_v1 1 $own xyz w1 60000
 unchanged 'a term of nothing' 'BAD arguments' ap_acquire_v1 1 $own $A w1 0
 rcli set ap:text x >/dev/null
 unchanged 'a lease on a key of another type' 'BAD type' ap_acquire_v1 1 ap:text $A w1 60000
 
-is 'a lease nobody has had for a while is taken by anybody' 'OK 5' "$(rcli hset $own x 1000 >/dev/null; f ap_acquire_v1 1 $own $B w2 60000 4000)"
+is 'a lease nobody has had for a while is taken by anybody' 'OK 5 w1' "$(rcli hset $own x 1000 >/dev/null; f ap_acquire_v1 1 $own $B w2 60000 4000)"
 is 'but not from its owner' 'HELD w2' "$(f ap_acquire_v1 1 $own $A w1 60000 4000 | cut -d' ' -f1,2)"
 is 'who asks so leaves no claim' '' "$(rcli hget $own n)"
-is 'its owner may have it back, under a token of the same process' 'OK 6' "$(f ap_acquire_v1 1 $own ffffffffffffffff0000000000000000 w2 60000 4000)"
+is 'its owner may have it back, under a token of the same process' 'OK 6 w2' "$(f ap_acquire_v1 1 $own ffffffffffffffff0000000000000000 w2 60000 4000)"
 is 'another process of its name may not' 'HELD w2' "$(f ap_acquire_v1 1 $own $A w2 60000 4000 | cut -d' ' -f1,2)"
 is 'nor anybody just after it was given up' HELD "$(f ap_renew_v1 1 $own ffffffffffffffff0000000000000000 6 0 >/dev/null; f ap_acquire_v1 1 $own $A w1 60000 60000 | cut -d' ' -f1)"
 is 'a claim of a free lease is answered at once' 'OK 7' "$(f ap_acquire_v1 1 $own $A w1 60000 0)"
