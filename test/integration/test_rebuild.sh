@@ -50,6 +50,7 @@ check "a rebuild of what is not lost is refused" refused 100 'nothing is lost' c
 rcli FLUSHALL >/dev/null
 check "apctl status says what happened and what to do" wait_for 10 said 'DATA SET: .* is empty, but PostgreSQL holds rows of data set .*apctl rebuild --dir'
 check "apctl migrate does not begin anew" refused 100 'apctl rebuild --dir .*apctl migrate --new-dataset' ctl migrate
+check "nor on request while ap-persist is connected" refused 100 'ap-persist is connected' ctl migrate --new-dataset
 equal "and nobody has written a stream" 0 "$(streams)"
 check "rebuilt" ctl rebuild --json
 cp "$tap_tmp" "$AP_P_DIR/rebuild.json"
@@ -79,4 +80,20 @@ check "cut off and run again" ctl rebuild
 rows >"$AP_P_DIR/after"
 check "every row is what it was" diff "$AP_P_DIR/before" "$AP_P_DIR/after"
 check "apctl verify agrees" ctl verify
+
+# --- begun anew on purpose -------------------------------------------------------------------------
+pipe_down >/dev/null
+rm -rf "$AP_P_DIR/redis/appendonlydir"
+mv "$AP_P_DIR/journal" "$AP_P_DIR/journal.old"
+check "a start with an empty Redis is refused" refused 1 'not started' pipe_up
+check "a new data set on request" ctl migrate --new-dataset
+check "it is another one" test "$id" != "$(id_of)"
+equal "PostgreSQL belongs to it" "$(id_of)" "$(psql_q 'SELECT id FROM dataset')"
+kill -HUP "$(cat "$AP_P_DIR/run/supervisor.pid")"
+check "the pipeline starts" wait_for 60 said '^ap-api.0 .*up'
+head -n 100 "$AP_P_DIR/tape.ndjson" >"$AP_P_DIR/begin.ndjson"
+check "and takes what comes" replay "$AP_P_DIR/begin.ndjson" --format ndjson --close
+check "stored" ctl drain --timeout 120
+check "the old rows stayed, and met the same trades" test "$(psql_q "SELECT count(*) FROM normalized_data WHERE validation_status = 'valid' AND trade_id IS NOT NULL")" \
+	-eq "$(psql_q "SELECT count(DISTINCT (source, symbol, trade_id, timestamp)) FROM normalized_data WHERE validation_status = 'valid' AND trade_id IS NOT NULL")"
 tap_end
