@@ -6,6 +6,7 @@
 # remark: seen_ms: until every stage has said that this is not its data set; records: appended by apctl rebuild
 # slow: three rebuilds a trial
 # What was in Redis and not yet in PostgreSQL, and all the stages knew, comes back from the journals.
+# shellcheck disable=SC2086  # numbers as words
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 fault_init
