@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../common/core/timefmt.h"
+
 struct reader {
 	const char *stage;
 	enum ap_stream in;
@@ -58,17 +60,38 @@ static void transform_pos(const struct ctl *c, redisContext *r, const redisReply
 	note_owner(c, p, r);
 }
 
+/*
+ * After a fail-over to a replica that lacked the end of a stream PostgreSQL is ahead of Redis by number, and has counted records that
+ * come again. Whether the stream's last entry is stored is told by the ids then.
+ */
+static void clamp_pos(struct ctl_pos *p, const redisReply *seq, const char *stream, const char *stored)
+{
+	char field[32];
+	ap_id end, last;
+	snprintf(field, sizeof field, "%s:id", stream);
+	const char *text = ctl_hash(seq, field);
+	if (p->q > p->q_end) {
+		bool behind = text != NULL && ap_id_parse(ap_str_c(text), &end) && ap_id_parse(ap_str_c(stored), &last) && ap_id_cmp(end, last) > 0;
+		p->q = behind && p->q_end > 0 ? p->q_end - 1 : p->q_end;
+	}
+	if (p->n > p->n_end || p->q == p->q_end)
+		p->n = p->n_end;
+}
+
 static void persist_pos(const struct ctl *c, redisContext *r, const redisReply *seq, const PGresult *cur, enum ap_stream s, unsigned part, struct ctl_pos *p)
 {
 	static char names[AP_S_N][24];
 	snprintf(names[s], sizeof names[s], "persist:%s", ap_stream_name(s));
 	*p = (struct ctl_pos){ .stage = names[s], .part = part };
+	const char *stored = "0-0";
 	for (int i = 0; i < PQntuples(cur); i++)
 		if (strtoul(PQgetvalue(cur, i, 0), NULL, 10) == part && strcmp(PQgetvalue(cur, i, 1), ap_stream_name(s)) == 0) {
 			p->q = strtoull(PQgetvalue(cur, i, 2), NULL, 10);
 			p->n = strtoull(PQgetvalue(cur, i, 3), NULL, 10);
+			stored = PQgetvalue(cur, i, 4);
 		}
 	note_end(p, seq, ap_stream_name(s));
+	clamp_pos(p, seq, ap_stream_name(s), stored);
 	note_owner(c, p, r);
 }
 
@@ -76,7 +99,7 @@ static void persist_pos(const struct ctl *c, redisContext *r, const redisReply *
 int ctl_positions(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_pos *out, size_t cap)
 {
 	size_t n = 0;
-	static const char sql[] = "SELECT partition, stream, greatest(q, 0), records FROM sink_cursors"
+	static const char sql[] = "SELECT partition, stream, greatest(q, 0), records, last_id FROM sink_cursors"
 				  " WHERE partition >= 0 AND dataset = (SELECT id FROM dataset)";
 	PGresult *cur = pg != NULL ? PQexec(pg, sql) : NULL;
 	if (pg != NULL && PQresultStatus(cur) != PGRES_TUPLES_OK) {
