@@ -309,11 +309,16 @@ int ap_app_run(struct ap_app *app)
 	return app->exit_code;
 }
 
-void ap_app_done(struct ap_app *app)
+void ap_app_signals_plain(struct ap_app *app)
 {
-	ev_timer_stop(app->loop, &app->watchdog);
 	ev_signal_stop(app->loop, &app->sig_term);
 	ev_signal_stop(app->loop, &app->sig_int);
 	ev_signal_stop(app->loop, &app->sig_hup);
+}
+
+void ap_app_done(struct ap_app *app)
+{
+	ev_timer_stop(app->loop, &app->watchdog);
+	ap_app_signals_plain(app);
 	ap_conf_done(&app->conf);
 }

@@ -64,6 +64,8 @@ int ap_app_init(struct ap_app *app, const struct ap_app_spec *spec, int argc, ch
 bool ap_app_conf_again(const struct ap_app *app, struct ap_conf *out, char *err, size_t errlen);
 /* The value of a flag by name, NULL when not given. */
 const char *ap_app_flag(const struct ap_app *app, const char *name);
+/* This run has no loop (apctl, --file): SIGTERM, SIGINT and SIGHUP end it as they end any program. */
+void ap_app_signals_plain(struct ap_app *app);
 /* Runs the loop until ev_break; returns app->exit_code. */
 int ap_app_run(struct ap_app *app);
 void ap_app_done(struct ap_app *app);

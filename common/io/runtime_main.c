@@ -41,10 +41,12 @@ int ap_stage_main(const struct ap_stage *stage, int argc, char **argv)
 	int rc = ap_app_init(&rt.app, &spec, argc, argv);
 	if (rc != -1)
 		return rc;
-	if (ap_app_flag(&rt.app, "file") != NULL)
+	if (ap_app_flag(&rt.app, "file") != NULL) {
+		ap_app_signals_plain(&rt.app);
 		rc = runtime_file(&rt.app, stage, ap_app_flag(&rt.app, "json") != NULL, ap_app_flag(&rt.app, "close") != NULL);
-	else
+	} else {
 		rc = runtime_run(&rt);
+	}
 	ap_app_done(&rt.app);
 	return rc;
 }

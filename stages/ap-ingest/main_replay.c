@@ -326,6 +326,7 @@ static void file_frames(struct replay *r, bool all)
 
 static int run_file(struct replay *r)
 {
+	ap_app_signals_plain(r->app);
 	r->parts = 1;
 	r->last = (ap_id){ 1, 0 };
 	r->start_mono_ns = ap_mono_ns();

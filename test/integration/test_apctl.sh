@@ -38,9 +38,14 @@ printf '{"source":"me","symbol":"T%d-USD","price":"1.5","quantity":"2","timestam
 check "eight trades go in" replay "$AP_P_DIR/t.ndjson" --format ndjson --close
 says "drain waits until they are stored" 0 '^$' ctl drain
 equal "they are" 8 "$(psql_q "SELECT count(*) FROM normalized_data WHERE source = 'me'")"
-equal "tail prints them as JSON lines, from all partitions" "T0-USD T1-USD T2-USD T3-USD T4-USD T5-USD T6-USD T7-USD" \
-	"$(ctl tail tick --from 0 --count 80 2>/dev/null | head -n 80 | jq -r 'select(.kind == "trade") | .symbol' 2>/dev/null | sort | tr '\n' ' ' | sed 's/ $//' &
-	sleep 3; pkill -f "apctl tail --dir $AP_P_DIR" 2>/dev/null; wait)"
+"$ctl_bin" tail --dir "$AP_P_DIR" tick --from 0 >"$AP_P_DIR/tail.out" 2>/dev/null &
+tail_pid=$!
+sleep 2
+kill -TERM "$tail_pid"
+wait "$tail_pid"
+equal "tail goes on until it is told to end" 143 $?
+equal "it prints records as JSON lines, from all partitions" "T0-USD T1-USD T2-USD T3-USD T4-USD T5-USD T6-USD T7-USD" \
+	"$(jq -Rr 'fromjson? | select(.kind == "trade") | .symbol' "$AP_P_DIR/tail.out" | sort | tr '\n' ' ' | sed 's/ $//')"
 part=$(for p in 0 1 2 3; do rcli xlen "ap:{$p}:candle" | grep -qx 0 || echo "$p"; done | head -n 1)
 says "status says who owns which partition" 0 'normalize +3 +ap-normalize.0 +[0-9]+ +[0-9]+ +-' ctl status
 says "the metric stream among them" 0 'persist +metric +ap-persist.0 +[0-9]+' ctl status

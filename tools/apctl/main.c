@@ -123,6 +123,7 @@ int main(int argc, char **argv)
 		free(args);
 		return rc;
 	}
+	ap_app_signals_plain(&c.app);
 	const struct ctl_verb *v = c.app.argc_rest > 0 ? verb_find(c.app.argv_rest[0]) : NULL;
 	c.dir = ap_app_flag(&c.app, "dir");
 	if (ap_app_flag(&c.app, "verbs") != NULL) {
