@@ -93,6 +93,7 @@ struct part {
 	struct peeking *peeking;        /* looks at forming candles; NULL: there was none yet */
 
 	bool full;              /* downstream has too much in front of it */
+	uint64_t since_room;    /* records taken since that was asked last */
 	uint64_t lag_entries, lag_records;
 	unsigned room_left;     /* replies of a room question that have not come */
 	uint64_t heads[AP_S_N][2];      /* of the streams: last q, records ever */

@@ -85,6 +85,7 @@ void part_ask_room(struct part *p)
 	if (p->room_left > 0 || !ap_redis_begin(p->redis, 2 + 2 * AP_S_N))
 		return;
 	p->room_full = false;
+	p->since_room = 0;
 	ap_redis_arg(p->redis, ap_str_c("HMGET"));
 	ap_redis_arg(p->redis, ap_str_c(p->key_seq));
 	for (unsigned s = 0; s < AP_S_N; s++) {

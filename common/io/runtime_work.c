@@ -157,6 +157,10 @@ static void commit_taken(struct part *p)
 	ap_hist_add(&p->m.age_ms, now_ms > (int64_t)p->next_id.ms ? (uint64_t)(now_ms - (int64_t)p->next_id.ms) : 0);
 	if (p->next_beat.ns > 0)
 		ap_hist_add(&p->m.beat_ms, now_ms > ap_ts_ms(p->next_beat) ? (uint64_t)(now_ms - ap_ts_ms(p->next_beat)) : 0);
+	/* Once a second is too seldom for one that takes many: whoever reads behind it may have stopped meanwhile. */
+	p->since_room += p->next_records;
+	if (p->since_room > p->rt->app.conf.runtime_stream_max / 4)
+		part_ask_room(p);
 	part_event(p, p->read_behind ? AP_R_COMMITTED : AP_R_FULL);
 }
 
