@@ -2,6 +2,7 @@
 # fault: F13 a bad network in front of both servers
 # budget: continuous
 # measured: how long a new trade takes while it is so (rate: once it is over)
+# slow: half a minute of bad network
 # remark: latency: 100 ms each way; slices: 100 bytes at a time; resets: every connection each 5 s, for 15 s; rate: 1 KB/s a connection and direction for 10 s. Whatever needs more than its deadline of 2 s at that rate waits until the rate is back
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh

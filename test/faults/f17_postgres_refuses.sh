@@ -3,6 +3,7 @@
 # budget: <= 5 s after cure
 # budget_ms: 5000
 # measured: from the cure until a new trade has come through all stages
+# slow: five kinds of refusal, each waited for
 # remark: 40001, 40P01, 53100, 53300, 25006: each is tried again, no row is taken for a bad one. Tables of the disk that is full are on a small tmpfs of their own
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh

@@ -2,6 +2,7 @@
 # fault: F24 one stage ten times slower
 # budget: length <= cap
 # measured: from the end of the slowness until a new trade has come through, behind all that had been held up
+# slow: eight seconds of full load
 # remark: ap-candle runs 20 ms of each 200, under more than it can take; ahead: most records of a partition in front of it, cap: runtime.stream_max
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
