@@ -22,7 +22,7 @@ round() { # CASE: appends "ms cpu_ms" to its figures
 	: >"$AP_T_DIR/ingest.log"
 	[ "$1" = journal ] && on=true || on=false
 	bg ingest "$AP_BIN/ap-ingest" -c /dev/null -o redis.url="$AP_REDIS_URL" -o data.dir="$AP_T_DIR/var" -o runtime.stream_max=100000000 \
-		-o ingest.tcp="127.0.0.1:$tcp" -o ingest.ack="127.0.0.1:$ack" -o journal.enabled=$on
+		-o ingest.tcp="127.0.0.1:$tcp" -o ingest.ack="127.0.0.1:$ack" -o journal.enabled="$on"
 	pid=$BG_PID
 	wait_for 20 grep -q messages_to_acknowledge "$AP_T_DIR/ingest.log" || die "ap-ingest: $(tail -3 "$AP_T_DIR/ingest.log")"
 	began=$(date +%s%3N)
@@ -32,7 +32,7 @@ round() { # CASE: appends "ms cpu_ms" to its figures
 	kill "$pid"
 	wait "$pid"
 	redis_stop
-	rm -rf "$AP_T_DIR/redis" "$AP_T_DIR/var"
+	rm -rf "$AP_T_DIR/redis" "${AP_T_DIR:?}/var"
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 k=0

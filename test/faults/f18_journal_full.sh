@@ -15,7 +15,7 @@ f18_done() {
 	f18_rc=$?
 	rm -f "$vol/ballast"
 	umount -l "$vol"      # whoever still writes there keeps it
-	(exit $f18_rc)
+	(exit "$f18_rc")
 	fault_done
 }
 trap f18_done EXIT

@@ -15,7 +15,7 @@ f22_done() {
 	f22_rc=$?
 	rm -f "$vol/ballast"
 	umount -l "$vol"      # whoever still writes there keeps it
-	(exit $f22_rc)
+	(exit "$f22_rc")
 	fault_done
 }
 trap f22_done EXIT

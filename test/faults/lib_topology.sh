@@ -18,6 +18,7 @@ rcli() {
 
 fault_up_on() {
 	pg_start
+	# shellcheck disable=SC2034 # lib.sh looks at it
 	AP_PG_DIRECT="postgresql://alphapulse@/alphapulse?port=$AP_T_PG_PORT&host=$AP_T_PG_DIR"
 	topology_url=$AP_REDIS_URL
 	fault_up -o supervisor.embedded=false -o "redis.url=$AP_REDIS_URL" -o "pg.conninfo=$AP_T_CONNINFO" "$@"

@@ -11,7 +11,7 @@ dir=$AP_T_DIR
 # Every write is on disk before it is answered: so a killed Redis has lost nothing it said it had.
 fresh() {
 	redis_stop
-	rm -rf "$AP_T_DIR/redis" "$dir/var"
+	rm -rf "$AP_T_DIR/redis" "${dir:?}/var"
 	redis_start --appendfsync always
 	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
 	rcli HSET ap:dataset id 12345678-1234-4234-8234-123456789012 parts 4 created 2026-01-01T00:00:00Z marked 1 >/dev/null

@@ -16,7 +16,7 @@ dataset() { # as apctl migrate makes it
 }
 fresh() {
 	redis_stop
-	rm -rf "$AP_T_DIR/redis" "$dir/var"
+	rm -rf "$AP_T_DIR/redis" "${dir:?}/var"
 	redis_start --appendfsync always
 	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
 	dataset
@@ -61,7 +61,7 @@ origins() { dump | sed -n 's/.*"kind":"raw".*"seq":\([0-9]*\),"payload".*/\1/p' 
 
 # --- killed under load -----------------------------------------------------------------------
 fresh
-from=1 kills=0 last=0
+from=1 kills=0
 : >"$dir/acked"
 while [ $kills -lt "${AP_KILLS:-12}" ]; do
 	: >"$dir/one.log"
@@ -76,7 +76,6 @@ while [ $kills -lt "${AP_KILLS:-12}" ]; do
 	n=$(grep -c '^{"id".*"message_id".*}$' "$dir/answers")
 	[ "$n" -eq 0 ] || seq "$from" $((from + n - 1)) >>"$dir/acked"
 	echo "# killed after $n answers"
-	last=$((from + n - 1))
 	# What was not answered may be there or not: sent again it may be there twice. So the next one begins with names of its own.
 	from=$((from + 300000))
 	kills=$((kills + 1))

@@ -37,7 +37,7 @@ is 'a bad number of partitions' 'BAD arguments' "$(f ap_dataset_v1 1 ap:dataset 
 unchanged 'a partition that was emptied gives no lease' DATASET ap_acquire_v1 1 $own $A w1 60000
 unchanged 'and takes nothing' DATASET ap_append_v1 3 $raw $seq $hw feed 1 3 0-0 3 5 body
 rcli hset $seq ds $U parts 4 >/dev/null
-is 'with the data set it does' 'OK 1' "$(f ap_acquire_v1 1 ap:{0}:own:toy $A w1 60000)"
+is 'with the data set it does' 'OK 1' "$(f ap_acquire_v1 1 'ap:{0}:own:toy' "$A" w1 60000)"
 is 'a free lease is taken' 'OK 1' "$(f ap_acquire_v1 1 $own $A w1 60000)"
 is 'a held lease is refused, with its holder' 'HELD w1' "$(f ap_acquire_v1 1 $own $B w2 60000 | cut -d' ' -f1,2)"
 is 'the same worker takes it again, one epoch later' 'OK 2 w1' "$(f ap_acquire_v1 1 $own $B w1 60000)"

@@ -64,6 +64,7 @@ sentinels_start() {
 # A replica of this node has all it has.
 replica_linked() { ncli "$1" info replication | grep -q 'state=online'; }
 scli() {
+	scli_port=
 	eval "scli_port=\$SENTINEL_$1_port"
 	shift
 	redis-cli -p "$scli_port" "$@"

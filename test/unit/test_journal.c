@@ -126,6 +126,10 @@ static void crc_is_the_one_of_rfc_3720(void **unused)
 	assert_int_equal(ap_crc32c(0, b, 32), 0x46dd794e);
 	for (size_t cut = 0; cut <= 32; cut++)
 		assert_int_equal(ap_crc32c(ap_crc32c(0, b, cut), b + cut, 32 - cut), 0x46dd794e);
+	/* By instruction and by tables, at every alignment and length. */
+	for (size_t at = 0; at < 9; at++)
+		for (size_t n = 0; at + n <= sizeof b; n++)
+			assert_int_equal(ap_crc32c(77, b + at, n), ap_crc32c_tables(77, b + at, n));
 }
 
 static void what_is_written_is_read(void **unused)
