@@ -398,8 +398,8 @@ static void connect_start(struct ap_pg *pg)
 	const char *keys[16], *vals[16];
 	size_t n = 0;
 	const struct { const char *k, *v; } fixed[] = {
-		{ "dbname", pg->conf->pg_conninfo }, { "tcp_user_timeout", "3000" }, { "keepalives_idle", "5" },
-		{ "keepalives_interval", "2" }, { "keepalives_count", "3" }, { "client_encoding", "UTF8" },
+		{ "dbname", pg->conf->pg_conninfo }, { "tcp_user_timeout", "3000" }, { "keepalives_idle", "1" },
+		{ "keepalives_interval", "1" }, { "keepalives_count", "3" }, { "client_encoding", "UTF8" },
 		{ "fallback_application_name", pg->log->app }, { "hostaddr", pg->hostaddr }, { "password", pass },
 	};
 

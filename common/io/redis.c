@@ -450,7 +450,7 @@ bool ap_redis_end(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra
 
 static void socket_options(int fd, int family)
 {
-	const int one = 1, idle_s = 5, every_s = 2, times = 3, user_ms = USER_TIMEOUT_MS;
+	const int one = 1, idle_s = 1, every_s = 1, times = 3, user_ms = USER_TIMEOUT_MS;
 
 	if (family == AF_UNIX)
 		return;
