@@ -30,7 +30,7 @@ while next_trial; do
 		log_mark
 		before=$(errors)
 		# Room for a part of the burst; or less than is used already.
-		most=$(($(used) + 3000000))
+		most=$(($(used) + 1500000))
 		[ $kind = trimmed ] || most=1000000
 		limit "$most"
 		burst "$trial_k$kind" &
