@@ -27,10 +27,13 @@ burst() {
 load_start
 while next_trial; do
 	for kind in trimmed raised; do
+		# What is there now is what cannot be trimmed.
+		ctl drain --timeout 60 >/dev/null 2>&1
+		sleep 1.5
 		log_mark
 		before=$(errors)
 		# Room for a part of the burst; or less than is used already.
-		most=$(($(used) + 1500000))
+		most=$(($(used) + 3000000))
 		[ $kind = trimmed ] || most=1000000
 		limit "$most"
 		burst "$trial_k$kind" &
