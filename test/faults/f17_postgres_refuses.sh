@@ -18,7 +18,7 @@ kinds="serialization deadlock slots read_only"
 full=$AP_T_DIR/full
 mkdir "$full"
 # Tables are made in the small place, unless it cannot be had.
-if mount -t tmpfs -o size=160m,mode=755 tmpfs "$full" 2>/dev/null; then
+if mount -t tmpfs -o size=$((200 + 60 * AP_TRIALS))m,mode=755 tmpfs "$full" 2>/dev/null; then
 	chown "$AP_T_PG_USER" "$full"
 	fault_more_done() {
 		pg_kill
@@ -87,7 +87,7 @@ read_only() {
 cure_read_only() { admin "ALTER SYSTEM RESET default_transaction_read_only" && admin "SELECT pg_reload_conf()" >/dev/null; }
 
 disk_full() {
-	dd if=/dev/zero of="$full/ballast" bs=1M count=1000 >/dev/null 2>&1
+	dd if=/dev/zero of="$full/ballast" bs=1M count=8000 >/dev/null 2>&1
 	seen 'sqlstate=53100'
 	sleep 2
 }
