@@ -1,6 +1,6 @@
 #!/bin/sh
 # The journal behind ap-ingest, with real processes and a real Redis: what was acknowledged is stored once, whatever dies meanwhile.
-# AP_KILLS: how often ap-ingest is killed under load (12).
+# AP_KILLS: how often ap-ingest is killed under load (4).
 cd "$(dirname "$0")/../.." || exit 111
 . test/lib/servers.sh
 AP_BIN=${AP_BIN:-bin}
@@ -63,7 +63,7 @@ origins() { dump | sed -n 's/.*"kind":"raw".*"seq":\([0-9]*\),"payload".*/\1/p' 
 fresh
 from=1 kills=0
 : >"$dir/acked"
-while [ $kills -lt "${AP_KILLS:-12}" ]; do
+while [ $kills -lt "${AP_KILLS:-4}" ]; do
 	: >"$dir/one.log"
 	live one
 	listens one || not_ok "it comes up again"

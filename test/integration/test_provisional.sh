@@ -21,9 +21,16 @@ equal "the forming candle has values, marked" "forming true" "$(curl -s "$api" |
 newest | jq -S .values >"$d/provisional"
 check "as many as a final candle has" sh -c "test \$(jq length '$d/provisional') -gt 10"
 curl -s "$api" | jq -c '[.signals[] | select(.kind == "pattern" and .open_time == "2023-11-14T23:43:00Z") | [.name, .strength]] | sort' >"$d/pat.provisional"
-equal "none of it is in the streams that are stored, or in the database" "0 0" "$(for p in 0 1 2 3; do
-	timeout -k 1 20 "$AP_BIN/apctl" tail --dir "$d" "ap:{$p}:indicator" --from 0 --count "$(rcli --raw hget "ap:{$p}:seq" indicator:n | grep . || echo 1)" 2>/dev/null
-	done | grep -c '"provisional":true') $(psql_q "SELECT count(*) FROM technical_indicators WHERE timestamp >= '2023-11-14 23:43:00Z'")"
+stored_records() {
+	for p in 0 1 2 3; do
+		n=$(rcli --raw hget "ap:{$p}:seq" indicator:n)
+		[ -z "$n" ] || timeout -k 1 20 "$AP_BIN/apctl" tail --dir "$d" "ap:{$p}:indicator" --from 0 --count "$n" 2>/dev/null
+	done
+}
+stored_records >"$d/stored"
+check "final values are in the streams" grep -q '"provisional":false' "$d/stored"
+equal "none of it is in the streams that are stored, or in the database" "0 0" "$(grep -c '"provisional":true' "$d/stored") $(psql_q \
+	"SELECT count(*) FROM technical_indicators WHERE timestamp >= '2023-11-14 23:43:00Z'")"
 check "the same tape with its end" replay "$d/t.ndjson" --format ndjson --close
 check "is stored" ctl drain
 tries=0
