@@ -178,8 +178,8 @@ void ap_table_merge_sql(struct ap_buf *b, enum ap_table t)
 	if (t == AP_T_CANDLES || t == AP_T_QUOTE_BARS)
 		ap_buf_printf(b, "EXCLUDED.%s >= t.%s AND ", t == AP_T_CANDLES ? "trade_count" : "quote_count", t == AP_T_CANDLES ? "trade_count" : "quote_count");
 	ap_buf_putc(b, '(');
-	ap_buf_puts(b, "EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND EXCLUDED.timestamp >= "
-		       "coalesce((SELECT kept_before FROM dataset), '-infinity') AND (");
+	ap_buf_printf(b, "EXCLUDED.revision > t.revision OR (EXCLUDED.revision = t.revision AND EXCLUDED.%s >= "
+		      "coalesce((SELECT kept_before FROM dataset), '-infinity') AND (", d->time_col);
 	each_column(b, d->updates, "t.", false);
 	ap_buf_puts(b, ") IS DISTINCT FROM (");
 	each_column(b, d->updates, "EXCLUDED.", false);

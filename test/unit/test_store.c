@@ -105,6 +105,40 @@ static void a_merge_keeps_the_higher_revision(void **state)
 	ap_buf_done(&b);
 }
 
+/* Is this one of the columns of the list? */
+static bool listed(const char *list, const char *col, size_t n)
+{
+	for (const char *p = strstr(list, col); p != NULL; p = strstr(p + 1, col))
+		if (strncmp(p, col, n) == 0 && (p == list || p[-1] == ' ') && (p[n] == '\0' || p[n] == ','))
+			return true;
+	return false;
+}
+
+static void a_merge_asks_only_for_columns_that_the_table_has(void **state)
+{
+	static const char word[] = "EXCLUDED.";
+	struct ap_buf b;
+	unsigned asked = 0;
+
+	(void)state;
+	ap_buf_init(&b, 8192);
+	for (int t = 0; t < AP_T_N; t++) {
+		ap_buf_clear(&b);
+		ap_table_merge_sql(&b, (enum ap_table)t);
+		for (const char *p = strstr(text(&b), word); p != NULL; p = strstr(p, word)) {
+			char col[64];
+			p += sizeof word - 1;
+			size_t n = strspn(p, "abcdefghijklmnopqrstuvwxyz_");
+			(void)snprintf(col, sizeof col, "%.*s", (int)n, p);
+			if (!listed(ap_table((enum ap_table)t)->columns, col, n))
+				fail_msg("%s has no column %s", ap_table((enum ap_table)t)->name, col);
+			asked++;
+		}
+	}
+	assert_true(asked > 50);
+	ap_buf_done(&b);
+}
+
 static void hypertables_leave_the_partitions_out_of_the_schema(void **state)
 {
 	static const char file[] = "CREATE TABLE a (x int) PARTITION BY RANGE (x);\nCREATE TABLE b (y int);\nCREATE TABLE c (z int) PARTITION BY RANGE (z);\n";
@@ -163,6 +197,7 @@ int main(void)
 		cmocka_unit_test(partitions_of_a_century_touch_and_never_overlap),
 		cmocka_unit_test(every_table_lists_as_many_columns_as_it_has_fields),
 		cmocka_unit_test(a_merge_keeps_the_higher_revision),
+		cmocka_unit_test(a_merge_asks_only_for_columns_that_the_table_has),
 		cmocka_unit_test(hypertables_leave_the_partitions_out_of_the_schema),
 		cmocka_unit_test(each_store_has_its_own_statements),
 	};
