@@ -58,7 +58,8 @@ while next_trial; do
 			break 2
 		fi
 		flow "$t" && trial "$([ "$flow_ms" -gt "$seen" ] && echo "$flow_ms" || echo "$seen")" kind=$kind flow_ms="$flow_ms" watched_ms="$seen"
-		none_double || not_ok "$kind: $(listed) programs are listed and $(ours | wc -l) processes run"
+		# A fork that has not become its program yet looks like its parent: looked at again.
+		wait_for 5 none_double || not_ok "$kind: $(listed) programs are listed and $(ours | wc -l) processes run"
 	done
 done
 fault_end

@@ -23,7 +23,7 @@ drop() {
 
 load_start
 while next_trial; do
-	drop rproxy ap-ingest.0: append
+	drop rproxy ap_append_v1 append
 	drop rproxy ap_commit_v1 commit
 	drop pproxy COMMIT COMMIT
 done
