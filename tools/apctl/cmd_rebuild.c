@@ -287,8 +287,9 @@ static int begin(struct rebuild *b, bool force)
 	switch (b->d.state) {
 	case CTL_DS_REBUILDING:
 		fprintf(stderr, "apctl: going on with the rebuild that was begun\n");
+		/* It may have been cut off before its last partition had been marked. */
 		if (!force)
-			return 0;
+			return rebuild_mark(b->c, b->r, b->d.pg_id) ? 0 : AP_EX_AGAIN;
 		break;
 	case CTL_DS_FRESH:
 	case CTL_DS_REDIS_EMPTY:

@@ -77,5 +77,7 @@ bool rebuild_wipe(const struct ctl *c, redisContext *r);
  * sink need not make rows again that are there; not where rows may be missing.
  */
 bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j, bool known);
+/* Gives every partition the data set's id: the last step of rebuild_prepare, to be done again where that was cut off. */
+bool rebuild_mark(const struct ctl *c, redisContext *r, const char *id);
 
 #endif

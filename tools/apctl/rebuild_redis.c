@@ -345,6 +345,16 @@ static bool prepare_known(const struct ctl *c, redisContext *r, PGconn *pg, cons
 	return ok;
 }
 
+bool rebuild_mark(const struct ctl *c, redisContext *r, const char *id)
+{
+	const unsigned parts = (unsigned)c->app.conf.data_partitions;
+	bool ok = true;
+
+	for (unsigned p = 0; ok && p < parts; p++)
+		ok = run(r, "a partition is marked", redisCommand(r, "HSET ap:{%u}:seq ds %s parts %u", p, id, parts));
+	return ok;
+}
+
 bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const struct ctl_dataset *d, const struct journals *j, bool known)
 {
 	const unsigned parts = (unsigned)c->app.conf.data_partitions;
@@ -367,7 +377,5 @@ bool rebuild_prepare(const struct ctl *c, redisContext *r, PGconn *pg, const str
 	ok = ok && prepare_fields(r, j) &&
 	     run(r, "the identity", redisCommand(r, "HSET ap:dataset id %s parts %u created %s marked 1 rebuilding 1", id, parts,
 						 d->created[0] != '\0' ? d->created : now));
-	for (unsigned p = 0; ok && p < parts; p++)
-		ok = run(r, "a partition is marked", redisCommand(r, "HSET ap:{%u}:seq ds %s parts %u", p, id, parts));
-	return ok;
+	return ok && rebuild_mark(c, r, id);
 }
