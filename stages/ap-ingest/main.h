@@ -3,6 +3,7 @@
  *
  *   main.c         arguments; which of the two ways of working it is
  *   main_out.c     the way out: into the journal, and from there to Redis
+ *                  (main_out_start.c, main_out_journal.c, main_out_read.c: its parts, joined by main_out.h)
  *   main_append.c  frames to Redis: one in flight a partition, sent again until they are there
  *   main_lease.c   who of several works
  *   main_trim.c    how far PostgreSQL is, and what may leave a journal
