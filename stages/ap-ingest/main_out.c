@@ -38,16 +38,21 @@ static const char *why_held(const struct outlet *o)
 	return o->blocked ? "disk" : appender_lags(o->out) ? "normalize_behind" : o->full ? "backlog" : o->outrun ? "catching_up" : "reading";
 }
 
-/* While Redis is being caught up with, sources may be no faster than that. */
+/*
+ * While Redis is being caught up with, sources may be no faster than that: once they are too far ahead they are held until
+ * it has been reached. While it takes nothing there is no saying.
+ */
 static bool judge_outrun(struct outlet *o)
 {
 	uint64_t behind = o->last + 1 - o->read_next;
 
-	if (o->direct || !appender_flows(o->out))
-		return o->outrun && !o->direct;
+	if (o->direct)
+		return false;
+	if (o->outrun || !appender_flows(o->out))
+		return o->outrun;
 	if (o->behind_most == 0)
 		o->behind_most = behind + o->app->conf.runtime_stream_max;
-	return o->outrun || behind > o->behind_most;
+	return behind > o->behind_most;
 }
 
 void out_judge(struct outlet *o)
