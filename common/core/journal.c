@@ -9,6 +9,7 @@
 #include <assert.h>
 
 #include "crc32c.h"
+#include "le.h"
 
 static const char magic[8] = { 'A', 'P', 'J', 'O', 'U', 'R', 'N', '\n' };
 
@@ -19,28 +20,6 @@ enum { H_VERSION = 8, H_SALT = 12, H_DATASET = 16, H_PRODUCER = 64, H_FIRST = 12
 /* Offsets in a record. */
 enum { R_HCRC = 0, R_BCRC = 4, R_SEQ = 8, R_RECV = 16, R_LEN = 24, R_BEHIND = 28, R_SOURCE = 30, R_KIND = 31 };
 
-static void put32(uint8_t *p, uint32_t v)
-{
-	for (unsigned i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	for (unsigned i = 0; i < 8; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] | (uint32_t)p[1] << 8 | (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)get32(p) | (uint64_t)get32(p + 4) << 32;
-}
-
 /* --- heads ----------------------------------------------------------------- */
 
 void ap_journal_head_put(const struct ap_journal_head *h, uint8_t out[AP_JOURNAL_HEAD])
@@ -48,21 +27,21 @@ void ap_journal_head_put(const struct ap_journal_head *h, uint8_t out[AP_JOURNAL
 	assert(h->first_seq > h->after);
 	memset(out, 0, AP_JOURNAL_HEAD);
 	memcpy(out, magic, sizeof magic);
-	put32(out + H_VERSION, VERSION);
-	put32(out + H_SALT, h->salt);
+	ap_le_put(out + H_VERSION, VERSION, 4);
+	ap_le_put(out + H_SALT, h->salt, 4);
 	memcpy(out + H_DATASET, h->dataset, strnlen(h->dataset, AP_JOURNAL_DATASET - 1));
 	memcpy(out + H_PRODUCER, h->producer, strnlen(h->producer, AP_JOURNAL_PRODUCER - 1));
-	put64(out + H_FIRST, h->first_seq);
-	put64(out + H_MADE, (uint64_t)h->made.ns);
-	put32(out + H_GEN, h->gen);
-	put64(out + H_AFTER, h->after);
-	put32(out + H_CRC, ap_crc32c(0, out, H_CRC));
+	ap_le_put(out + H_FIRST, h->first_seq, 8);
+	ap_le_put(out + H_MADE, (uint64_t)h->made.ns, 8);
+	ap_le_put(out + H_GEN, h->gen, 4);
+	ap_le_put(out + H_AFTER, h->after, 8);
+	ap_le_put(out + H_CRC, ap_crc32c(0, out, H_CRC), 4);
 	memcpy(out + COPY_AT, out, COPY_LEN);
 }
 
 static bool copy_whole(const uint8_t *p)
 {
-	return memcmp(p, magic, sizeof magic) == 0 && get32(p + H_CRC) == ap_crc32c(0, p, H_CRC);
+	return memcmp(p, magic, sizeof magic) == 0 && ap_le_get(p + H_CRC, 4) == ap_crc32c(0, p, H_CRC);
 }
 
 enum ap_journal_head_rc ap_journal_head_get(const uint8_t *p, size_t len, struct ap_journal_head *h)
@@ -72,18 +51,18 @@ enum ap_journal_head_rc ap_journal_head_get(const uint8_t *p, size_t len, struct
 
 	if (!a && !b)
 		return len < AP_JOURNAL_HEAD ? AP_JOURNAL_HEAD_SHORT : AP_JOURNAL_HEAD_BAD;
-	if (get32(c + H_VERSION) != VERSION)
+	if (ap_le_get(c + H_VERSION, 4) != VERSION)
 		return AP_JOURNAL_HEAD_NEWER;
-	if (get64(c + H_FIRST) <= get64(c + H_AFTER))
+	if (ap_le_get(c + H_FIRST, 8) <= ap_le_get(c + H_AFTER, 8))
 		return AP_JOURNAL_HEAD_BAD;
 	memset(h, 0, sizeof *h);
 	memcpy(h->dataset, c + H_DATASET, AP_JOURNAL_DATASET - 1);
 	memcpy(h->producer, c + H_PRODUCER, AP_JOURNAL_PRODUCER - 1);
-	h->first_seq = get64(c + H_FIRST);
-	h->after = get64(c + H_AFTER);
-	h->made.ns = (int64_t)get64(c + H_MADE);
-	h->salt = get32(c + H_SALT);
-	h->gen = get32(c + H_GEN);
+	h->first_seq = ap_le_get(c + H_FIRST, 8);
+	h->after = ap_le_get(c + H_AFTER, 8);
+	h->made.ns = (int64_t)ap_le_get(c + H_MADE, 8);
+	h->salt = (uint32_t)ap_le_get(c + H_SALT, 4);
+	h->gen = (uint32_t)ap_le_get(c + H_GEN, 4);
 	return a && b ? AP_JOURNAL_HEAD_OK : AP_JOURNAL_HEAD_MENDED;
 }
 
@@ -110,9 +89,9 @@ bool ap_journal_rec_put(struct ap_buf *b, uint32_t salt, const struct ap_journal
 	p = ap_buf_room(b, size);
 	if (p == NULL)
 		return false;
-	put64(p + R_SEQ, r->seq);
-	put64(p + R_RECV, (uint64_t)r->recv.ns);
-	put32(p + R_LEN, (uint32_t)r->payload.len);
+	ap_le_put(p + R_SEQ, r->seq, 8);
+	ap_le_put(p + R_RECV, (uint64_t)r->recv.ns, 8);
+	ap_le_put(p + R_LEN, r->payload.len, 4);
 	p[R_BEHIND] = (uint8_t)(behind < BEHIND_MAX ? behind : BEHIND_MAX);
 	p[R_BEHIND + 1] = (uint8_t)((behind < BEHIND_MAX ? behind : BEHIND_MAX) >> 8);
 	p[R_SOURCE] = (uint8_t)r->source.len;
@@ -122,8 +101,8 @@ bool ap_journal_rec_put(struct ap_buf *b, uint32_t salt, const struct ap_journal
 	if (r->payload.len > 0)
 		memcpy(p + AP_JOURNAL_REC_MIN + r->source.len, r->payload.p, r->payload.len);
 	memset(p + AP_JOURNAL_REC_MIN + body, 0, size - AP_JOURNAL_REC_MIN - body);
-	put32(p + R_BCRC, ap_crc32c(salt, p + AP_JOURNAL_REC_MIN, size - AP_JOURNAL_REC_MIN));
-	put32(p + R_HCRC, ap_crc32c(salt, p + R_BCRC, AP_JOURNAL_REC_MIN - R_BCRC));
+	ap_le_put(p + R_BCRC, ap_crc32c(salt, p + AP_JOURNAL_REC_MIN, size - AP_JOURNAL_REC_MIN), 4);
+	ap_le_put(p + R_HCRC, ap_crc32c(salt, p + R_BCRC, AP_JOURNAL_REC_MIN - R_BCRC), 4);
 	b->len += size;
 	return true;
 }
@@ -138,12 +117,12 @@ void ap_journal_scan_start(struct ap_journal_scan *s, const struct ap_journal_he
 /* The whole size of the record whose head stands at p, 0: there is none. Cheap questions first: most noise fails them. */
 static size_t head_size(const struct ap_journal_scan *s, const uint8_t *p)
 {
-	const uint32_t len = get32(p + R_LEN);
-	const uint64_t seq = get64(p + R_SEQ);
+	const uint32_t len = (uint32_t)ap_le_get(p + R_LEN, 4);
+	const uint64_t seq = ap_le_get(p + R_SEQ, 8);
 
 	if (len > AP_JOURNAL_PAYLOAD_MAX || seq < s->next_seq || seq <= s->hole_seq || seq == UINT64_MAX)
 		return 0;
-	if (get32(p + R_HCRC) != ap_crc32c(s->salt, p + R_BCRC, AP_JOURNAL_REC_MIN - R_BCRC))
+	if (ap_le_get(p + R_HCRC, 4) != ap_crc32c(s->salt, p + R_BCRC, AP_JOURNAL_REC_MIN - R_BCRC))
 		return 0;
 	return ap_journal_rec_size(p[R_SOURCE], len);
 }
@@ -152,12 +131,12 @@ static void rec_read(const uint8_t *p, struct ap_journal_rec *r)
 {
 	const unsigned behind = p[R_BEHIND] | (unsigned)p[R_BEHIND + 1] << 8;
 
-	r->seq = get64(p + R_SEQ);
-	r->recv.ns = (int64_t)get64(p + R_RECV);
+	r->seq = ap_le_get(p + R_SEQ, 8);
+	r->recv.ns = (int64_t)ap_le_get(p + R_RECV, 8);
 	r->kind = p[R_KIND];
 	r->synced = behind < BEHIND_MAX && behind <= r->seq ? r->seq - behind : 0;
 	r->source = ap_str_n((const char *)p + AP_JOURNAL_REC_MIN, p[R_SOURCE]);
-	r->payload = ap_str_n((const char *)p + AP_JOURNAL_REC_MIN + p[R_SOURCE], get32(p + R_LEN));
+	r->payload = ap_str_n((const char *)p + AP_JOURNAL_REC_MIN + p[R_SOURCE], ap_le_get(p + R_LEN, 4));
 }
 
 /* A valid record comes after a hole, or not with the number it should have. */
@@ -216,11 +195,11 @@ enum ap_journal_scan_rc ap_journal_scan(struct ap_journal_scan *s, const uint8_t
 		if (size > left && !last)
 			return AP_JOURNAL_MORE;
 		if (size == 0 || size > left) {
-			hole_add(s, ALIGN, size == 0 ? 0 : get64(p + R_SEQ));
+			hole_add(s, ALIGN, size == 0 ? 0 : ap_le_get(p + R_SEQ, 8));
 			continue;
 		}
-		if (get32(p + R_BCRC) != ap_crc32c(s->salt, p + AP_JOURNAL_REC_MIN, size - AP_JOURNAL_REC_MIN)) {
-			hole_add(s, size, get64(p + R_SEQ));
+		if (ap_le_get(p + R_BCRC, 4) != ap_crc32c(s->salt, p + AP_JOURNAL_REC_MIN, size - AP_JOURNAL_REC_MIN)) {
+			hole_add(s, size, ap_le_get(p + R_SEQ, 8));
 			continue;
 		}
 		rec_read(p, rec);

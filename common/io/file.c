@@ -5,22 +5,9 @@
  */
 #include "file.h"
 
+#include "common/core/le.h"
+
 enum { NUMS = 8 + 8 + 4 + 8 + 4, NAME_MAX_LEN = 16 };
-
-static void le_put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t le_get(const uint8_t *p, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v |= (uint64_t)p[i] << (8 * i);
-	return v;
-}
 
 static enum ap_file_rc bad(const char **why, const char *what)
 {
@@ -42,10 +29,10 @@ enum ap_file_rc ap_file_read(FILE *in, struct ap_buf *buf, struct ap_file_frame 
 		return bad(why, "cut short");
 	if (!ap_stream_by_name(ap_str_n(name, head[3]), &out->stream))
 		return bad(why, "unknown stream");
-	out->id = (ap_id){ le_get(nums, 8), le_get(nums + 8, 8) };
-	out->n = (uint32_t)le_get(nums + 16, 4);
-	out->t_ms = le_get(nums + 20, 8);
-	size_t len = (size_t)le_get(nums + 28, 4);
+	out->id = (ap_id){ ap_le_get(nums, 8), ap_le_get(nums + 8, 8) };
+	out->n = (uint32_t)ap_le_get(nums + 16, 4);
+	out->t_ms = ap_le_get(nums + 20, 8);
+	size_t len = (size_t)ap_le_get(nums + 28, 4);
 	if (out->n > AP_FRAME_RECS || len > AP_FRAME_BYTES)
 		return bad(why, "frame too large");
 	ap_buf_clear(buf);
@@ -68,11 +55,11 @@ bool ap_file_write(FILE *out, const struct ap_file_frame *frame)
 
 	head[3] = (uint8_t)len;
 	memcpy(head + 4, name, len);     /* NOLINT(bugprone-not-null-terminated-result): its length stands before it */
-	le_put(nums, frame->id.ms, 8);
-	le_put(nums + 8, frame->id.seq, 8);
-	le_put(nums + 16, frame->n, 4);
-	le_put(nums + 20, frame->t_ms, 8);
-	le_put(nums + 28, frame->body.len, 4);
+	ap_le_put(nums, frame->id.ms, 8);
+	ap_le_put(nums + 8, frame->id.seq, 8);
+	ap_le_put(nums + 16, frame->n, 4);
+	ap_le_put(nums + 20, frame->t_ms, 8);
+	ap_le_put(nums + 28, frame->body.len, 4);
 	return fwrite(head, 1, 4 + len + NUMS, out) == 4 + len + NUMS
 	       && fwrite(frame->body.p, 1, frame->body.len, out) == frame->body.len;
 }

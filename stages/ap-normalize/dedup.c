@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "common/core/le.h"
 #include "common/core/symbol.h"
 
 enum {
@@ -357,20 +358,6 @@ static size_t field_name(const struct queue *q, uint64_t no, char out[FIELD_MAX 
 	return (size_t)snprintf(out, FIELD_MAX + 1, "d/%.*s/%llu", q->name_len, q->name, (unsigned long long)no);
 }
 
-static void le64(uint8_t *p, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		p[i] = (uint8_t)(v >> (8 * i));
-}
-
-static uint64_t from_le64(const uint8_t *p)
-{
-	uint64_t v = 0;
-	for (int i = 7; i >= 0; i--)
-		v = v << 8 | p[i];
-	return v;
-}
-
 /* Detects a value that stands under another's name as well. */
 static uint64_t checksum(const char *field, size_t flen, const uint8_t *value, size_t vlen)
 {
@@ -383,11 +370,11 @@ static void page_save(const struct queue *q, const struct page *p, struct ap_sav
 	uint8_t v[VALUE_MAX] = { STATE_V };
 	size_t flen = field_name(q, p->no, field), n = 1;
 	for (uint32_t i = 0; i < p->n; i++, n += KEY_BYTES) {
-		le64(v + n, p->key[i].lo);
-		le64(v + n + 8, p->key[i].hi);
-		le64(v + n + 16, (uint64_t)p->ms[i]);
+		ap_le_put(v + n, p->key[i].lo, 8);
+		ap_le_put(v + n + 8, p->key[i].hi, 8);
+		ap_le_put(v + n + 16, (uint64_t)p->ms[i], 8);
 	}
-	le64(v + n, checksum(field, flen, v, n));
+	ap_le_put(v + n, checksum(field, flen, v, n), 8);
 	s->put(s, ap_str_n(field, flen), ap_str_n((const char *)v, n + SUM_BYTES));
 }
 
@@ -464,7 +451,7 @@ bool dedup_load(struct dedup *d, ap_str field, ap_str value)
 	    (n - 1 - SUM_BYTES) % KEY_BYTES != 0)
 		return false;
 	n -= SUM_BYTES;
-	if (from_le64(v + n) != checksum(field.p, field.len, v, n) || (d->spares == 0 && !page_alloc(d)))
+	if (ap_le_get(v + n, 8) != checksum(field.p, field.len, v, n) || (d->spares == 0 && !page_alloc(d)))
 		return false;
 	/* The bounds may have been lowered since; dedup_loaded sees to that. */
 	at = d->spare[--d->spares];
@@ -475,7 +462,7 @@ bool dedup_load(struct dedup *d, ap_str field, ap_str value)
 	for (size_t i = 1; i < n; i += KEY_BYTES) {
 		if (d->keys + 1 > d->slots / 2 && !slots_double(d))
 			return false;
-		page_add(d, at, (struct dedup_key){ from_le64(v + i), from_le64(v + i + 8) }, (int64_t)from_le64(v + i + 16));
+		page_add(d, at, (struct dedup_key){ ap_le_get(v + i, 8), ap_le_get(v + i + 8, 8) }, (int64_t)ap_le_get(v + i + 16, 8));
 	}
 	return true;
 }

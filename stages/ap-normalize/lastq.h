@@ -7,20 +7,13 @@
 #ifndef AP_NORMALIZE_LASTQ_H
 #define AP_NORMALIZE_LASTQ_H
 
-#include "common/core/stage.h"
+#include "sertab.h"
 
 enum { LASTQ_SERIES = 65536 };          /* series of a partition that are remembered; repeats of further ones pass */
 
-struct lastq;
-
-/* NULL: no memory. Pair with lastq_free. */
-struct lastq *lastq_new(void);
-void lastq_free(struct lastq *l);
+/* A table of last quotes (state: "q/SOURCE/SYMBOL", 16 bytes of hash). NULL: no memory. Pair with sertab_free. */
+struct sertab *lastq_new(void);
 /* Whether the quote is its series' last one once more; if not, it is the last one from now on. */
-bool lastq_again(struct lastq *l, const struct ap_quote *q);
-
-/* State: a field "q/SOURCE/SYMBOL" a series, 16 bytes of hash. */
-void lastq_save(struct lastq *l, struct ap_saver *to, bool all);
-bool lastq_load(struct lastq *l, ap_str field, ap_str value);
+bool lastq_again(struct sertab *t, const struct ap_quote *q);
 
 #endif

@@ -65,7 +65,7 @@ struct norm {
 	struct ap_venue *venue;
 	struct dedup *dedup;
 	struct screen *screen;
-	struct lastq *lastq;
+	struct sertab *lastq;
 	bool takes_quotes;
 	uint64_t trades, quotes, locked, beats, ignored, rounded, rejects[R_N];
 	/* The message at hand. */
@@ -485,7 +485,7 @@ static void norm_close(void *st)
 	ap_venue_free(n->venue);
 	dedup_free(n->dedup);
 	screen_free(n->screen);
-	lastq_free(n->lastq);
+	sertab_free(n->lastq);
 	free(n);
 }
 
@@ -519,7 +519,7 @@ static void norm_save(void *st, struct ap_saver *s, bool all)
 	struct norm *n = st;
 	dedup_save(n->dedup, s, all);
 	screen_save(n->screen, s, all);
-	lastq_save(n->lastq, s, all);
+	sertab_save(n->lastq, s, all);
 }
 
 static bool norm_load(void *st, ap_str field, ap_str value)
@@ -528,7 +528,7 @@ static bool norm_load(void *st, ap_str field, ap_str value)
 	if (field.len > 0 && field.p[0] == 'd')
 		return dedup_load(n->dedup, field, value);
 	if (field.len > 0 && field.p[0] == 'q')
-		return lastq_load(n->lastq, field, value);
+		return sertab_load(n->lastq, field, value);
 	return screen_load(n->screen, field, value);
 }
 

@@ -95,6 +95,14 @@ size_t laws_map_bytes(const struct laws_map *m);
 size_t laws_map_slots(const struct laws_map *m);
 bool laws_map_slot(const struct laws_map *m, size_t i, ap_str *name, ap_str *value);
 
+/* What a fold saves, kept in a map: pass &k.saver. */
+struct laws_keep {
+	struct ap_saver saver;
+	struct laws_map *map;   /* laws_map_free it */
+	unsigned puts, dels;
+};
+struct laws_keep laws_keep_new(void);
+
 /* What a run left behind. */
 struct laws_result {
 	struct ap_buf stream[AP_S_N];   /* records as wire bytes, in order */

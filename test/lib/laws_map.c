@@ -136,3 +136,24 @@ bool laws_map_slot(const struct laws_map *m, size_t i, ap_str *name, ap_str *val
 	*value = ap_str_n(f->p + f->name_len, f->value_len);
 	return true;
 }
+
+static void keep_put(struct ap_saver *s, ap_str field, ap_str value)
+{
+	struct laws_keep *k = (struct laws_keep *)(void *)s;
+
+	laws_map_put(k->map, field, value);
+	k->puts++;
+}
+
+static void keep_del(struct ap_saver *s, ap_str field)
+{
+	struct laws_keep *k = (struct laws_keep *)(void *)s;
+
+	laws_map_del(k->map, field);
+	k->dels++;
+}
+
+struct laws_keep laws_keep_new(void)
+{
+	return (struct laws_keep){ .saver = { keep_put, keep_del }, .map = laws_map_new() };
+}

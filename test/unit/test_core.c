@@ -11,6 +11,7 @@
 
 #include "common/core/buf.h"
 #include "common/core/hist.h"
+#include "common/core/le.h"
 #include "common/core/log.h"
 #include "common/core/origin.h"
 #include "common/core/part.h"
@@ -86,6 +87,20 @@ static void printf_into_a_buffer_may_be_longer_than_any_guess(void **state)
 }
 
 /* Frozen: XXH64 of these bytes with seed 0 decides where data that exists is to be found. */
+static void numbers_are_little_endian_bytes_on_every_machine(void **state)
+{
+	uint8_t p[10] = { 0 };
+
+	(void)state;
+	ap_le_put(p + 1, UINT64_C(0x1122334455667788), 8);
+	assert_memory_equal(p, "\0\x88\x77\x66\x55\x44\x33\x22\x11\0", 10);
+	assert_int_equal(ap_le_get(p + 1, 8), UINT64_C(0x1122334455667788));
+	assert_int_equal(ap_le_get(p + 1, 3), 0x667788);
+	ap_le_put(p + 1, UINT64_C(0xffffffffaabbccdd), 4);
+	assert_memory_equal(p, "\0\xdd\xcc\xbb\xaa\x44\x33\x22\x11\0", 10);
+	assert_int_equal(ap_le_get(p + 1, 1), 0xdd);
+}
+
 static void partitions_are_where_they_always_were(void **state)
 {
 	static const struct {
@@ -319,6 +334,7 @@ int main(void)
 		cmocka_unit_test(a_buffer_grows_to_its_limit_and_then_fails_once),
 		cmocka_unit_test(a_fixed_buffer_never_allocates_or_overruns),
 		cmocka_unit_test(printf_into_a_buffer_may_be_longer_than_any_guess),
+		cmocka_unit_test(numbers_are_little_endian_bytes_on_every_machine),
 		cmocka_unit_test(partitions_are_where_they_always_were),
 		cmocka_unit_test(a_histogram_is_right_to_a_32nd),
 		cmocka_unit_test(a_log_line_is_logfmt),

@@ -121,31 +121,6 @@ static void answers_equal_those_of_a_plain_list(void **unused)
 
 /* ---- state ------------------------------------------------------------------ */
 
-struct to_map {
-	struct ap_saver saver;
-	struct laws_map *map;
-	unsigned puts, dels;
-};
-
-static void map_put(struct ap_saver *s, ap_str field, ap_str value)
-{
-	struct to_map *m = (struct to_map *)s;
-	laws_map_put(m->map, field, value);
-	m->puts++;
-}
-
-static void map_del(struct ap_saver *s, ap_str field)
-{
-	struct to_map *m = (struct to_map *)s;
-	laws_map_del(m->map, field);
-	m->dels++;
-}
-
-static struct to_map to_map_new(void)
-{
-	return (struct to_map){ { map_put, map_del }, laws_map_new(), 0, 0 };
-}
-
 static bool load_all(struct dedup *d, const struct laws_map *m)
 {
 	for (size_t i = 0; i < laws_map_slots(m); i++) {
@@ -158,7 +133,7 @@ static bool load_all(struct dedup *d, const struct laws_map *m)
 
 static void a_commit_writes_only_the_pages_touched(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct dedup *d = dedup_new(100000, HOUR);
 	(void)unused;
 	for (unsigned i = 0; i < 10000; i++)
@@ -178,7 +153,7 @@ static void a_commit_writes_only_the_pages_touched(void **unused)
 
 static void what_is_loaded_back_remembers_the_same(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct dedup *d = dedup_new(2000, HOUR), *back = dedup_new(2000, HOUR), *less = dedup_new(100, HOUR);
 	(void)unused;
 	for (unsigned i = 0; i < 5000; i++) {
@@ -206,7 +181,7 @@ static void what_is_loaded_back_remembers_the_same(void **unused)
 
 static void damaged_or_missing_pages_are_refused(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct dedup *d = dedup_new(2000, HOUR);
 	ap_str name = ap_str_c("d/x/1"), value;
 	char copy[1024];
@@ -239,7 +214,7 @@ static void damaged_or_missing_pages_are_refused(void **unused)
 
 static void a_price_level_that_is_damaged_is_refused(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct screen *s = screen_new(1000, 0, 3), *back = screen_new(1000, 0, 3);
 	ap_str name = ap_str_c("o/x/A"), value;
 	ap_dec level = { 0 };
@@ -266,7 +241,7 @@ static void a_price_level_that_is_damaged_is_refused(void **unused)
 
 static void an_ordinary_market_writes_no_price_levels(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct screen *s = screen_new(1000, 10, 3);
 	ap_dec level;
 	(void)unused;
