@@ -227,7 +227,13 @@ static inline bool candle_interval(const struct candle_fold_state *st, const str
 }
 
 /* --- slot.c: memory, lanes, series, sources --- */
-void candle_list_add(struct candle_list *l, void *p);
+void candle_list_grow(struct candle_list *l);
+static inline void candle_list_add(struct candle_list *l, void *p)
+{
+	if (l->n == l->cap)
+		candle_list_grow(l);
+	l->v[l->n++] = p;
+}
 struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_str source, ap_str symbol);
 /* Finds the series or makes it. NULL: there are as many as there may be. */
 struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str source, ap_str symbol);

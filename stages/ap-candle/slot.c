@@ -10,7 +10,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-enum { CHUNK_SLOTS = 256, TABLE_MIN = 64 };
+/* Of four places of the table one is taken: a chain that is no longer than one place is guessed right by the processor. */
+enum { CHUNK_SLOTS = 256, TABLE_MIN = 64, TABLE_ROOM = 4 };
 
 static void *grown(void *p, size_t n, size_t size)
 {
@@ -30,13 +31,10 @@ static void *zeroed(size_t size)
 	return memset(p, 0, whole);
 }
 
-void candle_list_add(struct candle_list *l, void *p)
+void candle_list_grow(struct candle_list *l)
 {
-	if (l->n == l->cap) {
-		l->cap = l->cap == 0 ? 64 : l->cap * 2;
-		l->v = grown(l->v, l->cap, sizeof *l->v);
-	}
-	l->v[l->n++] = p;
+	l->cap = l->cap == 0 ? 64 : l->cap * 2;
+	l->v = grown(l->v, l->cap, sizeof *l->v);
 }
 
 /* The bars that are configured for the series, at most CANDLE_BARS_MAX. */
@@ -106,9 +104,52 @@ static void source_free(struct candle_source *src)
 
 /* --- series ------------------------------------------------------------ */
 
-static uint64_t series_hash(ap_str source, ap_str symbol)
+/*
+ * A text of 4 to 16 bytes as two words, its beginning and its end, which may overlap: with its length they say all of it.
+ * Names are nearly always that short, and are hashed and compared without a call. False: it is not that short.
+ */
+static inline bool text_words(ap_str s, uint64_t w[2])
 {
-	return XXH3_64bits_withSeed(symbol.p, symbol.len, XXH3_64bits(source.p, source.len));
+	uint32_t half[2];
+
+	if (s.len - 8 <= 16 - 8) {
+		memcpy(&w[0], s.p, 8);
+		memcpy(&w[1], s.p + s.len - 8, 8);
+		return true;
+	}
+	if (s.len - 4 > 8 - 4)
+		return false;
+	memcpy(&half[0], s.p, 4);
+	memcpy(&half[1], s.p + s.len - 4, 4);
+	w[0] = half[0];
+	w[1] = half[1];
+	return true;
+}
+
+static inline uint64_t text_hash(ap_str s, uint64_t seed)
+{
+	const uint64_t odd = 0x9e3779b97f4a7c15u;       /* 2^64 over the golden ratio */
+	uint64_t w[2];
+	ap_u128 m;
+
+	if (!text_words(s, w))
+		return XXH3_64bits_withSeed(s.p, s.len, seed);
+	m = (ap_u128)(w[0] ^ seed ^ odd) * (w[1] ^ odd * s.len);
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
+static inline bool text_is(ap_str a, ap_str b)
+{
+	uint64_t v[2], w[2];
+
+	if (a.len != b.len)
+		return false;
+	return text_words(a, v) && text_words(b, w) ? v[0] == w[0] && v[1] == w[1] : ap_str_eq(a, b);
+}
+
+static inline uint64_t series_hash(ap_str source, ap_str symbol)
+{
+	return text_hash(symbol, text_hash(source, 0));
 }
 
 static void table_put(struct candle_fold_state *st, struct candle_series *ser)
@@ -154,7 +195,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 		st->series = grown(st->series, st->series_cap, sizeof(struct candle_series *));
 	}
 	st->series[st->series_n++] = ser;
-	if (st->series_n * 2 > st->table_cap)
+	if (st->series_n * TABLE_ROOM > st->table_cap)
 		table_grow(st);
 	else
 		table_put(st, ser);
@@ -163,7 +204,7 @@ struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str sou
 
 static bool series_is(const struct candle_series *ser, ap_str source, ap_str symbol)
 {
-	return ap_str_eq(ser->symbol, symbol) && ap_str_eq(ser->source_name, source);
+	return text_is(ser->symbol, symbol) && text_is(ser->source_name, source);
 }
 
 /* The first series with this hash, which may be another one's; or NULL. */
