@@ -99,14 +99,6 @@ static inline void candle_sums_take(struct candle_sums *s, const struct ap_trade
 	s->n++;
 }
 
-/* Word by word: compilers clear 96 bytes with an instruction that is slow to start. */
-static inline void candle_sums_clear(struct candle_sums *s)
-{
-	s->vol_e18 = s->buy_e18 = s->sell_e18 = 0;
-	s->qv.w[0] = s->qv.w[1] = s->qv.w[2] = s->qv.w[3] = 0;
-	s->n = 0;
-}
-
 static inline void candle_sums_add(struct candle_sums *s, const struct candle_sums *t)
 {
 	s->vol_e18 += t->vol_e18;

@@ -46,7 +46,7 @@ struct candle_fold {
 	int64_t first_ms, last_ms;      /* open of the small slots that gave open and close */
 };
 
-/* A trade touches the first two lines of 64 bytes, settling and telling the last two as well. */
+/* Telling a slot takes its first three lines of 64 bytes, a trade the fourth as well. */
 struct candle_slot {
 	_Alignas(CANDLE_LINE) int64_t open_ms;
 	int64_t close_ms;
@@ -63,18 +63,19 @@ struct candle_slot {
 	bool saved : 1;                 /* a field of it exists */
 	struct candle_series *series;
 	struct candle_ohlc p;           /* meaningless unless any || filled */
+	struct candle_sums s;
 	union {
 		struct {                /* lane 0 */
 			struct candle_key last, first;
 		} key;
 		struct {                /* others */
-			struct candle_fold settled;
 			int64_t first_ms, last_ms;      /* as in settled, for the whole slot */
+			struct candle_fold settled;
 		} fold;
 	} u;
-	struct candle_sums s;           /* the small slot's trades since the last settling are in series->delta */
 };
-_Static_assert(offsetof(struct candle_slot, u.key.last.id) + 16 < 2 * CANDLE_LINE, "an ordinary trade needs two lines");
+enum { CANDLE_SLOT_LINES = 4 };
+_Static_assert(offsetof(struct candle_slot, u.key.last.id) + 16 <= CANDLE_SLOT_LINES * CANDLE_LINE, "an ordinary trade needs no more");
 
 /* The slots of one timeframe of one series: those forming, and those that may still be revised. */
 struct candle_lane {
@@ -86,7 +87,7 @@ struct candle_lane {
 	ap_dec end_price;               /* ... at this price */
 };
 
-/* What a trade needs of a series lies together at its end: three lines of 64 bytes, a short name included. */
+/* What a trade needs of a series lies together at its end: two lines of 64 bytes, an ordinary name included. */
 struct candle_series {
 	uint64_t hash;
 	const struct candle_cal *cal;
@@ -100,11 +101,12 @@ struct candle_series {
 	ap_i128 vol_top;                /* no slot's volume is above this */
 	struct candle_sums above;       /* cur's sums as far as the larger slots have them */
 
-	_Alignas(CANDLE_LINE) struct candle_slot *cur;  /* small slot the last trade went into; NULL: none, and delta is empty */
+	_Alignas(CANDLE_LINE) struct candle_slot *cur;  /* small slot the last trade went into; NULL: none */
 	struct candle_source *source;
 	ap_str source_name, symbol;     /* into text */
 	uint32_t sure;                  /* so many more trades fit, whatever their size; 0: not known */
 	uint8_t bars;
+	bool fresh;                     /* cur has trades since it was last settled */
 	bool touched;                   /* in the list of series to settle */
 	bool at_once;                   /* a closed slot was touched: larger slots are told with this entry */
 	bool untold;                    /* one of its small slots is */
@@ -114,9 +116,10 @@ struct candle_series {
 	bool unsaved;
 	bool session;                   /* its calendar has trading hours */
 	bool younger;                   /* one of its lanes has since_ms */
-	struct candle_sums delta;       /* cur's trades that are not in its sums yet */
 	char text[];
 };
+enum { CANDLE_SERIES_LINES = 2 };
+_Static_assert(offsetof(struct candle_series, text) <= offsetof(struct candle_series, cur) + CANDLE_LINE, "the second line is the name's");
 
 enum { CANDLE_JUDGED = 8 };
 struct candle_judged {                  /* cover and quality of an interval */

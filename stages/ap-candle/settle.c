@@ -1,9 +1,9 @@
 /*
  * settle.c - from trades to the slots of the smallest timeframe, and from those to the larger ones.
  *
- * A trade changes the prices of its small slot at once and waits, as a sum, in the series' delta. Settling adds the delta to
- * the small slot once per entry, and to the larger ones with it or, under load, once per beat. All of it is order-free.
- * Time stands still between trade and settling: a beat settles before it moves anything.
+ * A trade changes its small slot at once. Settling marks that slot once per entry, and adds what is new in it to the larger
+ * ones with the entry or, under load, once per beat. All of it is order-free. Time stands still between trade and settling:
+ * a beat settles before it moves anything.
  */
 #include "fold.h"
 
@@ -107,8 +107,7 @@ static uint32_t trades_sure(const struct candle_series *ser)
 {
 	const struct candle_sums *s = &ser->cur->s;
 
-	return candle_sums_room(ser->vol_top, s->vol_e18 - ser->above.vol_e18 + ser->delta.vol_e18, ser->qv_top,
-				top(&s->qv) - top(&ser->above.qv) + top(&ser->delta.qv));
+	return candle_sums_room(ser->vol_top, s->vol_e18 - ser->above.vol_e18, ser->qv_top, top(&s->qv) - top(&ser->above.qv));
 }
 
 static void slot_take(struct candle_slot *s, const struct ap_trade *t)
@@ -181,7 +180,8 @@ enum candle_place candle_take(struct candle_fold_state *st, struct candle_series
 	if (s->state == SLOT_FINAL || s->issued)
 		ser->at_once = true;
 	slot_take(s, t);
-	candle_sums_take(&ser->delta, t);
+	candle_sums_take(&s->s, t);
+	ser->fresh = true;
 	if (!ser->touched) {
 		ser->touched = true;
 		candle_list_add(&st->touched, ser);
@@ -257,16 +257,15 @@ void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, c
 	}
 }
 
-/* Delta into the small slot. */
+/* The small slot took trades: it is to be told and saved, and the larger ones over it have to follow. */
 static void settle_small(struct candle_fold_state *st, struct candle_series *ser)
 {
 	struct candle_slot *s = ser->cur;
 
-	if (ser->delta.n == 0)
+	if (!ser->fresh)
 		return;
 	assert(s != NULL);
-	candle_sums_add(&s->s, &ser->delta);
-	candle_sums_clear(&ser->delta);
+	ser->fresh = false;
 	slot_changed(st, s);
 	slot_list(st, s);
 	candle_slot_unsaved(st, s);

@@ -261,11 +261,11 @@ static struct candle_series *series_announced(struct candle_fold_state *st, ap_s
 		ser = table_first(st, soon->v[i].hash);
 		soon->v[i].series = ser;
 		if (ser != NULL)
-			fetch(&ser->cur, 3);
+			fetch(&ser->cur, CANDLE_SERIES_LINES);
 	}
 	for (uint32_t i = at == 0 ? 0 : at + CANDLE_SOON_SLOT; i <= at + CANDLE_SOON_SLOT && i < soon->n; i++)
 		if (soon->v[i].series != NULL)
-			fetch(soon->v[i].series->cur, 2);
+			fetch(soon->v[i].series->cur, CANDLE_SLOT_LINES);
 	ser = soon->v[at].series;
 	if (ser == NULL || series_is(ser, source, symbol))
 		return ser;
@@ -295,17 +295,10 @@ struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str sou
 
 void candle_series_fetch(const struct candle_list *l, size_t at)
 {
-	if (at + CANDLE_SOON_SERIES < l->n) {
-		const struct candle_series *ser = l->v[at + CANDLE_SOON_SERIES];
-
-		fetch(&ser->cur, 3);
-	}
-	if (at + CANDLE_SOON_SLOT < l->n) {
-		const struct candle_slot *s = ((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur;
-
-		fetch(s, 2);
-		fetch(&s->s, 2);
-	}
+	if (at + CANDLE_SOON_SERIES < l->n)
+		fetch(&((const struct candle_series *)l->v[at + CANDLE_SOON_SERIES])->cur, CANDLE_SERIES_LINES);
+	if (at + CANDLE_SOON_SLOT < l->n)
+		fetch(((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur, CANDLE_SLOT_LINES - 1);
 }
 
 /* --- slots ------------------------------------------------------------- */
