@@ -28,12 +28,33 @@ struct candle_ohlc {
 	ap_dec h, l, c, o;
 };
 
+/* The order of two ids of one time. */
+int candle_id_cmp(ap_str a, ap_str b);
+
 /*
  * The order of two trades of a series: by time, then by id. No id comes first, then integers by value, then all other ids
  * bytewise. 0: only arrival can tell.
  */
-int candle_key_cmp(int64_t a_ns, ap_str a_id, const struct candle_key *b);
-void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id);
+static inline int candle_key_cmp(int64_t a_ns, ap_str a_id, const struct candle_key *b)
+{
+	if (a_ns != b->ts_ns)
+		return a_ns < b->ts_ns ? -1 : 1;
+	return candle_id_cmp(a_id, ap_str_n(b->id, b->len));
+}
+
+/* An id is AP_TRADE_ID_MAX bytes at most. */
+static inline void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id)
+{
+	k->ts_ns = ts_ns;
+	k->len = (uint8_t)id.len;
+	/* An ordinary id is its first and its last eight bytes, which may overlap. */
+	if (id.len - 8 <= 16 - 8) {
+		memcpy(k->id, id.p, 8);
+		memcpy(k->id + id.len - 8, id.p + id.len - 8, 8);
+	} else if (id.len > 0) {
+		memcpy(k->id, id.p, id.len);
+	}
+}
 
 enum { CANDLE_QV_TOP_BITS = 62, CANDLE_VOL_BITS = 126 };
 
