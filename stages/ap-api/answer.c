@@ -7,71 +7,38 @@
 
 #include "../../common/core/recjson.h"
 #include "../../common/core/timefmt.h"
+#include "member.h"
 
 static const double unknown = (double)NAN;      /* printed as null */
 
-static void put_ts(struct ap_buf *b, const char *key, int64_t ns, unsigned digits)
-{
-	char t[AP_TS_TEXT];
-	ap_ts_format((ap_ts){ ns }, digits, t);
-	ap_buf_printf(b, "\"%s\":\"%s\"", key, t);
-}
-
-static void put_dec(struct ap_buf *b, const char *key, ap_dec d)
-{
-	char t[AP_DEC_TEXT];
-	ap_dec_format(d, t);
-	ap_buf_printf(b, ",\"%s\":%s", key, t);
-}
-
-static void put_text(struct ap_buf *b, const char *key, const char *text)
-{
-	ap_buf_printf(b, "\"%s\":", key);
-	ap_json_string(b, ap_str_c(text));
-}
-
-static void put_num(struct ap_buf *b, const char *key, double v)
-{
-	ap_buf_printf(b, "\"%s\":", key);
-	ap_json_double(b, v);
-}
-
 void api_json_now(struct ap_buf *b, int64_t now_ns)
 {
-	put_ts(b, "timestamp", now_ns, 3);
+	api_put_ts(b, "timestamp", now_ns, 3);
 }
 
 void api_json_candle(struct ap_buf *b, const struct ap_candle *c)
 {
 	char sum[AP_SUM_TEXT];
-	ap_buf_puts(b, "{\"source\":");
-	ap_json_string(b, c->source);
-	ap_buf_puts(b, ",\"symbol\":");
-	ap_json_string(b, c->symbol);
-	ap_buf_puts(b, ",\"timeframe\":");
-	ap_json_string(b, c->tf);
+	api_put_bar(b, c->source, c->symbol, c->tf, c->open_ms);
 	ap_buf_putc(b, ',');
-	put_ts(b, "open_time", c->open_ms * 1000000, 0);
-	ap_buf_putc(b, ',');
-	put_ts(b, "close_time", c->close_ms * 1000000, 0);
-	put_dec(b, "open", c->open);
-	put_dec(b, "high", c->high);
-	put_dec(b, "low", c->low);
-	put_dec(b, "close", c->close);
-	put_dec(b, "volume", c->volume);
+	api_put_ts(b, "close_time", c->close_ms * 1000000, 0);
+	api_put_dec(b, ",", "open", c->open);
+	api_put_dec(b, ",", "high", c->high);
+	api_put_dec(b, ",", "low", c->low);
+	api_put_dec(b, ",", "close", c->close);
+	api_put_dec(b, ",", "volume", c->volume);
 	ap_sum_format(&c->quote_volume, sum);
 	ap_buf_printf(b, ",\"quote_volume\":%s,\"trade_count\":%llu", sum, (unsigned long long)c->trade_count);
-	put_dec(b, "vwap", c->vwap);
-	put_dec(b, "buy_volume", c->buy_volume);
-	put_dec(b, "sell_volume", c->sell_volume);
-	ap_buf_printf(b, ",\"state\":\"%s\",\"revision\":%u,\"coverage_ms\":%lld,\"quality\":\"%s\"}",
-		      ap_candle_state_name(c->state), c->revision, (long long)c->coverage_ms, ap_quality_name(c->quality));
+	api_put_dec(b, ",", "vwap", c->vwap);
+	api_put_dec(b, ",", "buy_volume", c->buy_volume);
+	api_put_dec(b, ",", "sell_volume", c->sell_volume);
+	api_put_bar_end(b, c->state, c->revision, c->coverage_ms, c->quality);
 }
 
 void api_json_vals(struct ap_buf *b, const struct api_names *names, int64_t open_ms, const struct api_vals *v)
 {
 	ap_buf_putc(b, '{');
-	put_ts(b, "open_time", open_ms * 1000000, 0);
+	api_put_ts(b, "open_time", open_ms * 1000000, 0);
 	ap_buf_printf(b, ",\"revision\":%u,\"provisional\":%s,\"values\":{", v->revision, v->provisional ? "true" : "false");
 	for (uint16_t i = 0; i < v->n; i++) {
 		if (i > 0)
@@ -89,22 +56,15 @@ void api_json_signal(struct ap_buf *b, const struct api_signal *g)
 	const struct { const char *key; double v; } price[] = {
 		{ "entry", s->entry }, { "stop", s->stop }, { "target", s->target },
 	};
-	ap_buf_puts(b, "{\"source\":");
-	ap_json_string(b, s->source);
-	ap_buf_puts(b, ",\"symbol\":");
-	ap_json_string(b, s->symbol);
-	ap_buf_puts(b, ",\"timeframe\":");
-	ap_json_string(b, s->tf);
-	ap_buf_putc(b, ',');
-	put_ts(b, "open_time", s->open_ms * 1000000, 0);
+	api_put_bar(b, s->source, s->symbol, s->tf, s->open_ms);
 	ap_buf_printf(b, ",\"revision\":%u,\"provisional\":%s,\"kind\":\"%s\",\"name\":", s->revision,
 		      s->provisional ? "true" : "false", ap_signal_kind_name(s->kind));
 	ap_json_string(b, s->name);
 	ap_buf_printf(b, ",\"direction\":\"%s\",", ap_direction_name(s->direction));
-	put_num(b, "strength", s->strength);
+	api_put_num(b, "strength", s->strength);
 	for (size_t i = 0; i < 3; i++) {
 		ap_buf_putc(b, ',');
-		put_num(b, price[i].key, price[i].v > 0 ? price[i].v : unknown);
+		api_put_num(b, price[i].key, price[i].v > 0 ? price[i].v : unknown);
 	}
 	ap_buf_puts(b, ",\"inputs\":");
 	ap_buf_str(b, s->inputs.len == 0 ? ap_str_c("null") : s->inputs);
@@ -114,9 +74,9 @@ void api_json_signal(struct ap_buf *b, const struct api_signal *g)
 void api_answer_error(struct ap_buf *b, const char *error, const char *reason, int64_t now_ns)
 {
 	ap_buf_putc(b, '{');
-	put_text(b, "error", error);
+	api_put_text(b, "error", error);
 	ap_buf_putc(b, ',');
-	put_text(b, "reason", reason);
+	api_put_text(b, "reason", reason);
 	ap_buf_putc(b, ',');
 	api_json_now(b, now_ns);
 	ap_buf_putc(b, '}');
@@ -167,7 +127,7 @@ static void put_stage(struct ap_buf *b, const struct api_pipe *p, enum api_stage
 	const struct api_stage_row *r = &p->stage[s];
 	ap_buf_printf(b, "{\"name\":\"%s\",\"state\":\"%s\",\"workers\":%u,", api_stage_name(s), stage_state(p, s, f),
 		      api_pipe_workers(p, api_stage_name(s), f->now_ns));
-	put_num(b, "rate_per_s", r->known && r->rated ? r->rate : unknown);
+	api_put_num(b, "rate_per_s", r->known && r->rated ? r->rate : unknown);
 	ap_buf_puts(b, ",\"lag_records\":");
 	ap_buf_printf(b, r->known ? "%llu" : "null", (unsigned long long)r->behind);
 	ap_buf_puts(b, ",\"records_total\":");
@@ -186,13 +146,13 @@ static void put_feeds(struct ap_buf *b, const struct api_pipe *p, const struct a
 	for (uint32_t i = 0; i < p->feeds; i++) {
 		const struct api_feed *d = &p->feed[i];
 		ap_buf_puts(b, i == 0 ? "{" : ",{");
-		put_text(b, "source", d->source);
+		api_put_text(b, "source", d->source);
 		bool fresh = f->now_ns - d->seen_ns <= f->stale_ns;
 		ap_buf_printf(b, ",\"alive\":%s,\"live\":%s,\"ended\":%s,", d->alive && fresh ? "true" : "false",
 			      d->live ? "true" : "false", d->closed ? "true" : "false");
-		put_num(b, "beat_age_ms", d->seen_ns == 0 ? unknown : floor((double)(f->now_ns - d->seen_ns) / 1e6));
+		api_put_num(b, "beat_age_ms", d->seen_ns == 0 ? unknown : floor((double)(f->now_ns - d->seen_ns) / 1e6));
 		ap_buf_putc(b, ',');
-		put_num(b, "trade_age_ms", d->trade_seen_ns == 0 ? unknown : floor((double)(f->now_ns - d->trade_seen_ns) / 1e6));
+		api_put_num(b, "trade_age_ms", d->trade_seen_ns == 0 ? unknown : floor((double)(f->now_ns - d->trade_seen_ns) / 1e6));
 		ap_buf_putc(b, '}');
 	}
 	ap_buf_putc(b, ']');
@@ -242,7 +202,7 @@ void api_answer_status(struct ap_buf *b, const struct api_pipe *p, const struct 
 	ap_buf_printf(b, ",\"ap-metrics\":\"%s\",\"ap-api\":\"running\"},", api_pipe_state(p, "ap-metrics", f->now_ns));
 	api_json_pipeline(b, p, f);
 	ap_buf_puts(b, ",\"version\":\"" AP_VERSION "\",");
-	put_num(b, "uptime_s", floor((double)(f->now_ns - f->started_ns) / 1e9));
+	api_put_num(b, "uptime_s", floor((double)(f->now_ns - f->started_ns) / 1e9));
 	ap_buf_putc(b, ',');
 	api_json_now(b, f->now_ns);
 	ap_buf_putc(b, '}');
@@ -257,7 +217,7 @@ static void put_comps(struct ap_buf *b, const struct api_pipe *p, int64_t now_ns
 			ap_buf_putc(b, ',');
 		ap_json_string(b, ap_str_c(c->name));
 		ap_buf_printf(b, ":{\"state\":\"%s\",", api_pipe_state(p, c->name, now_ns));
-		put_ts(b, "last_seen", c->seen_ns, 3);
+		api_put_ts(b, "last_seen", c->seen_ns, 3);
 		ap_buf_puts(b, ",\"metrics\":{");
 		for (uint32_t k = 0; k < c->n; k++) {
 			if (k > 0)
@@ -325,11 +285,7 @@ static void put_bars(struct ap_buf *b, const struct api_names *names, const stru
 void api_answer_series(struct ap_buf *b, const struct api_names *names, const struct api_series *s, const char *tf,
 		       const struct api_ring *ring, uint32_t limit)
 {
-	put_text(b, "symbol", s->symbol);
-	ap_buf_putc(b, ',');
-	put_text(b, "source", s->source);
-	ap_buf_putc(b, ',');
-	put_text(b, "timeframe", tf);
+	api_put_names(b, s->symbol, s->source, tf);
 	ap_buf_putc(b, ',');
 	uint32_t from = ring->n > limit ? ring->n - limit : 0;
 	put_bars(b, names, ring, from);
@@ -385,9 +341,9 @@ void api_answer_data(struct ap_buf *b, const struct api_names *names, const stru
 static void put_listed(struct ap_buf *b, const struct api_series *s)
 {
 	ap_buf_putc(b, '{');
-	put_text(b, "source", s->source);
+	api_put_text(b, "source", s->source);
 	ap_buf_putc(b, ',');
-	put_text(b, "symbol", s->symbol);
+	api_put_text(b, "symbol", s->symbol);
 	ap_buf_puts(b, ",\"timeframes\":[");
 	for (unsigned i = 0; i < s->ntf; i++) {
 		if (i > 0)
@@ -400,8 +356,8 @@ static void put_listed(struct ap_buf *b, const struct api_series *s)
 		return;
 	}
 	ap_buf_puts(b, "\"last_trade\":{");
-	put_ts(b, "timestamp", s->trade_ns, 3);
-	put_dec(b, "price", s->trade_price);
+	api_put_ts(b, "timestamp", s->trade_ns, 3);
+	api_put_dec(b, ",", "price", s->trade_price);
 	ap_buf_printf(b, "},\"trades_seen\":%llu}", (unsigned long long)s->trades);
 }
 
@@ -435,9 +391,9 @@ static void put_msg(struct ap_buf *b, const struct api_msg *m)
 	ap_buf_printf(b, "\"result\":{\"status\":\"%s\",\"errors\":[", ap_status_name(m->status));
 	if (m->status != AP_ST_VALID) {
 		ap_buf_putc(b, '{');
-		put_text(b, "reason", m->reason);
+		api_put_text(b, "reason", m->reason);
 		ap_buf_putc(b, ',');
-		put_text(b, "detail", m->detail);
+		api_put_text(b, "detail", m->detail);
 		ap_buf_putc(b, '}');
 	}
 	ap_buf_puts(b, "]}");

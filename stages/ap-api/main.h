@@ -45,6 +45,7 @@ struct api {
 	struct ap_jtok *toks;           /* workspace for JSON, AP_JSON_TOKS of them */
 	struct ap_pg *pg;
 	bool pg_ready;                  /* session settings are in place */
+	unsigned history_loads, quote_loads;    /* under way */
 	struct ap_redis_set *ctl;       /* polls */
 	struct ap_redis *metric;        /* metric records */
 	struct api_tail *tail;          /* one a partition */
@@ -106,6 +107,15 @@ typedef void api_json_fn(void *ctx, const char *json);
 void api_system_get(struct api *a, api_json_fn *fn, void *ctx);
 /* How the rules have done, as a JSON array; json as above. */
 void api_stats_get(struct api *a, api_json_fn *fn, void *ctx);
+
+/* --- main_row.c: cells of a PostgreSQL row */
+
+/* Lives as long as r. */
+ap_str api_row_text(const PGresult *r, int row, int col);
+/* 0 when it says no number. */
+ap_dec api_row_dec(const PGresult *r, int row, int col);
+enum ap_candle_state api_row_state(const PGresult *r, int row, int col);
+enum ap_quality api_row_quality(const PGresult *r, int row, int col);
 
 /* --- main_quotes.c */
 

@@ -33,20 +33,13 @@ struct job {
 	ev_timer again;
 };
 
-static unsigned jobs_running;           /* loads under way; this file serves one struct api */
-
 static void next_page(struct job *j);
 static void load_values(struct job *j);
 static void load_signals(struct job *j);
 
-static ap_str cell(const PGresult *r, int row, int col)
-{
-	return ap_str_n(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col));
-}
-
 static void finish(struct job *j, const struct api_history *h)
 {
-	jobs_running--;
+	j->api->history_loads--;
 	j->fn(j->ctx, h);
 	api_ring_done(&j->ring);
 	free(j);
@@ -149,14 +142,6 @@ static const char *direction_name(int i)
 {
 	return ap_direction_name((enum ap_direction)i);
 }
-static const char *state_name(int i)
-{
-	return ap_candle_state_name((enum ap_candle_state)i);
-}
-static const char *quality_name(int i)
-{
-	return ap_quality_name((enum ap_quality)i);
-}
 
 static void on_signals(void *ctx, const struct ap_pg_result *r)
 {
@@ -168,14 +153,14 @@ static void on_signals(void *ctx, const struct ap_pg_result *r)
 			.source = ap_str_c(j->source), .symbol = ap_str_c(j->symbol), .tf = ap_str_c(j->tf),
 			.open_ms = strtoll(PQgetvalue(r->res, i, 0), NULL, 10),
 			.revision = (uint32_t)strtoul(PQgetvalue(r->res, i, 1), NULL, 10),
-			.kind = (enum ap_signal_kind)word_index(cell(r->res, i, 2), kind_name, 3),
-			.name = cell(r->res, i, 3),
-			.direction = (enum ap_direction)word_index(cell(r->res, i, 4), direction_name, 3),
+			.kind = (enum ap_signal_kind)word_index(api_row_text(r->res, i, 2), kind_name, 3),
+			.name = api_row_text(r->res, i, 3),
+			.direction = (enum ap_direction)word_index(api_row_text(r->res, i, 4), direction_name, 3),
 			.strength = strtod(PQgetvalue(r->res, i, 5), NULL),
 			.entry = strtod(PQgetvalue(r->res, i, 6), NULL),
 			.stop = strtod(PQgetvalue(r->res, i, 7), NULL),
 			.target = strtod(PQgetvalue(r->res, i, 8), NULL),
-			.inputs = cell(r->res, i, 9),
+			.inputs = api_row_text(r->res, i, 9),
 		};
 		api_model_signal(&j->api->model, &g);
 	}
@@ -203,7 +188,7 @@ static void put_values(struct job *j, const PGresult *r, int from, int to)
 		uint32_t rev = (uint32_t)strtoul(PQgetvalue(r, i, 4), NULL, 10);
 		if (rev > revision)
 			revision = rev;
-		v[n++] = (struct ap_value){ cell(r, i, 1), cell(r, i, 2), strtod(PQgetvalue(r, i, 3), NULL) };
+		v[n++] = (struct ap_value){ api_row_text(r, i, 1), api_row_text(r, i, 2), strtod(PQgetvalue(r, i, 3), NULL) };
 	}
 	struct api_vals *vals = api_vals_new(&j->api->model.names, v, n, revision, false);
 	if (vals != NULL)
@@ -217,7 +202,7 @@ static void on_values(void *ctx, const struct ap_pg_result *r)
 		return;
 	int n = PQntuples(r->res);
 	for (int from = 0, to; from < n; from = to) {
-		for (to = from + 1; to < n && ap_str_eq(cell(r->res, to, 0), cell(r->res, from, 0)); to++)
+		for (to = from + 1; to < n && ap_str_eq(api_row_text(r->res, to, 0), api_row_text(r->res, from, 0)); to++)
 			;
 		put_values(j, r->res, from, to);
 	}
@@ -245,28 +230,20 @@ static void load_values(struct job *j)
 
 /* --- candles */
 
-static ap_dec dec_of(const PGresult *r, int row, int col)
-{
-	ap_dec d = { 0 };
-	ap_str t = cell(r, row, col);
-	ap_dec_parse(t.p, t.len, &d);
-	return d;
-}
-
 static void put_candle(struct job *j, const PGresult *r, int i)
 {
 	struct ap_candle c = {
 		.source = ap_str_c(j->source), .symbol = ap_str_c(j->symbol), .tf = ap_str_c(j->tf),
 		.open_ms = strtoll(PQgetvalue(r, i, 0), NULL, 10), .close_ms = strtoll(PQgetvalue(r, i, 1), NULL, 10),
-		.open = dec_of(r, i, 2), .high = dec_of(r, i, 3), .low = dec_of(r, i, 4), .close = dec_of(r, i, 5),
-		.volume = dec_of(r, i, 6), .trade_count = strtoull(PQgetvalue(r, i, 8), NULL, 10), .vwap = dec_of(r, i, 9),
-		.state = (enum ap_candle_state)word_index(cell(r, i, 10), state_name, 3),
+		.open = api_row_dec(r, i, 2), .high = api_row_dec(r, i, 3), .low = api_row_dec(r, i, 4), .close = api_row_dec(r, i, 5),
+		.volume = api_row_dec(r, i, 6), .trade_count = strtoull(PQgetvalue(r, i, 8), NULL, 10), .vwap = api_row_dec(r, i, 9),
+		.state = api_row_state(r, i, 10),
 		.revision = (uint32_t)strtoul(PQgetvalue(r, i, 11), NULL, 10),
 		.coverage_ms = strtoll(PQgetvalue(r, i, 12), NULL, 10),
-		.quality = (enum ap_quality)word_index(cell(r, i, 13), quality_name, 4),
-		.buy_volume = dec_of(r, i, 14), .sell_volume = dec_of(r, i, 15),
+		.quality = api_row_quality(r, i, 13),
+		.buy_volume = api_row_dec(r, i, 14), .sell_volume = api_row_dec(r, i, 15),
 	};
-	ap_str quote = cell(r, i, 7);
+	ap_str quote = api_row_text(r, i, 7);
 	ap_sum_parse(quote.p, quote.len, &c.quote_volume);
 	api_ring_put(&j->ring, &c);
 	if (j->newest_ms < c.open_ms)
@@ -314,7 +291,7 @@ static void on_source(void *ctx, const struct ap_pg_result *r)
 		fail(j, 404, "no such symbol");
 		return;
 	}
-	ap_str source = cell(r->res, 0, 0);
+	ap_str source = api_row_text(r->res, 0, 0);
 	if (source.len > AP_SOURCE_MAX) {
 		fail(j, 404, "no such symbol");
 		return;
@@ -350,13 +327,13 @@ void api_history_get(struct api *a, ap_str source, ap_str symbol, ap_str tf, uin
 		fn(ctx, &(struct api_history){ .series = s, .tf = t->tf, .ring = &t->ring, .status = 200 });
 		return;
 	}
-	struct job *j = jobs_running >= JOBS_MAX || !a->pg_ready ? NULL : calloc(1, sizeof *j);
+	struct job *j = a->history_loads >= JOBS_MAX || !a->pg_ready ? NULL : calloc(1, sizeof *j);
 	if (j == NULL) {
 		fn(ctx, &(struct api_history){ .status = 503, .reason = a->pg_ready ? "too many histories are being loaded" :
 					       "PostgreSQL is away" });
 		return;
 	}
-	jobs_running++;
+	a->history_loads++;
 	*j = (struct job){ .api = a, .fn = fn, .ctx = ctx, .limit = limit < API_RING_WIDE ? API_RING_WIDE : limit };
 	api_ring_init(&j->ring, j->limit);
 	copy(j->symbol, sizeof j->symbol, symbol);
@@ -437,9 +414,9 @@ static void on_symbols(void *ctx, const struct ap_pg_result *r)
 {
 	struct api *a = ctx;
 	for (int i = 0; r->rc == AP_PG_OK && i < PQntuples(r->res); i++) {
-		struct api_series *s = api_model_series(&a->model, cell(r->res, i, 1), cell(r->res, i, 0), true);
+		struct api_series *s = api_model_series(&a->model, api_row_text(r->res, i, 1), api_row_text(r->res, i, 0), true);
 		if (s != NULL)
-			api_model_tf(&a->model, s, cell(r->res, i, 2), true);
+			api_model_tf(&a->model, s, api_row_text(r->res, i, 2), true);
 	}
 }
 

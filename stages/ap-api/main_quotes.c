@@ -16,8 +16,6 @@ struct load {
 	uint32_t limit;
 };
 
-static unsigned loads_running;          /* this file serves one struct api */
-
 static void copy(char *to, size_t cap, ap_str from)
 {
 	size_t n = from.len < cap - 1 ? from.len : cap - 1;
@@ -28,7 +26,7 @@ static void copy(char *to, size_t cap, ap_str from)
 
 static void finish(struct load *l, const struct api_quotes *q)
 {
-	loads_running--;
+	l->api->quote_loads--;
 	l->fn(l->ctx, q);
 	free(l);
 }
@@ -38,30 +36,9 @@ static void fail(struct load *l, int status, const char *reason)
 	finish(l, &(struct api_quotes){ .status = status, .reason = reason });
 }
 
-static ap_str cell(const PGresult *r, int row, int col)
-{
-	return ap_str_n(PQgetvalue(r, row, col), (size_t)PQgetlength(r, row, col));
-}
-
-static ap_dec dec_of(const PGresult *r, int row, int col)
-{
-	ap_dec d = { 0 };
-	ap_str t = cell(r, row, col);
-	ap_dec_parse(t.p, t.len, &d);
-	return d;
-}
-
 static struct ap_px4 px_of(const PGresult *r, int row, int col)
 {
-	return (struct ap_px4){ dec_of(r, row, col), dec_of(r, row, col + 1), dec_of(r, row, col + 2), dec_of(r, row, col + 3) };
-}
-
-static enum ap_quality quality_of(ap_str word)
-{
-	for (enum ap_quality q = AP_Q_FULL; q < AP_Q_FILLED; q++)
-		if (ap_str_is(word, ap_quality_name(q)))
-			return q;
-	return AP_Q_GAP;
+	return (struct ap_px4){ api_row_dec(r, row, col), api_row_dec(r, row, col + 1), api_row_dec(r, row, col + 2), api_row_dec(r, row, col + 3) };
 }
 
 /* The columns of the query below. */
@@ -71,12 +48,12 @@ static struct ap_quotebar bar_of(const struct load *l, const PGresult *r, int i)
 		.source = ap_str_c(l->source), .symbol = ap_str_c(l->symbol), .tf = ap_str_c(l->tf),
 		.open_ms = strtoll(PQgetvalue(r, i, 1), NULL, 10), .close_ms = strtoll(PQgetvalue(r, i, 2), NULL, 10),
 		.bid = px_of(r, i, 3), .ask = px_of(r, i, 7), .mid = px_of(r, i, 11),
-		.spread_min = dec_of(r, i, 15), .spread_max = dec_of(r, i, 16), .spread_mean = dec_of(r, i, 17), .spread_last = dec_of(r, i, 18),
+		.spread_min = api_row_dec(r, i, 15), .spread_max = api_row_dec(r, i, 16), .spread_mean = api_row_dec(r, i, 17), .spread_last = api_row_dec(r, i, 18),
 		.weighted_ns = strtoull(PQgetvalue(r, i, 19), NULL, 10), .resolution_ms = (uint32_t)strtoul(PQgetvalue(r, i, 20), NULL, 10),
 		.quote_count = strtoull(PQgetvalue(r, i, 21), NULL, 10), .locked_count = strtoull(PQgetvalue(r, i, 22), NULL, 10),
-		.state = ap_str_is(cell(r, i, 23), ap_candle_state_name(AP_REVISED)) ? AP_REVISED : AP_FINAL,
+		.state = api_row_state(r, i, 23),
 		.revision = (uint32_t)strtoul(PQgetvalue(r, i, 24), NULL, 10), .coverage_ms = strtoll(PQgetvalue(r, i, 25), NULL, 10),
-		.quality = quality_of(cell(r, i, 26)),
+		.quality = api_row_quality(r, i, 26),
 	};
 }
 
@@ -90,7 +67,7 @@ static void on_bars(void *ctx, const struct ap_pg_result *r)
 		return;
 	}
 	if (n > 0)
-		copy(l->source, sizeof l->source, cell(r->res, 0, 0));
+		copy(l->source, sizeof l->source, api_row_text(r->res, 0, 0));
 	struct api_series *s = l->source[0] == '\0' ? NULL : api_model_series(&l->api->model, ap_str_c(l->source), ap_str_c(l->symbol), false);
 	struct api_tf *t = s == NULL ? NULL : api_model_tf(&l->api->model, s, ap_str_c(l->tf), false);
 	struct api_qbars bars;
@@ -119,13 +96,13 @@ void api_quotes_get(struct api *a, ap_str source, ap_str symbol, ap_str tf, uint
 		" (SELECT source FROM quote_bars WHERE symbol = $1 AND timeframe = $2 ORDER BY open_time DESC LIMIT 1))"
 		" ORDER BY open_time DESC LIMIT $4::int";
 	const struct api_series *s = api_model_quoted(&a->model, source, symbol);
-	struct load *l = loads_running >= LOADS_MAX || !a->pg_ready ? NULL : calloc(1, sizeof *l);
+	struct load *l = a->quote_loads >= LOADS_MAX || !a->pg_ready ? NULL : calloc(1, sizeof *l);
 	char count[16];
 	if (l == NULL) {
 		fn(ctx, &(struct api_quotes){ .status = 503, .reason = a->pg_ready ? "too many histories are being loaded" : "PostgreSQL is away" });
 		return;
 	}
-	loads_running++;
+	a->quote_loads++;
 	*l = (struct load){ .api = a, .fn = fn, .ctx = ctx, .limit = limit };
 	copy(l->symbol, sizeof l->symbol, symbol);
 	copy(l->tf, sizeof l->tf, tf);

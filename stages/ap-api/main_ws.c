@@ -18,6 +18,7 @@
 #include <xxhash.h>
 
 #include "../../common/core/recjson.h"
+#include "member.h"
 #include "outq.h"
 
 enum {
@@ -82,14 +83,14 @@ static struct ap_buf *begin(struct api *a, const char *type)
 	return b;
 }
 
-static void put_names(struct ap_buf *b, const char *symbol, const char *source, const char *tf)
+/* What is sent about a series: its names, and the key of what follows, called as the message is. */
+static struct ap_buf *begin_about(struct api *a, const char *type, const struct api_series *s, const char *tf)
 {
-	ap_buf_puts(b, ",\"symbol\":");
-	ap_json_string(b, ap_str_c(symbol));
-	ap_buf_puts(b, ",\"source\":");
-	ap_json_string(b, ap_str_c(source));
-	ap_buf_puts(b, ",\"timeframe\":");
-	ap_json_string(b, ap_str_c(tf));
+	struct ap_buf *b = begin(a, type);
+	ap_buf_putc(b, ',');
+	api_put_names(b, s->symbol, s->source, tf);
+	ap_buf_printf(b, ",\"%s\":", type);
+	return b;
 }
 
 /* From here on nothing but the closing handshake is sent. */
@@ -190,9 +191,7 @@ void api_ws_candle(struct api *a, const struct api_series *s, const struct api_t
 {
 	if (!wanted(a, s, t->tf))
 		return;
-	struct ap_buf *b = begin(a, "candle");
-	put_names(b, s->symbol, s->source, t->tf);
-	ap_buf_puts(b, ",\"candle\":");
+	struct ap_buf *b = begin_about(a, "candle", s, t->tf);
 	api_json_candle(b, c);
 	put_matching(a, s, t->tf, c->state == AP_FORMING ? key_of(t, c->open_ms, 1) : 0);
 }
@@ -201,9 +200,7 @@ void api_ws_quotebar(struct api *a, const struct api_series *s, const struct api
 {
 	if (!wanted(a, s, t->tf))
 		return;
-	struct ap_buf *b = begin(a, "quote_bar");
-	put_names(b, s->symbol, s->source, t->tf);
-	ap_buf_puts(b, ",\"quote_bar\":");
+	struct ap_buf *b = begin_about(a, "quote_bar", s, t->tf);
 	api_json_quotebar(b, q);
 	put_matching(a, s, t->tf, q->state == AP_FORMING ? key_of(t, q->open_ms, 3) : 0);
 }
@@ -213,9 +210,7 @@ void api_ws_vals(struct api *a, const struct api_series *s, const struct api_tf 
 	const struct api_bar *bar = api_ring_find(&t->ring, open_ms);
 	if (bar == NULL || bar->vals == NULL || !wanted(a, s, t->tf))
 		return;
-	struct ap_buf *b = begin(a, "indicator");
-	put_names(b, s->symbol, s->source, t->tf);
-	ap_buf_puts(b, ",\"indicator\":");
+	struct ap_buf *b = begin_about(a, "indicator", s, t->tf);
 	api_json_vals(b, &a->model.names, open_ms, bar->vals);
 	put_matching(a, s, t->tf, bar->vals->provisional ? key_of(t, open_ms, 2) : 0);
 }
@@ -226,9 +221,7 @@ void api_ws_signal(struct api *a, const struct api_series *s, const struct api_s
 	memcpy(tf, g->s.tf.p, g->s.tf.len);
 	if (s == NULL || !wanted(a, s, tf))
 		return;
-	struct ap_buf *b = begin(a, "signal");
-	put_names(b, s->symbol, s->source, tf);
-	ap_buf_puts(b, ",\"signal\":");
+	struct ap_buf *b = begin_about(a, "signal", s, tf);
 	api_json_signal(b, g);
 	put_matching(a, s, tf, g->s.provisional ? XXH64(g->name, strlen(g->name), key_of(NULL, g->s.open_ms, (uint64_t)(uintptr_t)g->s.tf.p)) | 1 : 0);
 }
@@ -259,12 +252,11 @@ static void on_snapshot(void *ctx, const struct api_history *h)
 		if (h->series != NULL) {
 			api_answer_series(b, &n->api->model.names, h->series, h->tf, h->ring, SNAPSHOT);
 		} else {
-			ap_buf_puts(b, "\"symbol\":");
-			ap_json_string(b, ap_str_c(n->sub.symbol));
-			ap_buf_puts(b, ",\"source\":null,\"timeframe\":");
-			ap_json_string(b, ap_str_c(n->sub.timeframe));
-			ap_buf_puts(b, ",\"candles\":[],\"indicators\":[],\"signals\":[],\"reason\":");
-			ap_json_string(b, ap_str_c(h->reason));
+			api_put_text(b, "symbol", n->sub.symbol);
+			ap_buf_puts(b, ",\"source\":null,");
+			api_put_text(b, "timeframe", n->sub.timeframe);
+			ap_buf_puts(b, ",\"candles\":[],\"indicators\":[],\"signals\":[],");
+			api_put_text(b, "reason", h->reason);
 		}
 		c->loading = false;
 		put_asked(c, b);

@@ -6,8 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#include "../../common/core/recjson.h"
-#include "../../common/core/timefmt.h"
+#include "member.h"
 
 void api_qbars_init(struct api_qbars *r, uint32_t max)
 {
@@ -72,54 +71,32 @@ bool api_qbars_put(struct api_qbars *r, const struct ap_quotebar *q)
 
 /* --- JSON */
 
-static void put_ts(struct ap_buf *b, const char *key, int64_t ns, unsigned digits)
-{
-	char t[AP_TS_TEXT];
-	ap_ts_format((ap_ts){ ns }, digits, t);
-	ap_buf_printf(b, "\"%s\":\"%s\"", key, t);
-}
-
-static void put_dec(struct ap_buf *b, const char *before, const char *key, ap_dec d)
-{
-	char t[AP_DEC_TEXT];
-	ap_dec_format(d, t);
-	ap_buf_printf(b, "%s\"%s\":%s", before, key, t);
-}
-
 static void put_px(struct ap_buf *b, const char *key, const struct ap_px4 *p)
 {
-	ap_buf_printf(b, ",\"%s\":{", key);
-	put_dec(b, "", "open", p->open);
-	put_dec(b, ",", "high", p->high);
-	put_dec(b, ",", "low", p->low);
-	put_dec(b, ",", "close", p->close);
+	ap_buf_printf(b, ",\"%s\":", key);
+	api_put_dec(b, "{", "open", p->open);
+	api_put_dec(b, ",", "high", p->high);
+	api_put_dec(b, ",", "low", p->low);
+	api_put_dec(b, ",", "close", p->close);
 	ap_buf_putc(b, '}');
 }
 
 void api_json_quotebar(struct ap_buf *b, const struct ap_quotebar *q)
 {
-	ap_buf_puts(b, "{\"source\":");
-	ap_json_string(b, q->source);
-	ap_buf_puts(b, ",\"symbol\":");
-	ap_json_string(b, q->symbol);
-	ap_buf_puts(b, ",\"timeframe\":");
-	ap_json_string(b, q->tf);
+	api_put_bar(b, q->source, q->symbol, q->tf, q->open_ms);
 	ap_buf_putc(b, ',');
-	put_ts(b, "open_time", q->open_ms * 1000000, 0);
-	ap_buf_putc(b, ',');
-	put_ts(b, "close_time", q->close_ms * 1000000, 0);
+	api_put_ts(b, "close_time", q->close_ms * 1000000, 0);
 	put_px(b, "bid", &q->bid);
 	put_px(b, "ask", &q->ask);
 	put_px(b, "mid", &q->mid);
-	ap_buf_puts(b, ",\"spread\":{");
-	put_dec(b, "", "min", q->spread_min);
-	put_dec(b, ",", "max", q->spread_max);
-	put_dec(b, ",", "mean", q->spread_mean);
-	put_dec(b, ",", "last", q->spread_last);
+	ap_buf_puts(b, ",\"spread\":");
+	api_put_dec(b, "{", "min", q->spread_min);
+	api_put_dec(b, ",", "max", q->spread_max);
+	api_put_dec(b, ",", "mean", q->spread_mean);
+	api_put_dec(b, ",", "last", q->spread_last);
 	ap_buf_printf(b, "},\"weighted_ns\":%" PRIu64 ",\"resolution_ms\":%" PRIu32 ",\"quote_count\":%" PRIu64 ",\"locked_count\":%" PRIu64,
 		      q->weighted_ns, q->resolution_ms, q->quote_count, q->locked_count);
-	ap_buf_printf(b, ",\"state\":\"%s\",\"revision\":%u,\"coverage_ms\":%lld,\"quality\":\"%s\"}", ap_candle_state_name(q->state),
-		      q->revision, (long long)q->coverage_ms, ap_quality_name(q->quality));
+	api_put_bar_end(b, q->state, q->revision, q->coverage_ms, q->quality);
 }
 
 void api_json_quote(struct ap_buf *b, const struct api_quote *q)
@@ -129,12 +106,12 @@ void api_json_quote(struct ap_buf *b, const struct api_quote *q)
 		return;
 	}
 	ap_buf_putc(b, '{');
-	put_ts(b, "timestamp", q->ns, 3);
-	put_dec(b, ",", "bid", q->bid);
-	put_dec(b, ",", "bid_size", q->bid_qty);
-	put_dec(b, ",", "ask", q->ask);
-	put_dec(b, ",", "ask_size", q->ask_qty);
-	put_dec(b, ",", "spread", (ap_dec){ q->ask.e18 - q->bid.e18 });
+	api_put_ts(b, "timestamp", q->ns, 3);
+	api_put_dec(b, ",", "bid", q->bid);
+	api_put_dec(b, ",", "bid_size", q->bid_qty);
+	api_put_dec(b, ",", "ask", q->ask);
+	api_put_dec(b, ",", "ask_size", q->ask_qty);
+	api_put_dec(b, ",", "spread", (ap_dec){ q->ask.e18 - q->bid.e18 });
 	ap_buf_putc(b, '}');
 }
 
@@ -142,12 +119,8 @@ void api_answer_quotes(struct ap_buf *b, const char *source, const char *symbol,
 		       const struct api_qbars *bars, uint32_t limit, int64_t now_ns)
 {
 	const uint32_t from = bars->n > limit ? bars->n - limit : 0;
-	ap_buf_puts(b, "{\"symbol\":");
-	ap_json_string(b, ap_str_c(symbol));
-	ap_buf_puts(b, ",\"source\":");
-	ap_json_string(b, ap_str_c(source));
-	ap_buf_puts(b, ",\"timeframe\":");
-	ap_json_string(b, ap_str_c(tf));
+	ap_buf_putc(b, '{');
+	api_put_names(b, symbol, source, tf);
 	ap_buf_puts(b, ",\"last_quote\":");
 	api_json_quote(b, last);
 	ap_buf_puts(b, ",\"quote_bars\":[");
@@ -157,6 +130,6 @@ void api_answer_quotes(struct ap_buf *b, const char *source, const char *symbol,
 		api_json_quotebar(b, &bars->bar[i]);
 	}
 	ap_buf_puts(b, "],");
-	put_ts(b, "timestamp", now_ns, 3);
+	api_put_ts(b, "timestamp", now_ns, 3);
 	ap_buf_putc(b, '}');
 }

@@ -2,6 +2,7 @@
  * test_api.c - the pure parts of ap-api: candles in order, the bounded model, what requests ask and what clients
  * are sent.
  */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "stages/ap-api/answer.h"
 #include "stages/ap-api/bucket.h"
 #include "stages/ap-api/counts.h"
+#include "stages/ap-api/member.h"
 #include "stages/ap-api/outq.h"
 #include "stages/ap-api/post.h"
 #include "stages/ap-api/route.h"
@@ -850,6 +852,35 @@ static void is_json(const struct ap_buf *b)
 		fail_msg("%s: %.*s", b->full ? "full" : j.err, (int)b->len, (const char *)b->p);
 }
 
+static void what_objects_share_is_written_once_and_the_same(void **s)
+{
+	(void)s;
+	struct ap_buf b;
+	ap_buf_init(&b, 4096);
+	api_put_bar(&b, ap_str_c("okx"), ap_str_c("BTC-USDT"), ap_str_c("1m"), 60000);
+	api_put_dec(&b, ",", "low", dec("-0.5"));
+	ap_buf_putc(&b, ',');
+	api_put_ts(&b, "at", 1500000000, 3);
+	ap_buf_putc(&b, ',');
+	api_put_num(&b, "rate", 0.25);
+	ap_buf_putc(&b, ',');
+	api_put_num(&b, "age", (double)NAN);
+	ap_buf_putc(&b, ',');
+	api_put_text(&b, "why", "\"so\"");
+	api_put_bar_end(&b, AP_REVISED, 2, 59000, AP_Q_GAP);
+	is_json(&b);
+	ap_buf_putc(&b, '\0');
+	assert_string_equal((char *)b.p,
+		"{\"source\":\"okx\",\"symbol\":\"BTC-USDT\",\"timeframe\":\"1m\",\"open_time\":\"1970-01-01T00:01:00Z\",\"low\":-0.5,"
+		"\"at\":\"1970-01-01T00:00:01.500Z\",\"rate\":0.25,\"age\":null,\"why\":\"\\\"so\\\"\",\"state\":\"revised\","
+		"\"revision\":2,\"coverage_ms\":59000,\"quality\":\"gap\"}");
+	ap_buf_clear(&b);
+	api_put_names(&b, "BTC-USDT", "okx", "5m");
+	ap_buf_putc(&b, '\0');
+	assert_string_equal((char *)b.p, "\"symbol\":\"BTC-USDT\",\"source\":\"okx\",\"timeframe\":\"5m\"");
+	ap_buf_done(&b);
+}
+
 static void a_candle_keeps_every_digit(void **s)
 {
 	(void)s;
@@ -1026,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(a_stage_has_as_many_workers_as_report_and_forgets_those_that_are_gone),
 		cmocka_unit_test(latency_is_of_the_last_seconds_and_unknown_before_anything_came),
 		cmocka_unit_test(the_stream_runs_idles_or_is_stale_by_what_the_feeds_prove),
+		cmocka_unit_test(what_objects_share_is_written_once_and_the_same),
 		cmocka_unit_test(a_candle_keeps_every_digit),
 		cmocka_unit_test(how_rules_do_is_passed_on_with_the_time),
 		cmocka_unit_test(data_has_the_newest_candles_their_values_and_their_signals),
