@@ -30,6 +30,7 @@ struct rebuild {
 	struct journals j;
 	uint64_t stall_s, shown_len;
 	int64_t began_ms, said_ms, trimmed_ms, moved_ms;
+	int64_t filled_ms;              /* when the last record was in Redis */
 	uint64_t taken;                 /* by ap-normalize, in all partitions, at the last look */
 	struct filler_counts n;         /* of all passes that ended or were cut off */
 	bool tty;
@@ -332,7 +333,8 @@ static void summary(const struct rebuild *b, bool drained)
 		lost += b->j.v[i].lost;
 	if (b->c->json) {
 		printf("{\"dataset\":\"%s\",\"appended\":%" PRIu64 ",\"already\":%" PRIu64 ",\"unreadable\":%" PRIu64 ",\"lost\":%" PRIu64
-		       ",\"seconds\":%.3f,\"stored\":%s,\"producers\":[", b->d.pg_id, b->n.put, b->n.had, b->n.bad, lost, s, drained ? "true" : "false");
+		       ",\"seconds\":%.3f,\"filled_seconds\":%.3f,\"stored\":%s,\"producers\":[", b->d.pg_id, b->n.put, b->n.had, b->n.bad, lost, s,
+		       (double)(b->filled_ms - b->began_ms) / 1000, drained ? "true" : "false");
 		for (size_t i = 0; i < b->j.n; i++)
 			printf("%s{\"producer\":\"%s\",\"first\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"live\":%s}", i > 0 ? "," : "", b->j.v[i].producer,
 			       b->j.v[i].first, b->j.v[i].lost, b->j.v[i].live ? "true" : "false");
@@ -360,6 +362,7 @@ static int run(struct rebuild *b, bool force)
 	ctl_supervisor_poke(b->c);
 	if ((rc = fill(b)) != 0 || (rc = end(b)) != 0)
 		return rc;
+	b->filled_ms = now_ms();
 	progress(b, &(struct filler_counts){ 0 }, "storing");
 	rc = ctl_drain(b->c, b->r, b->pg, b->stall_s);
 	if (b->tty)
