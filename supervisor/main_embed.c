@@ -69,6 +69,11 @@ static unsigned redis_port(const struct sup *s)
 	return port > 0 && port < 65536 ? (unsigned)port : 6379;
 }
 
+/*
+ * The append-only file is rewritten each time it has doubled, which under load is every few seconds: what the streams hold is written as it is
+ * (compressing it was a quarter of Redis' processor time), and not before there are 256 MiB. Nodes of streams stay as Redis has them, 4 KiB:
+ * a frame appended to a node of 1 MiB moves that node (80 to 150 us for an XADD, against 19).
+ */
 static bool write_redis_conf(const struct sup *s, char *err, size_t errlen)
 {
 	char path[sizeof s->dir + 32];
@@ -82,8 +87,7 @@ static bool write_redis_conf(const struct sup *s, char *err, size_t errlen)
 		"# Written by ap-supervisor at every start; changes made here are lost.\n"
 		"bind 127.0.0.1\nport %u\nprotected-mode yes\ndaemonize no\nlogfile \"\"\n"
 		"dir \"%s/redis\"\nsave \"\"\nappendonly yes\nappendfsync always\naof-use-rdb-preamble yes\n"
-		"no-appendfsync-on-rewrite no\nmaxmemory-policy noeviction\n"
-		"stream-node-max-bytes 1mb\nstream-node-max-entries 1000\n",
+		"no-appendfsync-on-rewrite no\nauto-aof-rewrite-min-size 256mb\nrdbcompression no\nmaxmemory-policy noeviction\n",
 		redis_port(s), s->dir);
 	return fclose(f) == 0;
 }
