@@ -33,6 +33,7 @@ struct rebuild {
 	int64_t filled_ms;              /* when the last record was in Redis */
 	uint64_t taken;                 /* by ap-normalize, in all partitions, at the last look */
 	struct filler_counts n;         /* of all passes that ended or were cut off */
+	bool kept;                      /* dataset.kept_before has been set */
 	bool tty;
 };
 
@@ -130,6 +131,48 @@ static bool hold(struct rebuild *b, const struct filler_counts *n)
 	return true;
 }
 
+/* --- what the journals lack -------------------------------------------------------------------------------- */
+
+/*
+ * A journal that no longer reaches back to its beginning, or has lost records in between, gives candles without their first trades and indicators that warm up anew. What is
+ * stored of intervals before now is the better one then: rows are only replaced by higher revisions.
+ */
+static int keep_before(struct rebuild *b, const char *when)
+{
+	char sql[100];
+	PGresult *w;
+	int rc = 0;
+
+	(void)snprintf(sql, sizeof sql, "UPDATE dataset SET kept_before = %s", when);
+	w = PQexec(b->pg, sql);
+	if (PQresultStatus(w) != PGRES_COMMAND_OK)
+		rc = ctl_fail(AP_EX_AGAIN, "PostgreSQL: %s", PQerrorMessage(b->pg));
+	PQclear(w);
+	return rc;
+}
+
+static int keep_stored(struct rebuild *b)
+{
+	int rc = b->kept ? 0 : keep_before(b, "now()");
+
+	b->kept = rc == 0;
+	return rc;
+}
+
+/* Says what is missing in front of the record that comes next, before that one is put. */
+static bool tell_gaps(struct rebuild *b, struct source_dir *d)
+{
+	char text[300];
+
+	if (d->gaps_told == d->gaps_n)
+		return true;
+	for (; d->gaps_told < d->gaps_n; d->gaps_told++) {
+		journal_gap_text(&d->gaps[d->gaps_told], text, sizeof text);
+		fprintf(stderr, "%sapctl: journal of %s: %s\n", b->tty ? "\n" : "", d->producer, text);
+	}
+	return keep_stored(b) == 0;
+}
+
 /* --- one pass over the journals ----------------------------------------------------------------------- */
 
 enum pass { PASS_DONE, PASS_AGAIN, PASS_GIVE_UP };
@@ -140,7 +183,7 @@ static enum pass pass_records(struct rebuild *b, struct filler *f)
 	struct source_dir *d;
 
 	while ((d = journals_next(&b->j)) != NULL) {
-		if (!filler_put(f, (size_t)(d - b->j.v), &d->rec) || !journals_step(&b->j, d))
+		if (!filler_put(f, (size_t)(d - b->j.v), &d->rec) || !journals_step(&b->j, d) || !tell_gaps(b, d))
 			return PASS_AGAIN;
 		if (filler_counts(f)->put - looked < LOOK_RECORDS)
 			continue;
@@ -168,6 +211,9 @@ static enum pass pass(struct rebuild *b)
 			rc = PASS_AGAIN;
 	if (rc == PASS_DONE && !journals_start(&b->j))
 		rc = PASS_AGAIN;
+	for (size_t i = 0; rc == PASS_DONE && i < b->j.n; i++)
+		if (!tell_gaps(b, &b->j.v[i]))
+			rc = PASS_AGAIN;
 	if (rc == PASS_DONE)
 		rc = pass_records(b, f);
 	if (rc == PASS_AGAIN)
@@ -258,27 +304,17 @@ static int mirror(struct rebuild *b)
 	return rc;
 }
 
-/*
- * A journal that no longer reaches back to its beginning gives candles without their first trades and indicators that warm up anew. What is
- * stored of intervals before now is the better one then: rows are only replaced by higher revisions.
- */
-static int keep_stored(struct rebuild *b)
+static int keep_if_cut(struct rebuild *b)
 {
 	bool cut = false;
-	PGresult *w;
-	int rc = 0;
 
 	for (size_t i = 0; i < b->j.n; i++)
 		cut = cut || journal_cut(&b->j.v[i]);
-	if (!cut)
-		return 0;
+	if (!cut)               /* what an earlier rebuild had kept this one may know better */
+		return keep_before(b, "NULL");
 	fprintf(stderr, "apctl: the journals do not reach back to the beginning of the data set: stored candles and indicators are kept, "
 			"what was open when they begin stays partial\n");
-	w = PQexec(b->pg, "UPDATE dataset SET kept_before = now()");
-	if (PQresultStatus(w) != PGRES_COMMAND_OK)
-		rc = ctl_fail(AP_EX_AGAIN, "PostgreSQL: %s", PQerrorMessage(b->pg));
-	PQclear(w);
-	return rc;
+	return keep_stored(b);
 }
 
 static int begin(struct rebuild *b, bool force)
@@ -309,7 +345,7 @@ static int begin(struct rebuild *b, bool force)
 	}
 	if (force && !rebuild_wipe(b->c, b->r))
 		return AP_EX_AGAIN;
-	if (mirror(b) != 0 || keep_stored(b) != 0)
+	if (mirror(b) != 0 || keep_if_cut(b) != 0)
 		return AP_EX_AGAIN;
 	return rebuild_prepare(b->c, b->r, b->pg, &b->d, &b->j, !force) ? 0 : AP_EX_AGAIN;
 }
@@ -324,6 +360,20 @@ static int end(struct rebuild *b)
 	return ok ? 0 : ctl_fail(AP_EX_AGAIN, "Redis: the mark that this is a rebuild cannot be taken away; run this again");
 }
 
+static void producer_json(const struct source_dir *d, const char *comma)
+{
+	printf("%s{\"producer\":\"%s\",\"first\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"live\":%s,\"missing\":[", comma, d->producer, d->first, d->lost,
+	       d->live ? "true" : "false");
+	for (size_t i = 0, n = 0; i < d->gaps_n; i++)
+		if (!d->gaps[i].torn)
+			printf("%s{\"first\":%" PRIu64 ",\"last\":%" PRIu64 "}", n++ > 0 ? "," : "", d->gaps[i].first, d->gaps[i].last);
+	fputs("],\"torn\":", stdout);
+	for (size_t i = 0; i < d->gaps_n; i++)
+		if (d->gaps[i].torn)
+			printf("{\"behind\":%" PRIu64 ",\"bytes\":%" PRIu64 "}", d->gaps[i].first - 1, d->gaps[i].bytes);
+	fputs(d->torn ? "}" : "null}", stdout);
+}
+
 static void summary(const struct rebuild *b, bool drained)
 {
 	double s = (double)(now_ms() - b->began_ms) / 1000;
@@ -336,8 +386,7 @@ static void summary(const struct rebuild *b, bool drained)
 		       ",\"seconds\":%.3f,\"filled_seconds\":%.3f,\"stored\":%s,\"producers\":[", b->d.pg_id, b->n.put, b->n.had, b->n.bad, lost, s,
 		       (double)(b->filled_ms - b->began_ms) / 1000, drained ? "true" : "false");
 		for (size_t i = 0; i < b->j.n; i++)
-			printf("%s{\"producer\":\"%s\",\"first\":%" PRIu64 ",\"lost\":%" PRIu64 ",\"live\":%s}", i > 0 ? "," : "", b->j.v[i].producer,
-			       b->j.v[i].first, b->j.v[i].lost, b->j.v[i].live ? "true" : "false");
+			producer_json(&b->j.v[i], i > 0 ? "," : "");
 		puts("]}");
 		return;
 	}

@@ -10,6 +10,15 @@
 
 /* --- rebuild_journal.c: all journals as one sequence, in the order in which things came in ----------------- */
 
+/* Records that a journal had and has not: damage, a segment that is gone, an end that is torn off. */
+struct journal_gap {
+	uint64_t first, last;   /* their numbers; last < first: not known how many, or none */
+	uint64_t bytes;         /* that stand in their place and hold no record */
+	ap_ts before, after;    /* when the records around it came in; 0: there is none */
+	bool torn;              /* the end: a record that was never finished, as far as anybody can tell */
+};
+enum { JOURNAL_GAPS = 1000 };   /* of one journal, and a torn end; more of them are counted and not kept */
+
 struct source_dir {
 	char path[1024];
 	char producer[AP_JOURNAL_PRODUCER];
@@ -21,7 +30,14 @@ struct source_dir {
 	bool live;              /* somebody writes it */
 	bool has;               /* rec is the next one */
 	struct ap_journal_rec rec;
-	uint64_t records, lost; /* told so far, in this pass */
+	uint64_t records;       /* told so far, in this pass */
+	uint64_t lost;          /* in all gaps met so far, in any pass; what is torn is not among them */
+	struct journal_gap *gaps;
+	size_t gaps_n, gaps_told;
+	uint64_t gaps_end;      /* the first number behind the gaps met */
+	bool torn;              /* one of them is a torn end */
+	uint64_t last;          /* number of the record told last, in this pass */
+	ap_ts last_at;
 };
 
 struct journals {
@@ -43,6 +59,8 @@ bool journals_start(struct journals *j);
 struct source_dir *journals_next(struct journals *j);
 /* Forgets it: the next one. */
 bool journals_step(struct journals *j, struct source_dir *d);
+/* "numbers 5 to 7 are missing (3 records), which came in between ... and ...", and the like. */
+void journal_gap_text(const struct journal_gap *g, char *out, size_t cap);
 /* Whether it does not begin with the data set: what was before has been deleted. */
 static inline bool journal_cut(const struct source_dir *d)
 {

@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../../common/core/timefmt.h"
+
 const char *journals_root(const struct ctl *c, char *out, size_t cap)
 {
 	const struct ap_conf *f = &c->app.conf;
@@ -152,36 +154,132 @@ bool journals_find(struct journals *j, const char *root)
 
 void journals_done(struct journals *j)
 {
-	for (size_t i = 0; i < j->n; i++)
+	for (size_t i = 0; i < j->n; i++) {
 		ap_journal_reader_free(j->v[i].reader);
+		free(j->v[i].gaps);
+	}
 	free(j->v);
 	j->v = NULL;
 	j->n = 0;
 }
 
+/* --- what is missing ------------------------------------------------------------------------------ */
+
+void journal_gap_text(const struct journal_gap *g, char *out, size_t cap)
+{
+	char from[AP_TS_TEXT] = "the beginning", to[AP_TS_TEXT] = "the end";
+
+	if (g->before.ns > 0)
+		(void)ap_ts_format(g->before, 3, from);
+	if (g->after.ns > 0)
+		(void)ap_ts_format(g->after, 3, to);
+	if (g->torn)
+		(void)snprintf(out, cap, "behind number %" PRIu64 " (%s) %" PRIu64 " bytes hold no whole record: the end was never written, or is torn off",
+			       g->first - 1, from, g->bytes);
+	else
+		(void)snprintf(out, cap, "numbers %" PRIu64 " to %" PRIu64 " are missing: %" PRIu64 " records, between %s and %s", g->first, g->last,
+			       g->last - g->first + 1, from, to);
+}
+
+/* A pass that is not the first meets the same ones again. False: no memory. */
+static bool note_gap(struct source_dir *d, const struct journal_gap *g)
+{
+	struct journal_gap *more;
+
+	if (g->torn ? d->torn : g->first < d->gaps_end)
+		return true;
+	d->torn = d->torn || g->torn;
+	if (!g->torn) {
+		d->gaps_end = g->last + 1;
+		d->lost += g->last - g->first + 1;
+	}
+	if (d->gaps_n >= JOURNAL_GAPS && !g->torn)
+		return true;
+	more = realloc(d->gaps, (d->gaps_n + 1) * sizeof *more);
+	if (more == NULL)
+		return false;
+	d->gaps = more;
+	d->gaps[d->gaps_n++] = *g;
+	return true;
+}
+
+static bool no_memory(struct journals *j, struct source_dir *d)
+{
+	d->has = false;
+	(void)snprintf(j->err, sizeof j->err, "no memory");
+	return false;
+}
+
+/* The last number that a producer which ended well had published; 0: not known. */
+static uint64_t published(const struct source_dir *d)
+{
+	char path[1100];
+	uint64_t last = 0, n;
+	FILE *f;
+
+	(void)snprintf(path, sizeof path, "%s/published", d->path);
+	f = fopen(path, "re");
+	while (f != NULL && fscanf(f, "%" SCNu64, &n) == 1)
+		last = n > last ? n : last;
+	if (f != NULL)
+		fclose(f);
+	return last;
+}
+
+/* Nothing more is in it. What its producer knew to be in Redis was in it. */
+static bool note_end(struct source_dir *d)
+{
+	const struct journal_gap g = { .first = d->last + 1, .last = d->live ? 0 : published(d), .before = d->last_at };
+
+	return g.last < g.first || g.first < d->from || note_gap(d, &g);
+}
+
+/* Whether the loss continues the gap: the end of a damaged segment and what its successor says was before it. */
+static bool gap_goes_on(struct journal_gap *g, const struct ap_journal_loss *loss)
+{
+	if (g->first == 0 || g->torn || loss->tail || loss->first_seq != g->last + 1)
+		return false;
+	g->last += loss->records;
+	g->bytes += loss->to - loss->from;
+	return true;
+}
+
+/* What has come of reading on. */
+static bool arrived(struct journals *j, struct source_dir *d, enum ap_journal_read_rc rc)
+{
+	d->has = rc == AP_JOURNAL_READ_REC;
+	d->records += d->has;
+	if (rc == AP_JOURNAL_READ_ERROR)
+		(void)snprintf(j->err, sizeof j->err, "%.200s: %.150s", d->path, ap_journal_reader_err(d->reader));
+	else if (rc == AP_JOURNAL_READ_END && !note_end(d))
+		return no_memory(j, d);
+	return rc != AP_JOURNAL_READ_ERROR;
+}
+
 bool journals_step(struct journals *j, struct source_dir *d)
 {
+	struct journal_gap gap = { .first = 0 };
 	struct ap_journal_loss loss;
 
-	if (d->has)
+	if (d->has) {
 		j->done += ap_journal_rec_size(d->rec.source.len, d->rec.payload.len);
+		d->last = d->rec.seq;
+		d->last_at = d->rec.recv;
+	}
 	for (;;) {
-		switch (ap_journal_read(d->reader, &d->rec, &loss)) {
-		case AP_JOURNAL_READ_REC:
-			d->has = true;
-			d->records++;
-			return true;
-		case AP_JOURNAL_READ_LOSS:
-			d->lost += loss.tail ? 0 : loss.records;
-			break;
-		case AP_JOURNAL_READ_END:
-			d->has = false;
-			return true;
-		case AP_JOURNAL_READ_ERROR:
-			d->has = false;
-			(void)snprintf(j->err, sizeof j->err, "%.200s: %.150s", d->path, ap_journal_reader_err(d->reader));
-			return false;
+		enum ap_journal_read_rc rc = ap_journal_read(d->reader, &d->rec, &loss);
+
+		if (rc == AP_JOURNAL_READ_LOSS && gap_goes_on(&gap, &loss))
+			continue;
+		if (gap.first != 0) {
+			gap.after = rc == AP_JOURNAL_READ_REC ? d->rec.recv : (ap_ts){ 0 };
+			if (!note_gap(d, &gap))
+				return no_memory(j, d);
 		}
+		if (rc != AP_JOURNAL_READ_LOSS)
+			return arrived(j, d, rc);
+		gap = (struct journal_gap){ .first = loss.first_seq, .last = loss.tail ? 0 : loss.first_seq + loss.records - 1,
+					    .bytes = loss.to - loss.from, .before = d->last_at, .torn = loss.tail };
 	}
 }
 
@@ -195,8 +293,10 @@ bool journals_start(struct journals *j)
 
 		ap_journal_reader_free(d->reader);
 		d->has = false;
-		d->records = d->lost = 0;
+		d->records = 0;
 		(void)segments(d->path, &d->first, &newest, &j->bytes);
+		d->last = (d->from > d->first ? d->from : d->first) - 1;
+		d->last_at = (ap_ts){ 0 };
 		d->live = is_live(d->path);
 		d->limit = d->live ? safe_until(d, newest) : UINT64_MAX;
 		d->reader = ap_journal_reader_new(d->path, d->from > d->first ? d->from : d->first);
