@@ -173,7 +173,7 @@ static int mirror_identity(const struct ctl *c, const char *id)
  */
 static int forget_identity(PGconn *pg, struct ctl_dataset *d)
 {
-	if (d->state == CTL_DS_SAME || d->state == CTL_DS_REBUILDING)
+	if (d->state == CTL_DS_SAME || d->state == CTL_DS_REBUILDING || d->state == CTL_DS_PART_EMPTY)
 		return ctl_fail(AP_EX_MISTAKE, "Redis and PostgreSQL hold the same data set %s: empty Redis first if it is to end here", d->pg_id);
 	PGresult *r = PQexec(pg, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'ap-persist%'");
 	const bool busy = PQresultStatus(r) == PGRES_TUPLES_OK && PQntuples(r) == 1 && strcmp(PQgetvalue(r, 0, 0), "0") != 0;

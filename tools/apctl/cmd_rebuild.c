@@ -65,6 +65,16 @@ static void progress(struct rebuild *b, const struct filler_counts *n, const cha
 		left_s / 60, left_s % 60, what, b->tty ? "" : "\n");
 }
 
+static void trim_one(struct rebuild *b, unsigned p, const char *stream, const char *reader, const char *id)
+{
+	char key[40], state[40];
+	const char *alone[] = { "FCALL", "ap_trim_v1", "1", key, "1", id, "0" }, *read[] = { "FCALL", "ap_trim_v1", "2", key, state, "1", id, "1" };
+
+	(void)snprintf(key, sizeof key, "ap:{%u}:%s", p, stream);
+	(void)snprintf(state, sizeof state, "ap:{%u}:state:%s", p, reader != NULL ? reader : "");
+	freeReplyObject(reader != NULL ? ctl_keyv(b->c, b->r, key, 8, read) : ctl_keyv(b->c, b->r, key, 7, alone));
+}
+
 /* What PostgreSQL has confirmed and every stage has taken need not stay: a rebuild is faster than any clock. */
 static void trim(struct rebuild *b)
 {
@@ -76,12 +86,10 @@ static void trim(struct rebuild *b)
 	b->trimmed_ms = now_ms();
 	for (unsigned p = 0; p < b->c->app.conf.data_partitions; p++)
 		for (size_t i = 0; i < sizeof streams / sizeof streams[0]; i++) {
-			redisReply *a = redisCommand(b->r, "HGET ap:{%u}:state:persist %s:c", p, streams[i]);
-			const char *id = a != NULL && a->type == REDIS_REPLY_STRING ? a->str : NULL;
-			redisReply *t = id == NULL ? NULL : reader[i] == NULL ? redisCommand(b->r, "FCALL ap_trim_v1 1 ap:{%u}:%s 1 %s 0", p, streams[i], id)
-					: redisCommand(b->r, "FCALL ap_trim_v1 2 ap:{%u}:%s ap:{%u}:state:%s 1 %s 1", p, streams[i], p, reader[i], id);
+			redisReply *a = ctl_key(b->c, b->r, "HGET ap:{%u}:state:persist %s:c", p, streams[i]);
 
-			freeReplyObject(t);
+			if (a != NULL && a->type == REDIS_REPLY_STRING)
+				trim_one(b, p, streams[i], reader[i], a->str);
 			freeReplyObject(a);
 		}
 }
@@ -92,7 +100,7 @@ static uint64_t lag(struct rebuild *b)
 	uint64_t worst = 0, taken = 0;
 
 	for (unsigned p = 0; p < b->c->app.conf.data_partitions; p++) {
-		redisReply *h = redisCommand(b->r, "HGET ap:{%u}:seq raw:n", p), *n = redisCommand(b->r, "HGET ap:{%u}:state:normalize n", p);
+		redisReply *h = ctl_key(b->c, b->r, "HGET ap:{%u}:seq raw:n", p), *n = ctl_key(b->c, b->r, "HGET ap:{%u}:state:normalize n", p);
 		uint64_t head = h != NULL && h->str != NULL ? strtoull(h->str, NULL, 10) : 0, has = n != NULL && n->str != NULL ? strtoull(n->str, NULL, 10) : 0;
 		const bool ok = h != NULL && n != NULL;
 
@@ -240,7 +248,9 @@ static bool reconnect(struct rebuild *b)
 {
 	char err[512];
 
-	redisFree(b->r);
+	if (b->r != NULL)
+		redisFree(b->r);
+	ctl_nodes_forget(b->c->nodes);
 	b->r = ctl_redis_quiet(b->c, err, sizeof err);
 	return b->r != NULL;
 }
@@ -330,6 +340,7 @@ static int begin(struct rebuild *b, bool force)
 		break;
 	case CTL_DS_FRESH:
 	case CTL_DS_REDIS_EMPTY:
+	case CTL_DS_PART_EMPTY:
 		break;
 	case CTL_DS_SAME:
 		if (!force)
@@ -353,7 +364,7 @@ static int begin(struct rebuild *b, bool force)
 /* From now on producers publish again. */
 static int end(struct rebuild *b)
 {
-	redisReply *a = redisCommand(b->r, "HDEL ap:dataset rebuilding");
+	redisReply *a = ctl_key(b->c, b->r, "HDEL ap:dataset rebuilding");
 	const bool ok = a != NULL && a->type == REDIS_REPLY_INTEGER;
 
 	freeReplyObject(a);
@@ -427,8 +438,6 @@ int cmd_rebuild(struct ctl *c)
 
 	if (!ctl_flag_u64(c, "timeout", 60, 1, 86400, &b.stall_s))
 		return AP_EX_MISTAKE;
-	if (strncmp(c->app.conf.redis_url, "cluster://", 10) == 0)
-		return ctl_fail(AP_EX_MISTAKE, "rebuild does not work on a Redis Cluster yet; nothing was changed");
 	b.r = ctl_redis(c);
 	b.pg = b.r != NULL ? ctl_pg(c) : NULL;
 	if (b.pg != NULL)

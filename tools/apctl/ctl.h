@@ -53,6 +53,10 @@ void ctl_nodes_free(struct ctl_nodes *n);
  */
 redisReply *ctl_key(const struct ctl *c, redisContext *r, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 redisReply *ctl_keyv(const struct ctl *c, redisContext *r, const char *key, int argc, const char **argv);
+/* Where commands on a key go, as far as ctl_key has learned it: for a pipeline of them. */
+redisContext *ctl_at(const struct ctl *c, redisContext *r, const char *key);
+/* Closes the connections to a Cluster's nodes and forgets what was learned: after a pipeline that was broken off. */
+void ctl_nodes_forget(struct ctl_nodes *n);
 /* All masters of a Cluster that can be reached, else r alone. Returns how many; they are not to be freed. */
 unsigned ctl_masters(const struct ctl *c, redisContext *r, redisContext **out, unsigned cap);
 
@@ -87,6 +91,7 @@ enum ctl_dataset_state {
 	CTL_DS_FRESH,           /* Redis is empty, PostgreSQL holds no rows of any */
 	CTL_DS_REDIS_ONLY,      /* PostgreSQL knows of none */
 	CTL_DS_REDIS_EMPTY,     /* PostgreSQL holds rows, Redis nothing */
+	CTL_DS_PART_EMPTY,      /* one, but partitions of it, or its name, are gone from Redis: a node of several was emptied */
 	CTL_DS_TORN,            /* Redis holds streams of which nothing says whose they are */
 	CTL_DS_DIFFERS,
 };
@@ -95,7 +100,10 @@ struct ctl_dataset {
 	char redis_id[40], pg_id[40];   /* "": none */
 	char created[32];               /* as PostgreSQL has it, RFC 3339 */
 	uint64_t redis_parts, pg_parts;
-	bool rebuilding, streams, pg_rows;
+	bool rebuilding, marked, streams, pg_rows;
+	char part_id[40];               /* the id that partitions in Redis carry */
+	bool part_ids;                  /* they carry several */
+	unsigned parts_empty;           /* partitions that carry none */
 };
 /* False: a server does not answer as it should; nothing was said. */
 bool ctl_dataset_look(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_dataset *d);

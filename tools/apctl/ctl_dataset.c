@@ -14,6 +14,19 @@ static void copy(char *out, size_t cap, const char *text)
 	(void)snprintf(out, cap, "%s", text != NULL ? text : "");
 }
 
+static void look_part(const struct ctl *c, redisContext *r, unsigned p, struct ctl_dataset *d)
+{
+	redisReply *a = ctl_key(c, r, "HGET ap:{%u}:seq ds", p);
+
+	if (a != NULL && a->type == REDIS_REPLY_NIL)
+		d->parts_empty++;
+	if (a != NULL && a->type == REDIS_REPLY_STRING) {
+		d->part_ids = d->part_ids || (d->part_id[0] != '\0' && strcmp(d->part_id, a->str) != 0);
+		copy(d->part_id, sizeof d->part_id, a->str);
+	}
+	freeReplyObject(a);
+}
+
 static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset *d)
 {
 	static const char *const names[] = { "raw", "tick", "reject", "candle" };
@@ -24,9 +37,11 @@ static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset 
 		copy(d->redis_id, sizeof d->redis_id, ctl_hash(h, "id"));
 		d->redis_parts = ctl_hash_u64(h, "parts");
 		d->rebuilding = ctl_hash(h, "rebuilding") != NULL;
+		d->marked = ctl_hash(h, "marked") != NULL;
 	}
 	freeReplyObject(h);
-	for (unsigned p = 0; ok && p < c->app.conf.data_partitions; p++)
+	for (unsigned p = 0; ok && p < c->app.conf.data_partitions; p++) {
+		look_part(c, r, p, d);
 		for (size_t i = 0; i < sizeof names / sizeof names[0] && !d->streams; i++) {
 			redisReply *n = ctl_key(c, r, "XLEN ap:{%u}:%s", p, names[i]);
 
@@ -34,6 +49,7 @@ static bool look_redis(const struct ctl *c, redisContext *r, struct ctl_dataset 
 			d->streams = n != NULL && n->type == REDIS_REPLY_INTEGER && n->integer > 0;
 			freeReplyObject(n);
 		}
+	}
 	return ok;
 }
 
@@ -53,15 +69,28 @@ static bool look_pg(PGconn *pg, struct ctl_dataset *d)
 	return ok;
 }
 
+/* Some of it is there and is PostgreSQL's, and some is gone. */
+static bool part_empty(const struct ctl_dataset *d)
+{
+	const bool name = d->redis_id[0] != '\0';
+
+	if (d->part_ids || (d->part_id[0] != '\0' && strcmp(d->part_id, d->pg_id) != 0))
+		return false;
+	return name ? d->marked && d->parts_empty > 0 : d->part_id[0] != '\0';
+}
+
 bool ctl_dataset_look(const struct ctl *c, redisContext *r, PGconn *pg, struct ctl_dataset *d)
 {
 	*d = (struct ctl_dataset){ .state = CTL_DS_FRESH };
 	if (!look_redis(c, r, d) || !look_pg(pg, d))
 		return false;
 	if (d->redis_id[0] != '\0' && d->pg_id[0] != '\0')
-		d->state = strcmp(d->redis_id, d->pg_id) != 0 ? CTL_DS_DIFFERS : d->rebuilding ? CTL_DS_REBUILDING : CTL_DS_SAME;
+		d->state = strcmp(d->redis_id, d->pg_id) != 0 ? CTL_DS_DIFFERS : d->rebuilding ? CTL_DS_REBUILDING : part_empty(d) ? CTL_DS_PART_EMPTY
+			: CTL_DS_SAME;
 	else if (d->redis_id[0] != '\0')
 		d->state = CTL_DS_REDIS_ONLY;
+	else if (d->pg_id[0] != '\0' && part_empty(d))
+		d->state = CTL_DS_PART_EMPTY;
 	else if (d->streams)
 		d->state = CTL_DS_TORN;
 	else if (d->pg_rows)
@@ -88,6 +117,10 @@ int ctl_dataset_say(const struct ctl *c, const struct ctl_dataset *d, char *out,
 		return snprintf(out, cap, "the Redis at %s is empty, but PostgreSQL holds rows of data set %s: it was emptied, or is the wrong server. "
 				"To fill it again from the journals: apctl rebuild %s. To begin a new data set beside the old rows: apctl migrate --new-dataset %s",
 				c->app.conf.redis_url, d->pg_id, how, how);
+	case CTL_DS_PART_EMPTY:
+		return snprintf(out, cap, "%u partitions%s of data set %s are gone from the Redis at %s: a part of it was emptied. "
+				"To fill them again from the journals: apctl rebuild %s", d->parts_empty, d->redis_id[0] == '\0' ? " and the identity" : "", d->pg_id,
+				c->app.conf.redis_url, how);
 	case CTL_DS_TORN:
 		return snprintf(out, cap, "the Redis at %s holds streams but no identity (ap:dataset): a wrong or half-emptied server. "
 				"If its streams are to go: apctl rebuild --force %s", c->app.conf.redis_url, how);

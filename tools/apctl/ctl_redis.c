@@ -28,11 +28,18 @@ struct ctl_nodes *ctl_nodes_new(void)
 	return calloc(1, sizeof(struct ctl_nodes));
 }
 
-void ctl_nodes_free(struct ctl_nodes *n)
+void ctl_nodes_forget(struct ctl_nodes *n)
 {
-	for (unsigned i = 0; n != NULL && i < n->n; i++)
+	for (unsigned i = 0; i < n->n; i++)
 		if (n->node[i].r != NULL)
 			redisFree(n->node[i].r);
+	memset(n, 0, sizeof *n);
+}
+
+void ctl_nodes_free(struct ctl_nodes *n)
+{
+	if (n != NULL)
+		ctl_nodes_forget(n);
 	free(n);
 }
 
@@ -247,6 +254,13 @@ redisReply *ctl_key(const struct ctl *c, redisContext *r, const char *fmt, ...)
 	for (char *w = strtok_r(text, " ", &save); w != NULL && argc < 16; w = strtok_r(NULL, " ", &save))
 		argv[argc++] = w;
 	return argc > 1 ? ctl_keyv(c, r, argv[1], argc, argv) : NULL;
+}
+
+redisContext *ctl_at(const struct ctl *c, redisContext *r, const char *key)
+{
+	uint8_t owner = c->nodes->owner[ap_key_slot(ap_str_c(key))];
+
+	return owner > 0 ? c->nodes->node[owner - 1].r : r;
 }
 
 unsigned ctl_masters(const struct ctl *c, redisContext *r, redisContext **out, unsigned cap)
