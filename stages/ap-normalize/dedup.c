@@ -290,22 +290,26 @@ static struct queue *queue_find(struct dedup *d, ap_str name)
 	return NULL;
 }
 
-static struct queue *queue_of(struct dedup *d, ap_str name)
+/* The queue of that name and no other; NULL: there is no room for it. */
+static struct queue *queue_named(struct dedup *d, ap_str name)
 {
 	struct queue *q = queue_find(d, name);
-	if (q != NULL)
+	if (q != NULL || d->queues == QUEUES)
 		return q;
-	if (d->queues >= QUEUES - 1) {
-		name = ap_str_c(shared_name);
-		q = queue_find(d, name);
-		if (q != NULL)
-			return q;
-	}
 	d->last = d->queues;
 	q = &d->queue[d->queues++];
 	*q = (struct queue){ .head = NONE, .tail = NONE, .name_len = (uint8_t)name.len };
 	memcpy(q->name, name.p, name.len);
 	return q;
+}
+
+/* Where a source's keys go: the last queue that there is room for is the shared one, if it is not there yet. */
+static struct queue *queue_of(struct dedup *d, ap_str name)
+{
+	struct queue *q = queue_find(d, name);
+	if (q != NULL)
+		return q;
+	return queue_named(d, d->queues >= QUEUES - 1 ? ap_str_c(shared_name) : name);
 }
 
 static void page_add(struct dedup *d, uint32_t at, struct dedup_key k, int64_t ms)
@@ -453,11 +457,14 @@ bool dedup_load(struct dedup *d, ap_str field, ap_str value)
 	n -= SUM_BYTES;
 	if (ap_le_get(v + n, 8) != checksum(field.p, field.len, v, n) || (d->spares == 0 && !page_alloc(d)))
 		return false;
+	/* Saved under the name it has here, whatever was loaded before it. */
+	q = queue_named(d, name);
+	if (q == NULL)
+		return false;
 	/* The bounds may have been lowered since; dedup_loaded sees to that. */
 	at = d->spare[--d->spares];
 	*d->page[at] = (struct page){ .prev = NONE, .next = NONE, .ms_max = INT64_MIN };
 	d->used++;
-	q = queue_of(d, name);
 	append_page(d, q, at, no);
 	for (size_t i = 1; i < n; i += KEY_BYTES) {
 		if (d->keys + 1 > d->slots / 2 && !slots_double(d))
@@ -501,7 +508,7 @@ bool dedup_loaded(struct dedup *d)
 {
 	uint32_t *at = calloc(d->pages + 1, sizeof *at);
 	struct page **order = calloc(d->pages + 1, sizeof(void *));
-	bool ok = at != NULL && order != NULL;
+	bool ok = at != NULL && order != NULL && (d->queues < QUEUES || queue_find(d, ap_str_c(shared_name)) != NULL);
 	for (uint32_t i = 0; ok && i < d->queues; i++)
 		ok = queue_sort(d, &d->queue[i], at, order);
 	free(at);

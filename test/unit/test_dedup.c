@@ -179,6 +179,38 @@ static void what_is_loaded_back_remembers_the_same(void **unused)
 	laws_map_free(m.map);
 }
 
+/* Fields come back in the map's order: the shared queue's stand anywhere among those of sources with a queue of their own. */
+static void what_more_sources_than_queues_have_left_is_loaded_in_any_order(void **unused)
+{
+	struct to_map m = to_map_new();
+	struct dedup *d = dedup_new(100000, HOUR), *back = dedup_new(100000, HOUR);
+	char source[16];
+	(void)unused;
+	for (unsigned i = 0; i < 70000; i++) {
+		snprintf(source, sizeof source, "s%u", i % 700);
+		add(d, source, i, 1000 + i);
+	}
+	dedup_save(d, &m.saver, false);
+	assert_true(load_all(back, m.map));
+	assert_int_equal(dedup_count(back), 70000);
+	/* And both go on alike. */
+	for (unsigned i = 70000; i < 200000; i++) {
+		struct dedup_key k;
+		snprintf(source, sizeof source, "s%u", i % 800);
+		k = key(source, i);
+		add(d, source, i, 1000 + i);
+		add(back, source, i, 1000 + i);
+		assert_true(dedup_seen(back, k, 1000 + i));
+		assert_int_equal(dedup_count(back), dedup_count(d));
+	}
+	m.puts = 0;
+	dedup_save(back, &m.saver, true);
+	assert_true(m.puts > 3000);
+	dedup_free(d);
+	dedup_free(back);
+	laws_map_free(m.map);
+}
+
 static void damaged_or_missing_pages_are_refused(void **unused)
 {
 	struct laws_keep m = laws_keep_new();
@@ -268,6 +300,7 @@ int main(void)
 		cmocka_unit_test(answers_equal_those_of_a_plain_list),
 		cmocka_unit_test(a_commit_writes_only_the_pages_touched),
 		cmocka_unit_test(what_is_loaded_back_remembers_the_same),
+		cmocka_unit_test(what_more_sources_than_queues_have_left_is_loaded_in_any_order),
 		cmocka_unit_test(damaged_or_missing_pages_are_refused),
 		cmocka_unit_test(a_price_level_that_is_damaged_is_refused),
 		cmocka_unit_test(an_ordinary_market_writes_no_price_levels),
