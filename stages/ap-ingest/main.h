@@ -89,7 +89,8 @@ struct lease;
 
 struct lease_events {
 	void (*got)(void *ctx);                 /* it is ours, and stays so until told otherwise */
-	void (*other)(void *ctx, bool had);     /* it is somebody else's; had: it was ours before */
+	/* It is somebody else's; had: it was ours before; apart: who has it brings records under another producer's name than ours. */
+	void (*other)(void *ctx, bool had, bool apart);
 };
 
 /* Over redis, which is not owned. NULL: no memory. */
@@ -138,7 +139,8 @@ enum outlet_kind {
 
 struct outlet_events {
 	void (*ready)(void *ctx);               /* it may bring records; once */
-	void (*standby)(void *ctx);             /* somebody else works; once, if at all */
+	/* Somebody else works; once, if at all. apart: with another journal than ours, so that nobody sends what ours holds. */
+	void (*standby)(void *ctx, bool apart);
 	void (*up)(void *ctx);                  /* Redis is there; may be NULL, as all that follow */
 	void (*down)(void *ctx);
 	/* The record with this ticket is in its stream, at place idx of entry id (0-0: the id was lost). */
@@ -174,6 +176,8 @@ bool outlet_takes(const struct outlet *o);
 bool outlet_empty(const struct outlet *o);
 bool outlet_safe(const struct outlet *o);
 bool outlet_flows(const struct outlet *o);
+/* Whether it has begun to bring records: until then it stands by, or waits for Redis. */
+bool outlet_works(const struct outlet *o);
 /* Bytes that wait in memory. */
 size_t outlet_backlog(const struct outlet *o);
 /* Where it has come to, and whether everything up to there is in its stream. */
@@ -196,7 +200,10 @@ void outlet_collect(const struct outlet *o, struct ap_metrics *m);
 
 struct tend;
 
-/* Begins looking after them, as long as `live` works. NULL: no memory. Free it before `live`. */
+/*
+ * Begins looking after them by the connections of `live`. While that one works, its own producer is left out; while it stands by,
+ * nothing is deleted. NULL: no memory. Free it before `live`.
+ */
 struct tend *tend_new(struct ap_app *app, struct outlet *live);
 void tend_free(struct tend *t);
 /* Redis was away, and may have lost something: look soon. */

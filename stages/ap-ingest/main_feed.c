@@ -547,9 +547,19 @@ static void patience_cb(struct ev_loop *loop, ev_timer *w, int revents)
 	tell(w->data, "STATUS=waiting for Redis");
 }
 
-static void on_standby(void *ctx)
+static void tend_start(struct feed *f)
 {
-	tell(ctx, "STATUS=standing by");
+	if (f->tend == NULL && f->app->conf.journal_enabled && !f->from_stdin)
+		f->tend = tend_new(f->app, f->out);
+}
+
+static void on_standby(void *ctx, bool apart)
+{
+	struct feed *f = ctx;
+
+	tell(f, "STATUS=standing by");
+	if (apart)
+		tend_start(f);
 }
 
 static void on_failed(void *ctx, int code, const char *why)
@@ -590,8 +600,7 @@ static void on_ready(void *ctx)
 		return;
 	}
 	f->ready = true;
-	if (f->app->conf.journal_enabled && !f->from_stdin)
-		f->tend = tend_new(f->app, f->out);
+	tend_start(f);
 	ev_periodic_start(f->app->loop, &f->beat);
 	tell(f, "STATUS=working");
 }

@@ -7,6 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/io/metric.h"
 #include "main.h"
@@ -38,6 +39,14 @@ static void ask_in(struct lease *l, double s)
 	ev_timer_start(l->app->loop, &l->timer);
 }
 
+/* A holder is PRODUCER/WORKER, or nothing: then it is free in a moment. */
+static bool is_apart(const struct lease *l, ap_str who)
+{
+	size_t mine = strcspn(l->worker, "/") + 1;
+
+	return who.len > 0 && (who.len < mine || memcmp(who.p, l->worker, mine) != 0);
+}
+
 static void on_acquired(void *ctx, const redisReply *reply)
 {
 	struct lease *l = ctx;
@@ -60,7 +69,7 @@ static void on_acquired(void *ctx, const redisReply *reply)
 	if (!l->waited)
 		ap_log(&l->app->log, AP_INFO, "standby", KV_S("lease", l->key), KV_T("holder", who), KV_S("next", "wait"));
 	if (!l->waited || l->had)
-		l->ev.other(l->ctx, l->had);
+		l->ev.other(l->ctx, l->had, is_apart(l, who));
 	l->waited = true;
 }
 

@@ -341,6 +341,11 @@ bool outlet_flows(const struct outlet *o)
 	return appender_flows(o->out);
 }
 
+bool outlet_works(const struct outlet *o)
+{
+	return o->started;
+}
+
 size_t outlet_backlog(const struct outlet *o)
 {
 	return appender_backlog(o->out);
@@ -356,31 +361,12 @@ bool outlet_reached(const struct outlet *o, uint64_t mark)
 	return (o->direct || o->read_next > mark) && appender_reached(o->out, mark);
 }
 
-/* For whoever looks after the journal from now on: what Redis has of each partition. */
-static void leave_word(const struct outlet *o)
-{
-	char path[720], fresh[730];
-	FILE *f;
-	bool ok;
-
-	snprintf(path, sizeof path, "%s/published", o->dir);
-	snprintf(fresh, sizeof fresh, "%s.new", path);
-	f = fopen(fresh, "we");
-	if (f == NULL)
-		return;         /* then it is looked through once more */
-	for (unsigned p = 0; p < o->parts; p++)
-		fprintf(f, "%" PRIu64 "\n", appender_appended(o->out, p));
-	ok = ferror(f) == 0;
-	if (fclose(f) == 0 && ok)
-		(void)rename(fresh, path);
-}
-
 void outlet_end(struct outlet *o)
 {
-	if (o->journal == NULL && out_is_live(o))
+	if (!o->app->conf.journal_enabled && out_is_live(o))
 		appender_forget(o->out);
 	if (o->journal != NULL && o->kind != OUT_LIVE && o->started && outlet_empty(o))
-		leave_word(o);
+		out_word_leave(o);
 	if (o->lease != NULL)
 		lease_give_up(o->lease);
 }

@@ -95,6 +95,8 @@ bool out_journal_start(struct outlet *o, uint64_t least, uint64_t most);
 /* From now on what is confirmed and old enough is deleted. */
 void out_trim_start(struct outlet *o);
 void out_trim_cb(struct ev_loop *loop, ev_timer *w, int revents);
+/* Leaves word in its directory how far each partition has come; opening the journal the next time takes it back. */
+void out_word_leave(const struct outlet *o);
 
 /* --- main_out_start.c ----------------------------------------------------------------------- */
 
@@ -102,7 +104,7 @@ void out_trim_cb(struct ev_loop *loop, ev_timer *w, int revents);
 void out_on_up(void *ctx, unsigned part, uint64_t have);
 void out_on_down(void *ctx, const char *why);
 void out_on_lease(void *ctx);
-void out_on_lease_other(void *ctx, bool had);
+void out_on_lease_other(void *ctx, bool had, bool apart);
 void out_poll_cb(struct ev_loop *loop, ev_timer *w, int revents);
 
 #endif

@@ -4,6 +4,8 @@
  * What a journal is and how it is written is common/io/journal.h's; what its numbers mean in Redis is main_out_start.c's.
  */
 #include <dirent.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -110,6 +112,41 @@ void out_trim_start(struct outlet *o)
 	ev_timer_start(o->app->loop, &o->trim_timer);
 }
 
+/* --- the word it leaves -------------------------------------------------------------------------- */
+
+static void word_path(const struct outlet *o, char *out, size_t cap)
+{
+	snprintf(out, cap, "%s/published", o->dir);
+}
+
+/* It was about what the journal held then. */
+static void word_take_back(const struct outlet *o)
+{
+	char path[720];
+
+	word_path(o, path, sizeof path);
+	(void)unlink(path);
+}
+
+/* For whoever looks after the journal from now on: what Redis has of each partition. */
+void out_word_leave(const struct outlet *o)
+{
+	char path[720], fresh[730];
+	FILE *f;
+	bool ok;
+
+	word_path(o, path, sizeof path);
+	snprintf(fresh, sizeof fresh, "%s.new", path);
+	f = fopen(fresh, "we");
+	if (f == NULL)
+		return;         /* then it is looked through once more */
+	for (unsigned p = 0; p < o->parts; p++)
+		fprintf(f, "%" PRIu64 "\n", appender_appended(o->out, p));
+	ok = ferror(f) == 0;
+	if (fclose(f) == 0 && ok)
+		(void)rename(fresh, path);
+}
+
 /* --- opening ------------------------------------------------------------------------------------ */
 
 static void log_report(struct outlet *o, const struct ap_journal_report *r)
@@ -148,7 +185,7 @@ static void journal_refused(struct outlet *o, const struct ap_journal_report *re
 		if (!o->standing_by) {
 			o->standing_by = true;
 			ap_log(&o->app->log, AP_INFO, "standby", KV_S("why", rep->err), KV_S("next", "wait"));
-			o->ev.standby(o->ctx);
+			o->ev.standby(o->ctx, false);
 		}
 		return;
 	}
@@ -190,6 +227,7 @@ bool out_journal_start(struct outlet *o, uint64_t least, uint64_t most)
 			return false;
 		}
 		log_report(o, &rep);
+		word_take_back(o);
 		whole = o->kind != OUT_TAPE || (ap_journal_last(o->journal) == rep.last_seq && rep.lost_records == 0 && rep.set_aside == 0);
 		if (!whole && try == 0)
 			journal_wipe(o);

@@ -188,7 +188,7 @@ void out_on_lease(void *ctx)
 		appender_ask(o->out);           /* what its last holder did before it ended */
 }
 
-void out_on_lease_other(void *ctx, bool had)
+void out_on_lease_other(void *ctx, bool had, bool apart)
 {
 	struct outlet *o = ctx;
 
@@ -197,6 +197,6 @@ void out_on_lease_other(void *ctx, bool had)
 		return;
 	}
 	if (!o->standing_by && o->ev.standby != NULL)
-		o->ev.standby(o->ctx);
+		o->ev.standby(o->ctx, apart);
 	o->standing_by = true;
 }

@@ -4,7 +4,8 @@
  * Nobody else looks after them. A producer that ended well left a file `published` beside its segments: the number of the last
  * record of each partition. Where Redis has less than that (it has lost its end since), or where there is no such file (it
  * did not end well), what is missing is sent from the journal. What PostgreSQL has, and has had for journal.retain_h, is deleted.
- * One directory at a time; one that is locked has its producer.
+ * One directory at a time; one that is locked has its producer. An ap-ingest that stands by for one of another host looks after
+ * those of its own host in the same way, its own included, but deletes nothing.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +25,7 @@ static const double ROUND_S = 30, SOON_S = 1;
 
 struct tend {
 	struct ap_app *app;
-	struct outlet *live;            /* whose connection and lease this works by; not owned */
+	struct outlet *live;            /* by whose connections this works; not owned */
 	struct outlet *rest;            /* sends what a journal holds and Redis does not */
 	ev_timer timer;
 	char home[600];
@@ -244,7 +245,7 @@ static bool look(struct tend *t)
 {
 	int lock;
 
-	if (strcmp(current(t), outlet_producer(t->live)) == 0 || !segments_seen(t))
+	if ((outlet_works(t->live) && strcmp(current(t), outlet_producer(t->live)) == 0) || !segments_seen(t))
 		return false;
 	lock = lock_take(t);
 	if (lock == -1)
@@ -276,9 +277,14 @@ static void check(struct tend *t)
 		t->check[p] = trim_end(trim, p);
 }
 
+static bool can_look(const struct tend *t)
+{
+	return outlet_works(t->live) ? outlet_flows(t->live) : ap_redis_set_is_up(outlet_redis(t->live));
+}
+
 static void next(struct tend *t)
 {
-	while (t->at < t->names && outlet_flows(t->live)) {
+	while (t->at < t->names && can_look(t)) {
 		if (look(t))
 			return;
 		t->at++;

@@ -157,6 +157,12 @@ live two
 check "a second one stands by" wait_for 20 grep -q ev=standby "$dir/two.log"
 messages 1 2000 | send
 sync_all >/dev/null
+kill -TERM "$live_pid"
+wait "$live_pid"
+equal "a standby that is told to end goes, and takes nothing with it" 0 $?
+: >"$dir/two.log"
+live two
+wait_for 20 grep -q ev=standby "$dir/two.log"
 t=$("$tools/probe" now)
 kill -9 "$one"
 wait "$one" 2>/dev/null
