@@ -93,8 +93,6 @@ int64_t sup_mono_ms(void);
 /* A free slot with the row, in state IDLE; NULL: there are too many. */
 struct child *sup_child_new(struct sup *s, const struct ap_plan_row *row);
 void sup_child_event(struct child *c, enum ap_child_event e);
-/* Starts a child whose rank has come. */
-void sup_child_go(struct child *c);
 /* It is wanted no longer: ends it and frees the slot. */
 void sup_child_leave(struct child *c);
 /* A process has ended. status: of waitpid, -1 when it is not known. */

@@ -223,14 +223,6 @@ void sup_start_ranks(struct sup *s)
 	}
 }
 
-void sup_child_go(struct child *c)
-{
-	if (c->row.start_rank <= c->sup->start_rank)
-		sup_child_event(c, AP_E_GO);
-	else
-		sup_start_ranks(c->sup);
-}
-
 /* Ends the children of the lowest stop rank that still has any; when none is left, the supervisor. */
 static void stop_ranks(struct sup *s)
 {

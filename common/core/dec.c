@@ -698,32 +698,3 @@ double ap_sum_to_double(const ap_sum *s)
 	r = ratio_to_double(&m, E36);
 	return neg ? -r : r;
 }
-
-bool ap_dec_from_double(double v, unsigned digits, ap_dec *out)
-{
-	ap_u128 n, half;
-	double f;
-	int e;
-
-	assert(digits <= 18);
-	if (!isfinite(v) || fabs(v) >= 1e18)
-		return false;
-	f = frexp(fabs(v), &e);                         /* |v| = f x 2^e, 0.5 <= f < 1 */
-	n = (ap_u128)(uint64_t)ldexp(f, 53) * pow10_u64[digits];        /* < 2^113 */
-	e -= 53;
-	if (e >= 0) {
-		n <<= e;                                /* |v| < 1e18, so n < 1e36 */
-	} else if (e < -120) {
-		n = 0;
-	} else {
-		ap_u128 whole = n >> -e, rest = n - (whole << -e);
-
-		half = (ap_u128)1 << (-e - 1);
-		n = whole + (rest > half || (rest == half && (whole & 1) != 0));
-	}
-	n *= pow10_u64[18 - digits];
-	if (n >= E36)
-		return false;
-	out->e18 = with_sign(n, v < 0);
-	return true;
-}

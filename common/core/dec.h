@@ -55,8 +55,6 @@ static inline int ap_dec_cmp(ap_dec a, ap_dec b)
 ap_dec ap_dec_int(int64_t v);
 /* Nearest double, ties to even. */
 double ap_dec_to_double(ap_dec d);
-/* The double's nearest decimal at `digits` fractional digits (0..18); false for NaN, inf, out of range. */
-bool ap_dec_from_double(double v, unsigned digits, ap_dec *out);
 
 /* *s += price * qty, exactly; false on overflow of 256 bits (then *s is untouched). */
 bool ap_sum_addmul(ap_sum *s, ap_dec price, ap_dec qty);

@@ -184,14 +184,6 @@ bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 	return true;
 }
 
-void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec)
-{
-	entry_begin(f, id);
-	rec->idx = 0;
-	step(f, rec);
-	ap_fold_end(f);
-}
-
 /* Who it was about, as far as the kind says. */
 static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
 {

@@ -71,8 +71,6 @@ bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 bool ap_fold_step(struct ap_fold *f);
 bool ap_fold_reject(struct ap_fold *f, const char *reason);
 void ap_fold_end(struct ap_fold *f);
-/* Steps one record as an entry of its own (file port: lines). */
-void ap_fold_record(struct ap_fold *f, ap_id id, struct ap_rec *rec);
 
 /* The body of a frame; valid until the next entry. */
 ap_str ap_fold_body(const struct ap_fold *f, const struct ap_frame *fr);

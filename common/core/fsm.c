@@ -122,28 +122,8 @@ static const char *const state_names[] = { "down", "idle", "leasing", "standby",
 					   "paused", "backoff", "yielding", "releasing", "stopped" };
 _Static_assert(sizeof state_names / sizeof state_names[0] == AP_R_STATE_N, "name every state");
 
-static const char *const event_names[] = { "up", "lost", "owned", "held", "loaded", "placed", "batch", "empty", "committed",
-					   "full", "refused", "expired", "timer", "room", "mine", "theirs", "stop", "released" };
-_Static_assert(sizeof event_names / sizeof event_names[0] == AP_R_EVENT_N, "name every event");
-
-static const char *const action_names[] = { "none", "acquire", "wait_held", "seek", "load", "place", "read", "work", "wait_room",
-					    "ask_room", "retreat", "forget", "release", "finish" };
-_Static_assert(sizeof action_names / sizeof action_names[0] == AP_R_ACTION_N, "name every action");
-
 const char *ap_run_state_name(enum ap_run_state s)
 {
 	assert((unsigned)s < AP_R_STATE_N);
 	return state_names[s];
-}
-
-const char *ap_run_event_name(enum ap_run_event e)
-{
-	assert((unsigned)e < AP_R_EVENT_N);
-	return event_names[e];
-}
-
-const char *ap_run_action_name(enum ap_run_action a)
-{
-	assert((unsigned)a < AP_R_ACTION_N);
-	return action_names[a];
 }

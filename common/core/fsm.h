@@ -79,7 +79,5 @@ struct ap_run_row ap_run_next(enum ap_run_state s, enum ap_run_event e);
 /* Does this worker hold the lease in this state, as far as it knows? */
 bool ap_run_owns(enum ap_run_state s);
 const char *ap_run_state_name(enum ap_run_state s);
-const char *ap_run_event_name(enum ap_run_event e);
-const char *ap_run_action_name(enum ap_run_action a);
 
 #endif

@@ -34,9 +34,6 @@ bool ap_json_parse(struct ap_json *j, ap_str text, struct ap_jtok *toks, uint32_
 /* The two readers behind it, for the test that compares them. The scanner's false means "not sure": ask yajl. */
 bool ap_json_scan(struct ap_json *j, ap_str text, struct ap_jtok *toks, uint32_t cap);
 bool ap_json_yajl(struct ap_json *j, ap_str text, struct ap_jtok *toks, uint32_t cap);
-/* Where the first complete JSON object in a byte stream ends: > 0 its length (leading blanks included),
- * 0 more bytes are needed, -1 it cannot become one (no '{' first, brackets that do not match, a raw control byte in a string, 65 levels). For objects sent back to back without newlines. */
-long ap_json_cut(ap_str stream);
 /* The value of a member (token index) or 0 when absent (0 is the root, never a member). */
 uint32_t ap_json_get(const struct ap_json *j, uint32_t obj, const char *key);
 /* i-th element of an array, or 0. */

@@ -37,11 +37,6 @@ const struct ap_format *ap_format_find(ap_str name)
 	return NULL;
 }
 
-const char *ap_format_name(size_t i)
-{
-	return i < FORMATS ? formats[i].name : NULL;
-}
-
 size_t ap_venue_trades_max(const struct ap_format *f, size_t len)
 {
 	return f == NULL ? 0 : f->many ? 16 + len / 24 : 1;

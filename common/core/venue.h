@@ -47,8 +47,6 @@ void ap_venue_free(struct ap_venue *v);
 
 /* The row of "trade", "binance", "kraken" ...; NULL: there is no such format. */
 const struct ap_format *ap_format_find(ap_str name);
-/* The names in the table, from 0; NULL after the last. For help texts. */
-const char *ap_format_name(size_t i);
 /*
  * Most trades and quotes that a message of len bytes gives: 1 where the format has one a message, else 16 + len / 24 (a real
  * trade takes more bytes than 24), so that a hostile message cannot swell. With more it is AP_VENUE_BAD, "too_many".

@@ -622,13 +622,3 @@ bool ap_pg_is_up(const struct ap_pg *pg)
 {
 	return pg->state == UP && pg->doom[0] == '\0' && !pg->freed;
 }
-
-size_t ap_pg_pending(const struct ap_pg *pg)
-{
-	return pg->n;
-}
-
-PGconn *ap_pg_conn(struct ap_pg *pg)
-{
-	return pg->state == UP ? pg->conn : NULL;
-}

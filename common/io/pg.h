@@ -45,10 +45,6 @@ struct ap_pg *ap_pg_new(struct ev_loop *loop, struct ap_log *log, const struct a
 			const struct ap_pg_events *ev, void *ctx, char *err, size_t errlen);
 void ap_pg_free(struct ap_pg *pg);
 bool ap_pg_is_up(const struct ap_pg *pg);
-/* Commands queued or running. */
-size_t ap_pg_pending(const struct ap_pg *pg);
-/* The live connection, for PQserverVersion, PQescapeLiteral and the like; NULL when down. */
-PGconn *ap_pg_conn(struct ap_pg *pg);
 
 /*
  * Queues SQL without parameters; several statements separated by ';' are allowed (fn gets the last one's result,

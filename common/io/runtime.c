@@ -36,7 +36,7 @@ static const struct ap_conf *conf_of(const struct part *p)
 	return &p->rt->app.conf;
 }
 
-void part_timer(struct part *p, double after_s)
+static void part_timer(struct part *p, double after_s)
 {
 	ev_timer_stop(p->rt->app.loop, &p->timer);
 	ev_timer_set(&p->timer, after_s, 0);

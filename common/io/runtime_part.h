@@ -142,7 +142,6 @@ void part_refused(struct part *p, const char *what, const char *why);
 void part_read(struct part *p);
 /* State and past are in memory. */
 void part_loaded(struct part *p);
-void part_timer(struct part *p, double after_s);
 /* Sends a renewal of the lease unless one is on its way. */
 void part_renew(struct part *p);
 

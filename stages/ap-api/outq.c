@@ -20,7 +20,7 @@ struct api_body *api_body_new(ap_str text)
 	return b;
 }
 
-struct api_body *api_body_ref(struct api_body *b)
+static struct api_body *body_ref(struct api_body *b)
 {
 	b->refs++;
 	return b;
@@ -86,7 +86,7 @@ static bool append(struct api_outq *q, struct api_body *b, uint64_t key, bool as
 {
 	if (q->n == q->cap && !grow(q))
 		return false;
-	*at(q, q->n++) = (struct api_item){ api_body_ref(b), key, q->next++, 0, asked };
+	*at(q, q->n++) = (struct api_item){ body_ref(b), key, q->next++, 0, asked };
 	if (asked)
 		q->asked++;
 	else
@@ -100,7 +100,7 @@ bool api_outq_put(struct api_outq *q, struct api_body *b, uint64_t key)
 	if (old != NULL) {
 		q->bytes = q->bytes - old->body->len + b->len;
 		api_body_unref(old->body);
-		old->body = api_body_ref(b);
+		old->body = body_ref(b);
 		old->conflated++;
 		q->conflated++;
 		return q->bytes <= q->max;

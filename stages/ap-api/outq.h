@@ -18,7 +18,6 @@ struct api_body {
 
 /* A copy of text with one reference; NULL: out of memory. */
 struct api_body *api_body_new(ap_str text);
-struct api_body *api_body_ref(struct api_body *b);
 void api_body_unref(struct api_body *b);
 
 struct api_item {

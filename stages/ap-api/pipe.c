@@ -116,19 +116,26 @@ void api_pipe_round(struct api_pipe *p, int64_t mono_ns)
 	p->round_ns = mono_ns;
 }
 
-const struct api_comp *api_pipe_comp(const struct api_pipe *p, ap_str name)
+/* Where it stands; p->comps: it has not reported yet. */
+static uint32_t comp_index(const struct api_pipe *p, ap_str name)
 {
-	for (uint32_t i = 0; i < p->comps; i++)
-		if (ap_str_is(name, p->comp[i].name))
-			return &p->comp[i];
-	return NULL;
+	uint32_t i = 0;
+	while (i < p->comps && !ap_str_is(name, p->comp[i].name))
+		i++;
+	return i;
+}
+
+static const struct api_comp *comp_find(const struct api_pipe *p, const char *name)
+{
+	uint32_t i = comp_index(p, ap_str_c(name));
+	return i == p->comps ? NULL : &p->comp[i];
 }
 
 static struct api_comp *comp_of(struct api_pipe *p, ap_str name)
 {
-	for (uint32_t i = 0; i < p->comps; i++)
-		if (ap_str_is(name, p->comp[i].name))
-			return &p->comp[i];
+	uint32_t i = comp_index(p, name);
+	if (i < p->comps)
+		return &p->comp[i];
 	if (p->comps == API_COMPS_MAX || name.len == 0 || name.len > AP_SOURCE_MAX)
 		return NULL;
 	struct api_comp *c = &p->comp[p->comps++];
@@ -179,16 +186,6 @@ bool api_pipe_metric(struct api_pipe *p, const struct ap_metric *m, int64_t now_
 	if (m->ts.ns > c->seen_ns)
 		c->seen_ns = m->ts.ns < now_ns ? m->ts.ns : now_ns;
 	return true;
-}
-
-double api_comp_sum(const struct api_comp *c, const char *name)
-{
-	double sum = (double)NAN;
-	size_t n = strlen(name);
-	for (uint32_t i = 0; c != NULL && i < c->n; i++)
-		if (strncmp(c->m[i].name, name, n) == 0 && (c->m[i].name[n] == '\0' || c->m[i].name[n] == '{'))
-			sum = isnan(sum) ? c->m[i].value : sum + c->m[i].value;
-	return sum;
 }
 
 static struct api_feed *feed_of(struct api_pipe *p, ap_str source)
@@ -247,7 +244,7 @@ int64_t api_pipe_latency_us(const struct api_pipe *p, enum ap_stream s, double q
 unsigned api_pipe_workers(const struct api_pipe *p, const char *component, int64_t now_ns)
 {
 	static const char every[] = "rss_bytes";        /* each process reports it, once */
-	const struct api_comp *c = api_pipe_comp(p, ap_str_c(component));
+	const struct api_comp *c = comp_find(p, component);
 	unsigned n = 0;
 
 	for (uint32_t i = 0; c != NULL && i < c->n; i++)
@@ -257,7 +254,7 @@ unsigned api_pipe_workers(const struct api_pipe *p, const char *component, int64
 
 const char *api_pipe_state(const struct api_pipe *p, const char *component, int64_t now_ns)
 {
-	const struct api_comp *c = api_pipe_comp(p, ap_str_c(component));
+	const struct api_comp *c = comp_find(p, component);
 	if (c == NULL)
 		return "absent";
 	return now_ns - c->seen_ns > API_SILENT_S * (int64_t)API_QUIET_NS ? "silent" : "running";

@@ -99,8 +99,5 @@ int64_t api_pipe_latency_us(const struct api_pipe *p, enum ap_stream s, double q
 const char *api_pipe_state(const struct api_pipe *p, const char *component, int64_t now_ns);
 /* Processes of it that have reported in the last API_SILENT_S. */
 unsigned api_pipe_workers(const struct api_pipe *p, const char *component, int64_t now_ns);
-const struct api_comp *api_pipe_comp(const struct api_pipe *p, ap_str name);
-/* A metric by the beginning of its name, summed over instances and labels; NAN: none. */
-double api_comp_sum(const struct api_comp *c, const char *name);
 
 #endif

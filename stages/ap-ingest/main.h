@@ -151,11 +151,6 @@ struct outlet_events {
 	void (*failed)(void *ctx, int code, const char *why);
 };
 
-struct outlet_counts {
-	uint64_t holds, spills, caught_up;      /* times: sources were held; Redis was left behind; it was reached again */
-	uint64_t read, skipped, damaged, lost;  /* records of the journal: read again, not needed, unreadable, missing */
-};
-
 /* producer: a name for a file. NULL with a sentence in err. Pair with outlet_free. */
 struct outlet *outlet_new(struct ap_app *app, enum outlet_kind kind, const char *producer, const struct outlet_events *ev, void *ctx,
 			  char *err, size_t errlen);
@@ -193,7 +188,6 @@ struct ap_redis_set *outlet_redis(struct outlet *o);
 const struct trim *outlet_trim(const struct outlet *o);
 const char *outlet_producer(const struct outlet *o);
 const struct appender_counts *outlet_appended(const struct outlet *o);
-const struct outlet_counts *outlet_counts(const struct outlet *o);
 void outlet_collect(const struct outlet *o, struct ap_metrics *m);
 
 /* --- main_tend.c -------------------------------------------------------------------------- */
@@ -222,7 +216,6 @@ int feed_main(struct ap_app *app, bool from_stdin);
 void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket);
 
 struct outlet *feed_outlet(struct feed *f);
-struct ap_app *feed_app(struct feed *f);
 /* The wall clock without its jumps (common/core/steady.h): for beats and receive times. */
 ap_ts feed_now(struct feed *f);
 /* Takes all connections that wait at the listeners. */

@@ -75,11 +75,6 @@ struct outlet *feed_outlet(struct feed *f)
 	return f->out;
 }
 
-struct ap_app *feed_app(struct feed *f)
-{
-	return f->app;
-}
-
 ap_ts feed_now(struct feed *f)
 {
 	uint64_t steps = f->clock.steps;

@@ -82,7 +82,7 @@ void out_judge(struct outlet *o)
 
 /* --- who waits for a record that is on disk only ---------------------------------------------- */
 
-void out_wait_for(struct outlet *o, uint64_t seq, uint64_t ticket)
+static void wait_for(struct outlet *o, uint64_t seq, uint64_t ticket)
 {
 	if (ticket == 0)
 		return;
@@ -117,7 +117,7 @@ void out_wait_for_frames(struct outlet *o, const struct ap_frame *f)
 {
 	for (; f != NULL; f = f->next)
 		for (uint32_t i = 0; i < f->n; i++)
-			out_wait_for(o, f->slot[i].seq, f->slot[i].ticket);
+			wait_for(o, f->slot[i].seq, f->slot[i].ticket);
 	if (o->wait_n > o->wait_at)
 		qsort(o->wait + o->wait_at, o->wait_n - o->wait_at, sizeof o->wait[0], by_seq);
 }
@@ -268,12 +268,12 @@ static bool hand_on(struct outlet *o, uint64_t seq, int part, int64_t t_ms, uint
 			put = true;
 		} else if (!o->direct && !ap_batch_put(o->tail, p, wire, seq, t_ms, ticket)) {
 			out_join_give_up(o);        /* no memory: it comes from disk */
-			out_wait_for(o, seq, ticket);
+			wait_for(o, seq, ticket);
 			return true;
 		}
 	}
 	if (!o->direct && o->tail == NULL)
-		out_wait_for(o, seq, ticket);
+		wait_for(o, seq, ticket);
 	else if (!o->direct && ap_batch_bytes(o->tail) > o->app->conf.ingest_backlog_bytes)
 		out_join_give_up(o);
 	return put || !o->direct;
@@ -397,11 +397,6 @@ const char *outlet_producer(const struct outlet *o)
 const struct appender_counts *outlet_appended(const struct outlet *o)
 {
 	return appender_counts(o->out);
-}
-
-const struct outlet_counts *outlet_counts(const struct outlet *o)
-{
-	return &o->n;
 }
 
 static void collect_journal(const struct outlet *o, struct ap_metrics *m)

@@ -27,6 +27,11 @@ struct lane {
 	bool known;             /* it has said so, and the partition was not let go yet */
 };
 
+struct outlet_counts {
+	uint64_t holds;                 /* times sources were held */
+	uint64_t read, damaged, lost;   /* records of the journal: read again, unreadable, missing */
+};
+
 struct outlet {
 	struct ap_app *app;
 	enum outlet_kind kind;
@@ -72,8 +77,7 @@ void out_fail(struct outlet *o, int code, const char *why);
 bool out_is_live(const struct outlet *o);
 /* Holds sources back, or lets them go, as things are now. */
 void out_judge(struct outlet *o);
-/* Whoever waits for this record, or for these, goes on waiting while they are on disk only. */
-void out_wait_for(struct outlet *o, uint64_t seq, uint64_t ticket);
+/* Whoever waits for these records goes on waiting while they are on disk only. */
 void out_wait_for_frames(struct outlet *o, const struct ap_frame *f);
 /* Who waits for the record, 0: nobody. Asked in the order of the numbers; those that were passed over are forgotten. */
 uint64_t out_waited_for(struct outlet *o, uint64_t seq);

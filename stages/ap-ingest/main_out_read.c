@@ -31,7 +31,6 @@ void out_to_disk(struct outlet *o, uint64_t from)
 	if (!o->direct && from >= o->read_next)
 		return;
 	if (o->direct && o->started) {
-		o->n.spills++;
 		ap_log(&o->app->log, AP_WARN, "redis_left_behind", KV_U("from", from), KV_U("backlog_bytes", appender_backlog(o->out)),
 		       KV_S("next", "catch_up_from_journal"));
 	}
@@ -51,7 +50,6 @@ static void to_direct(struct outlet *o)
 	ap_journal_reader_free(o->reader);
 	o->reader = NULL;
 	o->direct = true;
-	o->n.caught_up++;
 	ap_log(&o->app->log, AP_INFO, "caught_up", KV_U("number", o->last), KV_U("read", o->n.read));
 }
 
@@ -92,7 +90,6 @@ static void give(struct outlet *o, const struct ap_journal_rec *j)
 		given = true;
 	}
 	o->n.read += given;
-	o->n.skipped += !given;
 }
 
 static void lost(struct outlet *o, const struct ap_journal_loss *l)

@@ -73,10 +73,7 @@ struct ap_tape {
 
 /* --- options ------------------------------------------------------------------------ */
 
-const char *ap_tape_formats(void)
-{
-	return "ndjson, binance-trades, binance-aggtrades, tardis-trades, csv, session";
-}
+static const char format_names[] = "ndjson, binance-trades, binance-aggtrades, tardis-trades, csv, session";
 
 static bool columns_read(struct ap_tape *t, const char *list, char *err, size_t errlen)
 {
@@ -139,7 +136,7 @@ static bool spec_read(struct ap_tape *t, const struct ap_tape_spec *spec, char *
 			t->format = &formats[i];
 	if (t->format == NULL) {
 		snprintf(err, errlen, "--format %s: one of %s is needed", spec->format == NULL ? "is missing" : spec->format,
-			 ap_tape_formats());
+			 format_names);
 		return false;
 	}
 	if (!names_read(t, spec, err, errlen))

@@ -48,7 +48,5 @@ void ap_tape_line(struct ap_tape *t, ap_str line, bool cut, ap_tape_fn *put, voi
 void ap_tape_end(struct ap_tape *t, bool close, ap_tape_fn *put, void *ctx);
 /* The latest time reached by any source; 0 before the first. For pacing. */
 ap_ts ap_tape_now(const struct ap_tape *t);
-/* "ndjson, binance-trades, ..." for help texts. */
-const char *ap_tape_formats(void);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * fuzz_json.c - any bytes: the fast JSON scanner equals yajl or declines, and the cutter stays in bounds.
+ * fuzz_json.c - any bytes: the fast JSON scanner equals yajl or declines.
  */
 #include <stdlib.h>
 
@@ -13,7 +13,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	char *text = malloc(size == 0 ? 1 : size);
 	const char *why;
 	bool taken;
-	long cut;
 	if (text == NULL)
 		return 0;
 	memcpy(text, data, size);
@@ -22,9 +21,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		fprintf(stderr, "%s\n", why);
 		abort();
 	}
-	cut = ap_json_cut(ap_str_n(text, size));
-	if (cut > (long)size || (taken && size > 0 && text[0] == '{' && cut <= 0))
-		abort();
 	free(text);
 	return 0;
 }

@@ -90,8 +90,10 @@ static void emit(unsigned part, enum ap_stream s, const struct ap_rec *rec, int6
 
 static ap_dec dec(double v, unsigned digits)
 {
+	char text[64];
 	ap_dec d = { 0 };
-	ap_dec_from_double(v, digits, &d);
+	int n = snprintf(text, sizeof text, "%.*f", (int)digits, v);
+	ap_dec_parse(text, (size_t)n, &d);
 	return d;
 }
 

@@ -503,42 +503,6 @@ static void doubles_are_the_nearest(void **state)
 	assert_true(ap_dec_to_double(ap_dec_int(9007199254740995)) == 9007199254740996.0);
 }
 
-static void a_double_becomes_its_nearest_decimal(void **state)
-{
-	static const struct {
-		double v;
-		unsigned digits;
-		const char *out;
-	} t[] = { { 0.1, 18, "0.100000000000000006" }, { 0.1, 8, "0.1" },   { 2.5, 0, "2" },       { 3.5, 0, "4" },
-		  { -2.5, 0, "-2" },                   { 1e17, 4, "100000000000000000" }, { 0.125, 2, "0.12" }, { 0.375, 2, "0.38" },
-		  { 1e-300, 18, "0" },                 { 5e-324, 18, "0" },  { -0.0, 3, "0" },      { 123456.789, 3, "123456.789" } };
-	char text[AP_DEC_TEXT], want[400];
-	ap_dec d = { 5 };
-
-	(void)state;
-	for (size_t i = 0; i < LEN(t); i++) {
-		assert_true(ap_dec_from_double(t[i].v, t[i].digits, &d));
-		ap_dec_format(d, text);
-		assert_string_equal(text, t[i].out);
-	}
-	d.e18 = 5;
-	assert_false(ap_dec_from_double((double)NAN, 2, &d));
-	assert_false(ap_dec_from_double((double)INFINITY, 2, &d));
-	assert_false(ap_dec_from_double(1e18, 2, &d));
-	assert_false(ap_dec_from_double(-1e300, 2, &d));
-	assert_true(d.e18 == 5);
-	/* printf of the C library rounds the exact value half-even, and is independent. */
-	for (int i = 0; i < 50000; i++) {
-		double v = ldexp((double)(int64_t)rnd(), (int)(rnd() % 90) - 90);
-		unsigned digits = (unsigned)(rnd() % 19);
-
-		if (!ap_dec_from_double(v, digits, &d))
-			continue;
-		snprintf(want, sizeof want, "%.*f", (int)digits, v);
-		assert_true(d.e18 == dec(want).e18);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -556,7 +520,6 @@ int main(void)
 		cmocka_unit_test(a_quotient_is_rounded_half_even),
 		cmocka_unit_test(quotients_of_known_candles),
 		cmocka_unit_test(doubles_are_the_nearest),
-		cmocka_unit_test(a_double_becomes_its_nearest_decimal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,16 +324,6 @@ static void the_newest_live_beat_is_remembered(void **s)
 	ap_buf_done(&b);
 }
 
-static void a_single_record_is_an_entry_of_its_own(void **s)
-{
-	struct ap_rec rec = { .kind = AP_BEAT, .u.beat = { .source = ap_str_c("s"), .ts = { 1 } } };
-
-	(void)s;
-	ap_fold_record(&fold, (ap_id){ 3, 0 }, &rec);
-	assert_int_equal(fold.count.records_in, 1);
-	assert_int_equal(flushes, 1);
-}
-
 static void a_configuration_error_is_a_sentence(void **s)
 {
 	static struct ap_fold other;
@@ -391,7 +381,7 @@ int main(void)
 		T(frames_decode_to_what_was_put), T(a_body_with_a_bad_end_steps_nothing_and_is_rejected_whole),
 		T(more_records_announced_than_there_are_is_bad), T(a_huge_poison_is_cut_to_what_a_record_may_hold), T(a_record_that_kills_is_rejected_and_its_neighbours_are_stepped),
 		T(state_changes_come_out_as_texts_with_their_prefix), T(clear_forgets_what_was_handed_over),
-		T(the_newest_live_beat_is_remembered), T(a_single_record_is_an_entry_of_its_own), T(a_configuration_error_is_a_sentence),
+		T(the_newest_live_beat_is_remembered), T(a_configuration_error_is_a_sentence),
 		T(every_kind_has_an_event_time), T(a_frame_holds_32_revised_candles), T(an_entry_may_fill_more_frames_than_it_has_ids),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,6 +10,14 @@
 
 #include "common/core/fsm.h"
 
+static const char *const event_names[] = { "up", "lost", "owned", "held", "loaded", "placed", "batch", "empty", "committed",
+					   "full", "refused", "expired", "timer", "room", "mine", "theirs", "stop", "released" };
+_Static_assert(sizeof event_names / sizeof event_names[0] == AP_R_EVENT_N, "name every event");
+
+static const char *const action_names[] = { "none", "acquire", "wait_held", "seek", "load", "place", "read", "work", "wait_room",
+					    "ask_room", "retreat", "forget", "release", "finish" };
+_Static_assert(sizeof action_names / sizeof action_names[0] == AP_R_ACTION_N, "name every action");
+
 /* One cell: in a state, on an event, what comes next. */
 struct want {
 	enum ap_run_state in;
@@ -23,9 +31,9 @@ static void check(const struct want *w, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		struct ap_run_row r = ap_run_next(w[i].in, w[i].on);
 		if (r.next != w[i].next || r.act != w[i].act)
-			fail_msg("%s on %s: %s, %s; wanted %s, %s", ap_run_state_name(w[i].in), ap_run_event_name(w[i].on),
-				 ap_run_state_name(r.next), ap_run_action_name(r.act), ap_run_state_name(w[i].next),
-				 ap_run_action_name(w[i].act));
+			fail_msg("%s on %s: %s, %s; wanted %s, %s", ap_run_state_name(w[i].in), event_names[w[i].on],
+				 ap_run_state_name(r.next), action_names[r.act], ap_run_state_name(w[i].next),
+				 action_names[w[i].act]);
 	}
 }
 #define CHECK(...) check((const struct want[]){ __VA_ARGS__ }, sizeof((const struct want[]){ __VA_ARGS__ }) / sizeof(struct want))
@@ -163,15 +171,11 @@ static void no_way_leads_to_reading_but_through_a_lease(void **s)
 		assert_int_equal(reach[st], ap_run_owns((enum ap_run_state)st));
 }
 
-static void every_name_is_a_word(void **s)
+static void every_state_has_a_word(void **s)
 {
 	(void)s;
 	for (unsigned i = 0; i < AP_R_STATE_N; i++)
 		assert_true(strlen(ap_run_state_name((enum ap_run_state)i)) > 1);
-	for (unsigned i = 0; i < AP_R_EVENT_N; i++)
-		assert_true(strlen(ap_run_event_name((enum ap_run_event)i)) > 1);
-	for (unsigned i = 0; i < AP_R_ACTION_N; i++)
-		assert_true(strlen(ap_run_action_name((enum ap_run_action)i)) > 1);
 }
 
 int main(void)
@@ -192,7 +196,7 @@ int main(void)
 		cmocka_unit_test(down_knows_only_up_and_stop),
 		cmocka_unit_test(the_table_says_exactly_what_the_tests_say),
 		cmocka_unit_test(no_way_leads_to_reading_but_through_a_lease),
-		cmocka_unit_test(every_name_is_a_word),
+		cmocka_unit_test(every_state_has_a_word),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -124,31 +124,6 @@ static void escapes_are_resolved(void **unused)
 	}
 }
 
-static void objects_back_to_back_are_cut(void **unused)
-{
-	static const struct {
-		const char *stream;
-		long want;
-	} cases[] = {
-		{ "{\"a\":1}{\"b\":2}", 7 }, { " \n{\"a\":{}}", 10 }, { "{\"a\":\"}\"}", 9 }, { "{\"a\":\"\\\"}\"}", 11 },
-		{ "{\"a\":[1,{\"x\":2}]} ", 17 }, { "{\"a\":1", 0 }, { "  ", 0 }, { "", 0 }, { "{\"a\\", 0 },
-		{ "x{}", -1 }, { "[1]", -1 }, { "{]", -1 }, { "{\"a\nb\":1}", -1 },
-	};
-	(void)unused;
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-		if (ap_json_cut(ap_str_c(cases[i].stream)) != cases[i].want)
-			fail_msg("%s: %ld", cases[i].stream, ap_json_cut(ap_str_c(cases[i].stream)));
-}
-
-static void cutting_does_not_depend_on_how_the_bytes_arrive(void **unused)
-{
-	static const char text[] = "{\"a\":\"\\\\\",\"b\":[{\"c\":\"]}\"},[]]}{\"d\":1}";
-	long whole = ap_json_cut(ap_str_c(text));
-	(void)unused;
-	for (size_t n = 0; n < sizeof text; n++)
-		assert_int_equal(ap_json_cut(ap_str_n(text, n)), (long)n >= whole ? whole : 0);
-}
-
 /* xorshift64*: the same inputs on every run. */
 static uint64_t rnd(uint64_t *s)
 {
@@ -203,8 +178,6 @@ int main(void)
 		cmocka_unit_test(the_error_names_the_byte_where_reading_stopped),
 		cmocka_unit_test(depth_and_tokens_are_bounded),
 		cmocka_unit_test(escapes_are_resolved),
-		cmocka_unit_test(objects_back_to_back_are_cut),
-		cmocka_unit_test(cutting_does_not_depend_on_how_the_bytes_arrive),
 		cmocka_unit_test(the_scanner_equals_yajl_on_mutated_messages),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -318,11 +318,10 @@ static void a_message_goes_to_the_series_of_its_first_trade(void **unused)
 
 static void every_format_has_a_name_and_is_found_by_it(void **unused)
 {
-	size_t n = 0;
+	static const char *const names[] = { "trade", "binance", "binance_futures", "coinbase", "kraken", "bybit", "okx" };
 	(void)unused;
-	for (; ap_format_name(n) != NULL; n++)
-		assert_non_null(ap_format_find(ap_str_c(ap_format_name(n))));
-	assert_int_equal(n, 7);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		assert_non_null(ap_format_find(ap_str_c(names[i])));
 	assert_null(ap_format_find(ap_str_c("")));
 }
 

@@ -119,7 +119,8 @@ static int id_order(ap_str a, ap_str b)
 	return c != 0 ? (c < 0 ? -1 : 1) : three_way(a.len, b.len);
 }
 
-int verify_key_cmp(const struct verify_trade *a, const struct verify_key *b)
+/* -1, 0, 1: a is before, the same as, after b. */
+static int key_cmp(const struct verify_trade *a, const struct verify_key *b)
 {
 	int c = a->ns == b->ns ? 0 : a->ns < b->ns ? -1 : 1;
 
@@ -156,11 +157,11 @@ static void take(struct verify_build *b, const struct verify_trade *t)
 {
 	struct verify_candle *c = &b->c;
 
-	if (!b->any || verify_key_cmp(t, &b->first) < 0) {
+	if (!b->any || key_cmp(t, &b->first) < 0) {
 		key_set(&b->first, t);
 		c->open = t->price;
 	}
-	if (!b->any || verify_key_cmp(t, &b->last) > 0) {
+	if (!b->any || key_cmp(t, &b->last) > 0) {
 		key_set(&b->last, t);
 		c->close = t->price;
 	}

@@ -51,8 +51,6 @@ struct verify_build {
 	struct verify_key first, last;
 };
 
-/* -1, 0, 1: a is before, the same as, after b. */
-int verify_key_cmp(const struct verify_trade *a, const struct verify_key *b);
 /* Adds a trade. True: it begins another interval, and the candle before it is in *done. */
 bool verify_build_add(struct verify_build *b, const struct verify_trade *t, struct verify_candle *done);
 /* The candle that is being built, if there is one; it is forgotten. */
