@@ -182,7 +182,7 @@ static void what_is_loaded_back_remembers_the_same(void **unused)
 /* Fields come back in the map's order: the shared queue's stand anywhere among those of sources with a queue of their own. */
 static void what_more_sources_than_queues_have_left_is_loaded_in_any_order(void **unused)
 {
-	struct to_map m = to_map_new();
+	struct laws_keep m = laws_keep_new();
 	struct dedup *d = dedup_new(100000, HOUR), *back = dedup_new(100000, HOUR);
 	char source[16];
 	(void)unused;
