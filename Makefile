@@ -59,6 +59,8 @@ $(BUILD)/%.o: %.c
 
 # The five everyday indicators are one straight line of scalar arithmetic; pairing it into vectors makes it slower.
 $(BUILD)/stages/ap-indicators/ind_set.o: CFLAGS += -fno-tree-slp-vectorize
+# Nobody asks errno after sqrt(): without this each one carries a call for arguments below zero. Values stay the same.
+$(BUILD)/stages/ap-indicators/%.o: CFLAGS += -fno-math-errno
 
 # The schema travels inside the programs that apply it.
 SCHEMA := $(sort $(wildcard schema/[0-9]*.sql))

@@ -52,14 +52,14 @@ HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
 
 /*
  * out: mean, population variance of the last n.
- * Words: centre K, S1 = sum of (x - K), S2 = sum of (x - K)^2, the largest S2 since K was chosen, candles
- * until K is chosen anew.
+ * Words: centre K, S1 = sum of (x - K), S2 = sum of (x - K)^2, the largest S2 since K was chosen, the candle
+ * at which K is chosen anew whatever happens, for each one adds a rounding to the sums.
  * S2 - S1^2/n loses log10(S2 / (n var)) digits, and what a large value leaves behind in S1 and S2 when it
  * goes is bounded by the largest S2: once that exceeds CENTRE_LIMIT times n var, K moves and both sums are
  * taken from the ring. A new centre is good for many candles: to lose it, the window's variance must
  * fall by that factor, which doubles allow about 80 times in a row.
  */
-enum { M_K, M_S1, M_S2, M_PEAK, M_LEFT, M_WORDS };
+enum { M_K, M_S1, M_S2, M_PEAK, M_DUE, M_WORDS };
 #define CENTRE_LIMIT 256.0
 
 double ind_moments_seed(const struct ind_op *o, struct ind_ctx x);
@@ -76,7 +76,7 @@ static inline double moments_next(const struct ind_op *o, const struct ind_ctx *
 	w[M_S2].d = s2;
 	w[M_PEAK].d = peak;
 	m2 = s2 - s1 * s1 * rn;
-	if (__builtin_expect(peak > CENTRE_LIMIT * m2 || --w[M_LEFT].u == 0, 0)) {
+	if (__builtin_expect(peak > CENTRE_LIMIT * m2 || x->t >= w[M_DUE].u, 0)) {
 		m2 = ind_moments_seed(o, ctx_copy(x));
 		k = w[M_K].d;
 		s1 = w[M_S1].d;
@@ -121,47 +121,48 @@ HOT hot_ema(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 
 /*
  * out: 100 g / (g + l), or 100 (g - l) / (g + l) with m = 1; g and l are Wilder's means of gains and losses.
- * Words: previous value, g, l, last output.
  * While the price stands still both means shrink alike and the ratio stays: it is then repeated rather than
  * computed, so that no rounding noise reaches a stochastic of it. After many still candles nothing of the last
  * movement is left in the price's own digits, and the answer is 0.
  */
+enum { R_GAIN, R_LOSS, R_BEFORE, R_LAST, R_WORDS };
+
 static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 {
-	double d = in - w[0].d, up = d > 0 ? d : 0, g = w[1].d, l = w[2].d, s;
+	double d = in - w[R_BEFORE].d, up = d > 0 ? d : 0, g = w[R_GAIN].d, l = w[R_LOSS].d, s;
 
 	g += k * (up - g);
 	l += k * ((up - d) - l);
 	s = g + l;
-	w[0].d = in;
-	w[1].d = g;
-	w[2].d = l;
-	if (__builtin_expect(s < 1e-16 * fabs(in) || s == 0, 0))
-		return w[1].d = w[2].d = w[3].d = 0;
+	w[R_BEFORE].d = in;
+	w[R_GAIN].d = g;
+	w[R_LOSS].d = l;
+	if (__builtin_expect(!(s > 1e-16 * fabs(in)), 0))
+		return w[R_GAIN].d = w[R_LOSS].d = w[R_LAST].d = 0;
 	if (__builtin_expect(d == 0, 0))
-		return w[3].d;
-	return w[3].d = 100.0 * ((cmo ? g - l : g) / s);
+		return w[R_LAST].d;
+	return w[R_LAST].d = 100.0 * ((cmo ? g - l : g) / s);
 }
 
 HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], d = in - w[0].d, g, l;
+	double in = x->r[o->in[0]], d = in - w[R_BEFORE].d, g, l;
 
 	if (warm || age > o->n) {
 		x->r[o->out[0]] = rsi_next(w, o->k[0], in, o->m == 1);
 		return;
 	}
-	w[0].d = in;
+	w[R_BEFORE].d = in;
 	if (age == 0)
 		return;
-	w[d > 0 ? 1 : 2].d += fabs(d);
+	w[d > 0 ? R_GAIN : R_LOSS].d += fabs(d);
 	if (age < o->n)
 		return;
-	g = w[1].d /= (double)o->n;
-	l = w[2].d /= (double)o->n;
-	x->r[o->out[0]] = w[3].d = g + l > 0 ? 100.0 * ((o->m == 1 ? g - l : g) / (g + l)) : 0;
+	g = w[R_GAIN].d /= (double)o->n;
+	l = w[R_LOSS].d /= (double)o->n;
+	x->r[o->out[0]] = w[R_LAST].d = g + l > 0 ? 100.0 * ((o->m == 1 ? g - l : g) / (g + l)) : 0;
 }
 
 /*
@@ -208,18 +209,20 @@ HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 }
 
 /*
- * The everyday five on one price in a straight line: mean and bands, an exponential mean, RSI, MACD. Their words lie one
- * behind the other from FIVE_WORDS on, in that order. The arithmetic is that of the operations above, to the bit.
+ * The everyday five on one price in a straight line: mean and bands, RSI, MACD, an exponential mean. Their words lie one
+ * behind the other from the first word behind the head on, in that order, so that what goes alike stands in pairs: sums,
+ * gain and loss, fast and slow mean, signal and exponential mean. The arithmetic is that of the operations above, to the bit.
  */
-enum { FIVE_MOMENTS = 0, FIVE_EMA = 5, FIVE_RSI = 6, FIVE_MACD = 10, FIVE_WORDS = 13 };
+enum { FIVE_MOMENTS = 0, FIVE_RSI = M_WORDS, FIVE_MACD = FIVE_RSI + R_WORDS, FIVE_EMA = FIVE_MACD + 3, FIVE_WORDS };
 
 struct ind_five {
-	const struct ind_op *moments, *ema, *rsi, *macd, *bands;
+	const struct ind_op *moments, *rsi, *macd, *ema, *bands;
+	two k_rsi, k_macd, k_last;      /* factors of gain and loss, fast and slow, signal and exponential mean */
+	double rn, k_up, k_low;
 	uint32_t ring, mask, n;
 	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
 	uint16_t mean_too;      /* the slot that is a copy of the mean, where there is one */
 	uint16_t column;        /* offset in struct ind_bar of a set's only input */
-	double rn, k_up, k_low, k_ema, k_rsi, k_macd[3];        /* constants of the above, near at hand */
 };
 
 HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w)
@@ -233,12 +236,12 @@ HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *
 	r[f->var] = var;
 	r[f->up] = mean + f->bands->k[0] * dev;
 	r[f->low] = low_band(f->bands, x, mean, dev);
-	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);
 	r[f->r] = rsi_next(w + FIVE_RSI, f->rsi->k[0], in, false);
 	macd = macd_next(w + FIVE_MACD, f->macd->k, in, &signal);
 	r[f->macd_out] = macd;
 	r[f->signal] = signal;
 	r[f->hist] = macd - signal;
+	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);
 }
 
 #endif

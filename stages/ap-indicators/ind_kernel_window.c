@@ -53,7 +53,7 @@ double ind_moments_seed(const struct ind_op *o, struct ind_ctx ctx)
 	w[M_K].d = k;
 	w[M_S1].d = s1;
 	w[M_S2].d = w[M_PEAK].d = s2;
-	w[M_LEFT].u = 4 * (uint64_t)o->n;
+	w[M_DUE].u = x->t + (o->n < 128 ? 512 : 4 * (uint64_t)o->n);
 	return s2 - s1 * s1 / n;
 }
 

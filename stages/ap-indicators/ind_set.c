@@ -211,8 +211,8 @@ static void regs_number(struct ind_build *b, const struct ind_ref *outs, size_t 
 static int front_kind(const struct ind_op *o)
 {
 	static const struct { uint8_t code, level, kind; } front[] = {
-		{ OP_RING, 1, FRONT_RING }, { OP_MOMENTS, 2, FRONT_MOMENTS }, { OP_EMA, 1, FRONT_EMA },
-		{ OP_RSI, 1, FRONT_RSI }, { OP_MACD, 1, FRONT_MACD }, { OP_BANDS, 3, FRONT_BANDS }
+		{ OP_RING, 1, FRONT_RING }, { OP_MOMENTS, 2, FRONT_MOMENTS }, { OP_RSI, 1, FRONT_RSI },
+		{ OP_MACD, 1, FRONT_MACD }, { OP_EMA, 1, FRONT_EMA }, { OP_BANDS, 3, FRONT_BANDS }
 	};
 
 	for (size_t i = 0; i < sizeof front / sizeof front[0]; i++)
@@ -319,7 +319,7 @@ static bool ops_order(struct ind_set *s)
  */
 static void five_find(struct ind_set *s)
 {
-	static const uint8_t codes[] = { OP_RING, OP_MOMENTS, OP_EMA, OP_RSI, OP_MACD, OP_BANDS };
+	static const uint8_t codes[] = { OP_RING, OP_MOMENTS, OP_RSI, OP_MACD, OP_EMA, OP_BANDS };
 	uint32_t at[FRONT_N], in = UINT32_MAX, mean = UINT32_MAX, window = 0;
 
 	for (uint32_t i = 0; i < s->n_ops; i++)
@@ -361,10 +361,12 @@ static void five_make(struct ind_set *s)
 	if (s->with_five == 0)
 		return;
 	s->five = (struct ind_five){
-		m, e, r, d, b, m->ring[0], m->mask[0], m->n, m->in[0], m->out[0], m->out[1], b->out[0], b->out[1], e->out[0],
-		r->out[0], d->out[0], d->out[1], d->out[2],
-		s->n_copies > 0 ? s->copies[0].to : m->out[0], s->inputs[0].from, m->k[0], b->k[0], b->k[1], e->k[0], r->k[0],
-		{ d->k[0], d->k[1], d->k[2] }
+		.moments = m, .rsi = r, .macd = d, .ema = e, .bands = b,
+		.k_rsi = two_of(r->k[0], r->k[0]), .k_macd = two_of(d->k[0], d->k[1]), .k_last = two_of(d->k[2], e->k[0]),
+		.rn = m->k[0], .k_up = b->k[0], .k_low = b->k[1], .ring = m->ring[0], .mask = m->mask[0], .n = m->n,
+		.in = m->in[0], .mean = m->out[0], .var = m->out[1], .up = b->out[0], .low = b->out[1], .e = e->out[0],
+		.r = r->out[0], .macd_out = d->out[0], .signal = d->out[1], .hist = d->out[2],
+		.mean_too = s->n_copies > 0 ? s->copies[0].to : m->out[0], .column = s->inputs[0].from
 	};
 }
 
@@ -480,7 +482,7 @@ static bool turn_make(struct ind_set *s)
 
 static void print_make(struct ind_set *s)
 {
-	XXH64_hash_t h = XXH64("indicators 1", 12, 0);
+	XXH64_hash_t h = XXH64("indicators 2", 12, 0);
 
 	for (size_t i = 0; i < s->n_slots; i++) {
 		h = XXH64(s->slots[i].name, strlen(s->slots[i].name), h);
@@ -505,11 +507,17 @@ const char *ind_build_fault(const struct ind_build *b)
 	return b->fail;
 }
 
-/* The five are all there is, and at most the bands' middle is asked for twice. */
+/*
+ * The five are all there is, at most the bands' middle is asked for twice, and the outputs of MACD and of the bands stand in
+ * a row.
+ */
 static bool five_alone(const struct ind_set *s)
 {
-	return s->with_five != 0 && !s->more && s->n_runs == 0 && s->plain && s->n_inputs == 1 &&
-	       (s->n_copies == 0 || (s->n_copies == 1 && s->copies[0].from == s->five.mean));
+	const struct ind_five *f = &s->five;
+
+	return s->with_five != 0 && !s->more && s->n_runs == 0 && s->plain && s->n_inputs == 1 && s->n_rings == 1 &&
+	       (s->n_copies == 0 || (s->n_copies == 1 && s->copies[0].from == f->mean)) && f->low == f->up + 2 &&
+	       f->signal == f->macd_out + 1 && f->hist == f->macd_out + 2;
 }
 
 /* Ends the building; false: out of memory, or the set is too large. b is freed either way. */
@@ -623,46 +631,55 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
 }
 
 /*
- * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. All is computed
- * before anything is stored, so that whatever is not ordinary (a new centre, a lower band near zero, a still price) can go that
- * way after all. The arithmetic is hot_five's, to the bit; two lanes where two values go alike.
+ * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. What is not
+ * ordinary in the window (a new centre, a lower band near zero) is found before anything is stored, and goes that way after
+ * all. The arithmetic is hot_five's, to the bit; two lanes where two values go alike. A candle costs what the longest chain
+ * through it costs, over as many candles as the processor has room for: every instruction less makes room.
  */
-static __attribute__((noinline)) uint64_t five_step(const struct ind_set *set, void *ring, void *core,
+static __attribute__((noinline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
 						    const struct ind_bar *bar, double *val, uint64_t *valid)
 {
 	const struct ind_five *f = &set->five;
-	union ind_word *head = core, *w = head + IND_HEAD_WORDS, *at = (union ind_word *)ring + f->ring;
+	union ind_word *m = head + IND_HEAD_WORDS, *w = m + FIVE_RSI, *d = m + FIVE_MACD;
 	const uint64_t t = head[0].u;
 	const double *price = (const double *)(const void *)((const char *)bar + f->column);
-	const double in = *price, old = at[(t - f->n) & f->mask].d, k = w[M_K].d, d = in - old, step = in - w[FIVE_RSI].d;
-	const double s1 = w[M_S1].d + d, s2 = w[M_S2].d + d * ((in - k) + (old - k)), m2 = s2 - s1 * s1 * f->rn;
-	const double peak = s2 > w[M_PEAK].d ? s2 : w[M_PEAK].d, mean = k + s1 * f->rn, dev = sqrt(m2 * f->rn), low = mean - f->k_low * dev;
-	const two gl = two_at(w + FIVE_RSI + 1), move = two_of(step, -step), two_k = two_of(f->k_rsi, f->k_rsi);
-	const two next = gl + two_k * (two_above_zero(move) - gl);
-	const two fs = two_at(w + FIVE_MACD), mean_two = fs + two_of(f->k_macd[0], f->k_macd[1]) * (two_of(in, in) - fs);
-	const double sum = next[0] + next[1];
+	const double in = *price, old = ring[(t - f->n) & f->mask].d, k = m[M_K].d, move = in - old, step = in - w[R_BEFORE].d;
+	const double s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k)), m2 = s2 - s1 * s1 * f->rn;
+	const double peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + s1 * f->rn, dev = sqrt(m2 * f->rn);
+	const double low = mean - f->k_low * dev, up = step > 0 ? step : 0;
+	two gl = two_at(w + R_GAIN), fs = two_at(d), last = two_at(d + 2);
+	double *bands = val + f->up, *macd = val + f->macd_out, sum, rsi = w[R_LAST].d;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
-	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || w[M_LEFT].u == 1 || !(fabs(low) >= 1e-6 * mean) ||
-			     !(sum > 1e-16 * fabs(in)) || !(fabs(step) > 0), 0))
-		return whole_step(set, ring, core, bar, val, valid);
+	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u || !(low >= 1e-6 * mean), 0))
+		return whole_step(set, ring, head, bar, val, valid);
 	head[0].u = t + 1;
-	at[t & f->mask].d = in;
-	w[M_S1].d = s1;
-	w[M_S2].d = s2;
-	w[M_PEAK].d = peak;
-	w[M_LEFT].u--;
+	ring[t & f->mask].d = in;
+	m[M_S1].d = s1;
+	m[M_S2].d = s2;
+	m[M_PEAK].d = peak;
 	val[f->mean] = val[f->mean_too] = mean;
-	val[f->up] = mean + f->k_up * dev;
-	val[f->low] = low;
-	val[f->e] = ema_next(w + FIVE_EMA, f->k_ema, in);
-	w[FIVE_RSI].d = in;
-	two_put(w + FIVE_RSI + 1, next);
-	val[f->r] = w[FIVE_RSI + 3].d = 100.0 * (next[0] / sum);
-	two_put(w + FIVE_MACD, mean_two);
-	val[f->macd_out] = mean_two[0] - mean_two[1];
-	val[f->signal] = ema_next(w + FIVE_MACD + 2, f->k_macd[2], mean_two[0] - mean_two[1]);
-	val[f->hist] = val[f->macd_out] - val[f->signal];
+	bands[0] = mean + f->k_up * dev;
+	bands[2] = low;
+	gl += f->k_rsi * (two_of(up, up - step) - gl);
+	sum = gl[0] + gl[1];
+	if (__builtin_expect(!(sum > 1e-16 * fabs(in)), 0)) {
+		gl = two_of(0, 0);
+		rsi = 0;
+	} else if (step < 0 || step > 0) {
+		rsi = 100.0 * (gl[0] / sum);
+	}
+	two_put(w + R_GAIN, gl);
+	w[R_BEFORE].d = in;
+	val[f->r] = w[R_LAST].d = rsi;
+	fs += f->k_macd * (two_of(in, in) - fs);
+	two_put(d, fs);
+	macd[0] = fs[0] - fs[1];
+	last += f->k_last * (two_of(fs[0] - fs[1], in) - last);
+	two_put(d + 2, last);
+	macd[1] = last[0];
+	macd[2] = (fs[0] - fs[1]) - last[0];
+	val[f->e] = last[1];
 	valid[0] = set->all_first;
 	return t;
 }

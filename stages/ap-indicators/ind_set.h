@@ -7,7 +7,7 @@
 #include "stages/ap-indicators/ind_hot.h"
 
 enum { IND_HEAD_WORDS = 1 };  /* word 0 of the core: candles taken */
-enum { FRONT_RING, FRONT_MOMENTS, FRONT_EMA, FRONT_RSI, FRONT_MACD, FRONT_BANDS, FRONT_N };
+enum { FRONT_RING, FRONT_MOMENTS, FRONT_RSI, FRONT_MACD, FRONT_EMA, FRONT_BANDS, FRONT_N };
 
 struct ind_ring { uint16_t reg; uint32_t need, at, mask; };
 struct ind_copy { uint16_t to, from; };
