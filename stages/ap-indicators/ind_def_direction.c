@@ -16,7 +16,7 @@ static struct ind_ref smooth(struct ind_build *b, struct ind_ref x, uint32_t n, 
 {
 	if (tv)
 		return ind_rma(b, x, n);
-	return ind_op(b, (struct ind_op){ .code = OP_WILDER, .n = n }, &x, 1, 1, n - 2);
+	return ind_op(b, (struct ind_op){ .code = OP_WILDER, .n = n, .k = { 1.0 / (double)n } }, &x, 1, 1, n - 2);
 }
 
 struct dmi { struct ind_ref plus, minus, range, dx, adx; };
@@ -81,10 +81,8 @@ static const char *minus_dm(struct ind_build *b, const double *p, struct ind_ref
 }
 
 /* 100 (n - age) / n */
-static struct ind_ref aroon_line(struct ind_build *b, struct ind_ref ext, double n)
+static struct ind_ref aroon_line(struct ind_build *b, struct ind_ref age, double n)
 {
-	struct ind_ref age = ind_out(ext, 1);
-
 	return ind_op(b, (struct ind_op){ .code = OP_AROON, .k = { n } }, &age, 1, 1, 0);
 }
 
@@ -92,8 +90,8 @@ static const char *aroon(struct ind_build *b, const double *p, struct ind_ref *o
 {
 	uint32_t n = ind_u32(p[0]);
 
-	out[0] = aroon_line(b, ind_low(b, ind_in(b, IN_L), n + 1), p[0]);
-	out[1] = aroon_line(b, ind_high(b, ind_in(b, IN_H), n + 1), p[0]);
+	out[0] = aroon_line(b, ind_low_age(b, ind_in(b, IN_L), n + 1), p[0]);
+	out[1] = aroon_line(b, ind_high_age(b, ind_in(b, IN_H), n + 1), p[0]);
 	return NULL;
 }
 

@@ -204,7 +204,7 @@ static inline two add_pair_two(two a, two b, two *e)
 /* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs). */
 #define IND_KERNELS(X) \
 	X(RING, ring, 0) X(MOMENTS, moments, 5) X(EMA, ema, 1) X(RSI, rsi, 4) X(MACD, macd, 3) X(BANDS, bands, 0) X(LIN2, lin2, 0) \
-	X(LAG, lag, 0) X(SUM, sum, 2) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
+	X(LAG, lag, 0) X(HIGHER, higher, 0) X(LOWER, lower, 0) X(FEW, few, 0) X(SUM, sum, 2) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
 	X(MAD, mad, 0) X(RANK, rank, 0) X(COMOMENTS, comoments, 10) X(GAP, gap, 4) X(CCI, cci, 2) X(STOCHRSI, stochrsi, 0) \
 	X(RSI_PAIR, rsi_pair, 7) X(WILDER, wilder, 1) X(DX, dx, 1) X(ADX, adx, 1) X(KAMA, kama, 1) X(SAR, sar, 4) X(TREND, trend, 3) \
 	X(CUM, cum, 2) X(SESSION, session, 5) X(FISHER, fisher, 2) \

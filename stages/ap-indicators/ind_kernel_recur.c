@@ -17,16 +17,18 @@ static inline void mean_pair(union ind_word *m, double up, double keep)
 /* 100 g / (g + l) as a rounded value and its tail. */
 static double rsi_split(const union ind_word *g, const union ind_word *l, double *tail)
 {
-	double se, s = add_pair(g[0].d, l[0].d, &se), q, p, pe, a, b;
+	double se, s = add_pair(g[0].d, l[0].d, &se), part, q, p, pe, a, b;
 
 	*tail = 0;
 	if (!(s > 0))
 		return 0;
-	q = g[0].d / s;
+	/* One division: that q is a little off does not matter, for what is left of g is taken exactly. */
+	part = 1.0 / s;
+	q = g[0].d * part;
 	p = mul_pair(q, s, &pe);
 	mul_exact(100.0, q, &a, &b);
 	se += g[1].d + l[1].d;
-	return add_pair(a, b + 100.0 * (((g[0].d - p) - pe) + g[1].d - q * se) / s, tail);
+	return add_pair(a, b + 100.0 * (((g[0].d - p) - pe) + g[1].d - q * se) * part, tail);
 }
 
 /*
@@ -61,7 +63,7 @@ KERNEL(ind_k_wilder)
 	double s = w->d;
 
 	if (warm || x->t - o->start + 1 >= o->n)
-		s -= s / (double)o->n;
+		s -= s * o->k[0];
 	s += x->r[o->in[0]];
 	/* A long still market would end in denormals. */
 	w->d = s < 1e-280 ? 0 : s;

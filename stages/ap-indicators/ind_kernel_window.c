@@ -2,8 +2,8 @@
  * ind_kernel_window.c - what is computed over the last n values: sums, variances, straight lines, extremes.
  *
  * All O(1) a candle and without drift. Sums are compensated. Variances are sums about a nearby centre,
- * taken anew from the ring when the centre has become bad. Extremes are monotonic queues searched by
- * halving, so that a single candle never pays for a long run before it.
+ * taken anew from the ring when the centre has become bad. Extremes are built by doubling, or, with their ages, monotonic
+ * queues searched by halving: a single candle never pays for a long run before it.
  */
 #include "stages/ap-indicators/ind_hot.h"
 
@@ -25,6 +25,35 @@ HOT_KERNEL(ind_k_lin2, hot_lin2(o, x))
 KERNEL(ind_k_lag)
 {
 	x->r[o->out[0]] = past(x, o, 0, o->n);
+}
+
+/*
+ * out: the greater (lesser) of x and x n candles ago. Extremes of windows are made of these by doubling: of the highest of
+ * the last 4 comes the highest of 8, and of that, by one that overlaps, any of 8 to 16. The same few instructions
+ * whatever the prices do, no state but rings, and all windows over one value share the steps below.
+ */
+KERNEL(ind_k_higher)
+{
+	double now = x->r[o->in[0]], old = past(x, o, 0, o->n);
+
+	x->r[o->out[0]] = now > old ? now : old;
+}
+
+KERNEL(ind_k_lower)
+{
+	double now = x->r[o->in[0]], old = past(x, o, 0, o->n);
+
+	x->r[o->out[0]] = now < old ? now : old;
+}
+
+/* out: mean of the last n where they are so few that adding them up is less than keeping a sum. Equal values give just that. */
+KERNEL(ind_k_few)
+{
+	double in = x->r[o->in[0]], d = 0;
+
+	for (uint32_t i = 1; i < o->n; i++)
+		d += past(x, o, 0, i) - in;
+	x->r[o->out[0]] = in + d * o->k[0];
 }
 
 static void moments_about(const struct ind_op *o, const struct ind_ctx *x, double k, double *s1, double *s2)
@@ -141,7 +170,8 @@ static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx
 }
 
 /*
- * out: the greatest (high) or least (low) of the last n, and how many candles ago it was, the latest of equals.
+ * out: the greatest (high) or least (low) of the last n, and how many candles ago it was, the latest of equals; for those
+ * who want the age (values alone: see above).
  * Words: head, length, then the positions of the values that may still become the answer, best first.
  * The new value removes those it beats. How many is not to be foreseen, so the last three are tried without a branch;
  * a longer run is halved. Reading below the head is harmless: what is found there does not count.
@@ -332,8 +362,21 @@ KERNEL(ind_k_gap)
 /*
  * in: the typical price threefold, as an exact pair (rings 0 and 1). out: CCI. Words: compensated sum of the last n.
  * Like OP_MAD it reads its window, for the mean moves with every candle. Differences from the newest value are taken
- * before anything is rounded; a deviation of rounding noise is none.
+ * before anything is rounded; a deviation of rounding noise is none. The rings are of one size: in each the window is one
+ * stretch, or two where it runs over the end.
  */
+static inline two cci_stretch(const union ind_word *v, const union ind_word *u, uint64_t n, double hi, double mean)
+{
+	two sum = { 0, 0 };
+	uint64_t i = 0;
+
+	for (; i + 1 < n; i += 2)
+		sum += two_abs((two_at(v + i) - hi) + two_at(u + i) - mean);
+	if (i < n)
+		sum += two_abs(two_of((v[i].d - hi) + u[i].d - mean, 0));
+	return sum;
+}
+
 KERNEL(ind_k_cci)
 {
 	union ind_word *w = x->core + o->core;
@@ -349,14 +392,14 @@ KERNEL(ind_k_cci)
 		return;
 	mul_exact(n, hi, &a, &b);
 	mean = ((w[0].d - a) + (w[1].d - b)) / n;
-	for (; i < x->t; i += 2) {
-		const uint64_t a0 = i & o->mask[0], a1 = (i + 1) & o->mask[0], b0 = i & o->mask[1], b1 = (i + 1) & o->mask[1];
+	for (uint64_t left = o->n; left > 0;) {
+		uint64_t at = i & o->mask[0], len = left < o->mask[0] + 1 - at ? left : o->mask[0] + 1 - at;
 
-		mads += two_abs((two_of(v[a0].d, v[a1].d) - hi) + two_of(u[b0].d, u[b1].d) - mean);
+		mads += cci_stretch(v + at, u + at, len, hi, mean);
+		i += len;
+		left -= len;
 	}
 	mad = mads[0] + mads[1];
-	if (i == x->t)
-		mad += fabs((v[i & o->mask[0]].d - hi) + u[i & o->mask[1]].d - mean);
 	mad /= n;
 	x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
 }

@@ -111,6 +111,32 @@ struct ind_ref ind_wma(struct ind_build *b, struct ind_ref x, uint32_t n)
 	return ind_out(ind_linear(b, x, n, false), 1);
 }
 
+/* The extreme of x now and n candles ago. */
+static struct ind_ref either(struct ind_build *b, uint8_t code, struct ind_ref x, uint32_t n)
+{
+	return ind_op(b, (op){ .code = code, .n = n, .start = x.first + n, .ring = { ind_ring(b, x, n), 0 } }, &x, 1, 1, 0);
+}
+
+/* The extreme of the last n: of 2, 4, 8 ... and at the end of two that overlap. */
+static struct ind_ref doubled(struct ind_build *b, uint8_t code, struct ind_ref x, uint32_t n)
+{
+	uint32_t m = 1;
+
+	for (; m <= n / 2; m *= 2)
+		x = either(b, code, x, m);
+	return m < n ? either(b, code, x, n - m) : x;
+}
+
+struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	return doubled(b, OP_HIGHER, x, n);
+}
+
+struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	return doubled(b, OP_LOWER, x, n);
+}
+
 static struct ind_ref extreme(struct ind_build *b, op o, const struct ind_ref *x, unsigned n_in, uint32_t n)
 {
 	o.n = n;
@@ -121,14 +147,14 @@ static struct ind_ref extreme(struct ind_build *b, op o, const struct ind_ref *x
 	return ind_op(b, o, x, n_in, 2, n - 1);
 }
 
-struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n)
+struct ind_ref ind_high_age(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, (op){ .code = OP_HIGH }, &x, 1, n);
+	return ind_out(extreme(b, (op){ .code = OP_HIGH }, &x, 1, n), 1);
 }
 
-struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
+struct ind_ref ind_low_age(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return extreme(b, (op){ .code = OP_LOW }, &x, 1, n);
+	return ind_out(extreme(b, (op){ .code = OP_LOW }, &x, 1, n), 1);
 }
 
 struct ind_ref ind_high_pair(struct ind_build *b, struct ind_ref x, uint32_t n)
@@ -196,11 +222,12 @@ struct ind_ref ind_t3(struct ind_build *b, struct ind_ref x, uint32_t n, double 
 					    ema_deep(b, x, n, 3) });
 }
 
+enum { FEW = 4 };
 struct ind_ref ind_ma(struct ind_build *b, struct ind_ref x, uint32_t n, enum ind_ma kind)
 {
 	switch (kind) {
 	case MA_SMA:
-		return ind_moments(b, x, n);
+		return n <= FEW ? window(b, (op){ .code = OP_FEW, .k = { 1.0 / (double)n } }, x, n, 1) : ind_moments(b, x, n);
 	case MA_EMA:
 		return ind_ema_n(b, x, n, false);
 	case MA_WMA:

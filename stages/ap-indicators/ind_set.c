@@ -238,12 +238,18 @@ static void makers_find(const struct ind_set *s, struct makers *m)
 	}
 }
 
+/* Whether it may run before its rings have this candle: it reads only the values of candles before. */
+static bool only_before(uint8_t code)
+{
+	return code == OP_LAG || code == OP_HIGHER || code == OP_LOWER || code == OP_FEW || code == OP_SUM || code == OP_LINEAR || code == OP_GAP;
+}
+
 static bool op_ready(const struct ind_op *o, const struct makers *m, const bool *done)
 {
 	for (unsigned k = 0; k < o->n_in; k++)
 		if (m->reg[o->in[k]] != NO_OP && !done[m->reg[o->in[k]]])
 			return false;
-	for (unsigned k = 0; k < 2 && o->code != OP_RING; k++)
+	for (unsigned k = 0; k < 2 && o->code != OP_RING && !only_before(o->code); k++)
 		if (o->ring[k] != 0 && !done[m->ring[o->ring[k] - 1]])
 			return false;
 	return true;
@@ -550,20 +556,25 @@ void ind_init(const struct ind_set *set, void *state)
 	memset(state, 0, ind_set_size(set));
 }
 
-/* The bitmap where it is longer than a word, while some slots have no value yet, or may have none. */
-static __attribute__((noinline)) void valid_tell(const struct ind_set *set, uint64_t t, const double *val,
-						 uint64_t *valid)
+/* The bitmap while some slots have no value yet. */
+static __attribute__((noinline)) void valid_start(const struct ind_set *set, uint64_t t, uint64_t *valid)
 {
-	memcpy(valid, set->all, set->n_bitmap * sizeof *valid);
+	for (size_t i = 0; i < set->n_slots; i++)
+		if (t < set->slots[i].first)
+			valid[i / 64] &= ~(UINT64_C(1) << (i % 64));
+}
+
+/* The bitmap where it is longer than a word, or some slots may have no value. */
+static inline void valid_tell(const struct ind_set *set, uint64_t t, const double *val, uint64_t *valid)
+{
+	for (size_t i = 1; i < set->n_bitmap; i++)
+		valid[i] = set->all[i];
 	if (t < set->warm)
-		for (size_t i = 0; i < set->n_slots; i++)
-			if (t < set->slots[i].first)
-				valid[i / 64] &= ~(UINT64_C(1) << (i % 64));
+		valid_start(set, t, valid);
 	for (size_t i = 0; i < set->n_checks; i++) {
 		size_t slot = set->checks[i];
 
-		if (ind_valid(valid, slot) && isnan(val[slot]))
-			valid[slot / 64] &= ~(UINT64_C(1) << (slot % 64));
+		valid[slot / 64] &= ~((uint64_t)(isnan(val[slot]) != 0) << (slot % 64));
 	}
 }
 
