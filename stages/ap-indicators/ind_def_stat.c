@@ -7,10 +7,11 @@
 /* slope, intercept, value, forecast: output i of the fit. */
 static struct ind_ref fit(struct ind_build *b, const double *p, unsigned i)
 {
-	uint32_t n = ind_u32(p[0]);
-	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), n, true);
+	double n = p[0];
+	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), ind_u32(n), true);
 
-	return ind_out(ind_op(b, (struct ind_op){ .code = OP_LINREG, .n = n },
+	return ind_out(ind_op(b, (struct ind_op){ .code = OP_LINREG, .n = ind_u32(n),
+						  .k = { n * n * (n * n - 1.0) / 12.0, (n - 1.0) / 2.0 } },
 			      (struct ind_ref[]){ l, ind_out(l, 2) }, 2, 4, 0), i);
 }
 

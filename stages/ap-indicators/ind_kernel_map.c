@@ -102,11 +102,13 @@ KERNEL(ind_k_gain)
 	x->r[o->out[1]] = d < 0 ? -d : 0;
 }
 
-/* in: sum, n^2 cov with time, of OP_LINEAR. out: slope, intercept, value at the last candle, at the next one. */
+/*
+ * in: sum, n^2 cov with time, of OP_LINEAR. k: n^2 (n^2 - 1) / 12, (n - 1) / 2. out: slope, intercept, value at the last
+ * candle, at the next one.
+ */
 KERNEL(ind_k_linreg)
 {
-	double n = (double)o->n, slope = IN(1) / (n * n * (n * n - 1.0) / 12.0);
-	double mean = IN(0) / n, mid = (n - 1.0) / 2.0;
+	double slope = IN(1) / o->k[0], mean = IN(0) / (double)o->n, mid = o->k[1];
 
 	x->r[o->out[0]] = slope;
 	x->r[o->out[1]] = mean - slope * mid;

@@ -221,100 +221,154 @@ static int front_kind(const struct ind_op *o)
 	return -1;
 }
 
-/* Who computes a register, and who fills a ring: numbers of operations, by which others wait for them. */
-struct makers { uint32_t reg[IND_REG_MAX], ring[IND_REG_MAX]; };
+/*
+ * What putting operations in order needs to know. Who computes a register and who fills a ring: numbers of operations, by
+ * which others wait for them. At most one ring a register, and each other operation has one of its own.
+ */
+enum { OPS_MAX = 2 * IND_REG_MAX };
 static const uint32_t NO_OP = UINT32_MAX;
-
-static void makers_find(const struct ind_set *s, struct makers *m)
-{
-	memset(m, 0xff, sizeof *m);
-	for (uint32_t i = 0; i < s->n_ops; i++) {
-		const struct ind_op *o = &s->ops[i];
-
-		for (unsigned k = 0; k < o->n_out; k++)
-			m->reg[o->out[k]] = i;
-		if (o->code == OP_RING)
-			m->ring[o->ring[0] - 1] = i;
-	}
-}
+struct order {
+	const struct ind_set *set;
+	uint32_t reg[IND_REG_MAX], ring[IND_REG_MAX];
+	uint32_t behind[OPS_MAX];             /* operations in the longest chain that waits for this one */
+	uint32_t take[OPS_MAX];
+	bool done[OPS_MAX], tried[OPS_MAX];
+};
 
 /* Whether it may run before its rings have this candle: it reads only the values of candles before. */
 static bool only_before(uint8_t code)
 {
-	return code == OP_LAG || code == OP_HIGHER || code == OP_LOWER || code == OP_FEW || code == OP_SUM || code == OP_LINEAR || code == OP_GAP;
+	return code == OP_LAG || code == OP_HIGHER || code == OP_LOWER || code == OP_FEW || code == OP_SUM || code == OP_LINEAR ||
+	       code == OP_GAP;
 }
 
-static bool op_ready(const struct ind_op *o, const struct makers *m, const bool *done)
+/* Those an operation waits for; gives how many. */
+static unsigned waits_for(const struct order *w, const struct ind_op *o, uint32_t by[6])
 {
+	unsigned n = 0;
+
 	for (unsigned k = 0; k < o->n_in; k++)
-		if (m->reg[o->in[k]] != NO_OP && !done[m->reg[o->in[k]]])
-			return false;
+		if (w->reg[o->in[k]] != NO_OP)
+			by[n++] = w->reg[o->in[k]];
 	for (unsigned k = 0; k < 2 && o->code != OP_RING && !only_before(o->code); k++)
-		if (o->ring[k] != 0 && !done[m->ring[o->ring[k] - 1]])
+		if (o->ring[k] != 0)
+			by[n++] = w->ring[o->ring[k] - 1];
+	return n;
+}
+
+static void order_begin(struct order *w, const struct ind_set *s)
+{
+	uint32_t by[6];
+
+	assert(s->n_ops <= OPS_MAX);
+	memset(w, 0, sizeof *w);
+	memset(w->reg, 0xff, sizeof w->reg);
+	memset(w->ring, 0xff, sizeof w->ring);
+	w->set = s;
+	for (uint32_t i = 0; i < s->n_ops; i++) {
+		const struct ind_op *o = &s->ops[i];
+
+		for (unsigned k = 0; k < o->n_out; k++)
+			w->reg[o->out[k]] = i;
+		if (o->code == OP_RING)
+			w->ring[o->ring[0] - 1] = i;
+	}
+	/* Nobody was described before those it waits for. */
+	for (uint32_t i = s->n_ops; i-- > 0;)
+		for (unsigned n = waits_for(w, &s->ops[i], by); n-- > 0;)
+			w->behind[by[n]] = ind_later(w->behind[by[n]], w->behind[i] + 1);
+}
+
+static bool op_ready(const struct order *w, const struct ind_op *o, const bool *done)
+{
+	uint32_t by[6];
+
+	for (unsigned n = waits_for(w, o, by); n-- > 0;)
+		if (!done[by[n]])
 			return false;
 	return true;
 }
 
 /*
- * The kind to run next: the one of which most stand ready; better still one of which all that are left stand
- * ready, for it needs no second call.
+ * Takes all of a kind that stand ready, then those that wait only for these, and so on: links of one chain stand apart, and
+ * the processor has other work while one waits for the link before. Gives how many; w->take has them.
  */
-static uint8_t kind_next(const struct ind_set *s, const struct makers *m, const bool *done)
+static uint32_t kind_take(struct order *w, bool *done, uint8_t code)
 {
-	uint32_t ready[OP_N_CODES] = { 0 }, left[OP_N_CODES] = { 0 }, best = 0;
-	uint8_t code = OP_N_CODES;
+	const struct ind_set *s = w->set;
+	uint32_t n = 0, from;
 
-	for (uint32_t i = 0; i < s->n_ops; i++)
-		if (!done[i]) {
-			left[s->ops[i].code]++;
-			ready[s->ops[i].code] += op_ready(&s->ops[i], m, done);
+	do {
+		from = n;
+		for (uint32_t i = 0; i < s->n_ops; i++)
+			if (!done[i] && s->ops[i].code == code && op_ready(w, &s->ops[i], done))
+				w->take[n++] = i;
+		for (uint32_t i = from; i < n; i++)
+			done[w->take[i]] = true;
+	} while (n > from);
+	return n;
+}
+
+/*
+ * The kind to run next: of those that can be run to their last, for they need no second call, the one with the longest chain
+ * behind it: what others wait for is begun early. Else the one of which most can be run.
+ */
+static uint8_t kind_next(struct order *w)
+{
+	uint32_t left[OP_N_CODES] = { 0 }, behind[OP_N_CODES] = { 0 }, longest = 0, most = 0;
+	uint8_t whole = OP_N_CODES, part = OP_N_CODES;
+
+	for (uint32_t i = 0; i < w->set->n_ops; i++)
+		if (!w->done[i]) {
+			uint8_t c = w->set->ops[i].code;
+
+			left[c]++;
+			behind[c] = ind_later(behind[c], w->behind[i]);
 		}
 	for (uint8_t c = 0; c < OP_N_CODES; c++) {
-		uint32_t rank = ready[c] + (ready[c] == left[c] ? IND_REG_MAX : 0);
+		uint32_t n;
 
-		if (ready[c] > 0 && rank > best) {
-			best = rank;
-			code = c;
+		if (left[c] == 0)
+			continue;
+		memcpy(w->tried, w->done, sizeof w->tried);
+		n = kind_take(w, w->tried, c);
+		if (n == left[c] && (whole == OP_N_CODES || behind[c] > longest)) {
+			longest = behind[c];
+			whole = c;
+		}
+		if (n > most) {
+			most = n;
+			part = c;
 		}
 	}
-	assert(code < OP_N_CODES);
-	return code;
+	assert(part < OP_N_CODES);
+	return whole < OP_N_CODES ? whole : part;
 }
 
 /* Puts the operations into an order that respects who reads whom: those up front first, then in few long runs. */
 static bool ops_order(struct ind_set *s)
 {
 	struct ind_op *to = calloc(s->n_ops + 1, sizeof *to);
-	bool *done = calloc(s->n_ops + 1, sizeof *done);
-	struct makers *m = malloc(sizeof *m);
+	struct order *w = malloc(sizeof *w);
 	uint32_t n = 0;
 
-	if (to == NULL || done == NULL || m == NULL) {
+	if (to == NULL || w == NULL) {
 		free(to);
-		free(done);
-		free(m);
+		free(w);
 		return false;
 	}
-	makers_find(s, m);
+	order_begin(w, s);
 	for (int pass = 0; pass < 2 * FRONT_N; pass++)
 		for (uint32_t i = 0; i < s->n_ops; i++)
 			if (s->ops[i].front == pass / 2 && s->ops[i].five == (pass + 1) % 2) {
 				to[n++] = s->ops[i];
-				done[i] = true;
+				w->done[i] = true;
 			}
-	while (n < s->n_ops) {
-		uint8_t code = kind_next(s, m, done);
-
-		/* One pass takes chains of the same kind too, for they were described in order. */
-		for (uint32_t i = 0; i < s->n_ops; i++)
-			if (!done[i] && s->ops[i].code == code && op_ready(&s->ops[i], m, done)) {
-				to[n++] = s->ops[i];
-				done[i] = true;
-			}
-	}
+	while (n < s->n_ops)
+		for (uint32_t i = 0, took = kind_take(w, w->done, kind_next(w)); i < took; i++)
+			to[n++] = s->ops[w->take[i]];
 	free(s->ops);
-	free(done);
-	free(m);
+	free(w);
 	s->ops = to;
 	return true;
 }
