@@ -165,6 +165,8 @@ bool outlet_put(struct outlet *o, int part, struct ap_rec *rec, int64_t t_ms, ui
 bool outlet_put_at(struct outlet *o, uint64_t place, int part, struct ap_rec *rec, int64_t t_ms);
 void outlet_flush(struct outlet *o);
 bool outlet_held(const struct outlet *o);
+/* Whether it is half of the way to holding sources back, or further. */
+bool outlet_pressed(const struct outlet *o);
 /* Whether records are accepted at all: false while the disk has no room. */
 bool outlet_takes(const struct outlet *o);
 /* Whether it works and all that was taken is in its stream; whether what was taken, if anything, is at least on disk. */
@@ -218,6 +220,8 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 struct outlet *feed_outlet(struct feed *f);
 /* The wall clock without its jumps (common/core/steady.h): for beats and receive times. */
 ap_ts feed_now(struct feed *f);
+/* Quotes that wait for a newer one go out now: somebody asks whether all is there. */
+void feed_settle(struct feed *f);
 /* Takes all connections that wait at the listeners. */
 void feed_accept_all(struct feed *f);
 /* A connection has ended. */

@@ -216,6 +216,7 @@ static void drained(struct conns *cs)
 	for (struct waiting *w = cs->syncs; w != NULL; w = w->next) {
 		if (w->draining) {
 			w->draining = false;
+			feed_settle(cs->feed);
 			w->mark = outlet_mark(feed_outlet(cs->feed));
 		}
 	}

@@ -17,6 +17,7 @@
 #include "common/core/journal.h"
 #include "common/core/part.h"
 #include "common/core/steady.h"
+#include "conflate.h"
 #include "main.h"
 #include "sim.h"
 
@@ -24,6 +25,7 @@ enum {
 	SOURCES_MAX = 256,              /* that get beats */
 	SIM_TURN = 20000,               /* trades of one turn of the loop */
 	STOP_S = 5,                     /* longest wait for Redis when ending */
+	PRESENT_S = 300,                /* a quote older than this is of the past */
 	PATIENCE_S = 5,                 /* and when starting, before the supervisor is told that it is up and waits */
 };
 static const double SIM_STEP_S = 0.02;
@@ -67,6 +69,8 @@ struct feed {
 	bool told;                      /* the supervisor knows that it has come as far as it can */
 	bool busy;                      /* an address was taken: worth trying again */
 	int code;                       /* to leave with */
+	struct ap_conflate *quotes;     /* NULL: none are conflated */
+	bool conflating;                /* said so */
 	uint64_t taken[SRC_KINDS], bad, refused, beats;
 };
 
@@ -161,6 +165,52 @@ static int64_t sim_catch_up(struct feed *f, ap_ts now)
 	return when_ns < now.ns && !outlet_held(f->out) ? now.ns - when_ns : 0;
 }
 
+static void put_raw(struct feed *f, const struct ap_raw *raw, int64_t t_ms, uint64_t ticket)
+{
+	struct ap_rec r = { .kind = AP_RAW, .u.raw = *raw };
+
+	outlet_put(f->out, (int)ap_part(raw->source, raw->symbol, (unsigned)f->app->conf.data_partitions), &r, t_ms, ticket);
+}
+
+/* What waits goes out, as long as the disk takes it. */
+void feed_settle(struct feed *f)
+{
+	struct ap_conflated q;
+
+	if (f->quotes == NULL)
+		return;
+	while (outlet_takes(f->out) && ap_conflate_take(f->quotes, &q))
+		put_raw(f, &(struct ap_raw){ .source = q.source, .symbol = q.symbol, .format = ap_str_c("trade"), .payload = q.msg, .recv = q.recv },
+			ap_ts_ms(q.ts), 0);
+	if (!f->conflating || outlet_pressed(f->out))
+		return;
+	f->conflating = false;
+	ap_log(&f->app->log, AP_INFO, "quotes_go_through", KV_U("conflated", ap_conflate_dropped(f->quotes)));
+}
+
+/*
+ * Under pressure a quote waits for a newer one of its series, until the next beat at most. Not one that somebody wants an answer for, and
+ * not one of the past: that is a load of history, whose sender can wait. True: it is taken care of.
+ */
+static bool quote_waits(struct feed *f, const struct ap_route *to, ap_str msg, ap_ts now, uint64_t ticket)
+{
+	struct ap_conflated q = { ap_series_source(&to->to), ap_series_symbol(&to->to), msg, to->ts, now };
+
+	if (f->quotes == NULL || to->what != AP_VENUE_QUOTES || ticket != 0 || to->to.source_len == 0 || now.ns - to->ts.ns > PRESENT_S * INT64_C(1000000000))
+		return false;
+	if (!outlet_pressed(f->out)) {
+		if (ap_conflate_waiting(f->quotes) > 0)
+			feed_settle(f);
+		return false;
+	}
+	if (!ap_conflate_put(f->quotes, &q))
+		return false;
+	if (!f->conflating)
+		ap_log(&f->app->log, AP_WARN, "quotes_conflated", KV_S("why", "half_way_to_holding_sources"), KV_S("next", "newest_of_each_series_once_a_second"));
+	f->conflating = true;
+	return true;
+}
+
 static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 {
 	struct feed *f = w->data;
@@ -169,6 +219,7 @@ static void beat_cb(struct ev_loop *loop, ev_periodic *w, int revents)
 	ap_ts now = feed_now(f);
 
 	(void)loop, (void)revents;
+	feed_settle(f);         /* a beat vouches for what was before it */
 	for (size_t i = 0; i < f->sources; i++) {
 		int64_t behind_ns = ap_str_eq(ap_str_n(f->source[i].name, f->source[i].len), ap_str_c("sim")) ? sim_catch_up(f, now) : 0;
 
@@ -188,7 +239,6 @@ static const char *default_source(const struct feed *f, enum source_kind kind)
 
 void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, ap_ts now, uint64_t ticket)
 {
-	struct ap_rec r = { .kind = AP_RAW };
 	struct ap_route to;
 	char name[AP_SOURCE_MAX];
 	ap_str source = { name, ap_source_canon(ap_str_c(default_source(f, kind)), name) };
@@ -204,10 +254,11 @@ void feed_message(struct feed *f, enum source_kind kind, ap_str msg, bool cut, a
 	}
 	f->taken[kind]++;
 	source_seen(f, source);
-	r.u.raw = (struct ap_raw){ .source = source, .symbol = symbol, .format = ap_str_c(cut ? "too_long" : "trade"), .payload = msg,
-				   .recv = now };
-	outlet_put(f->out, (int)ap_part(source, symbol, (unsigned)f->app->conf.data_partitions), &r, to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now),
-		   ticket);
+	if (quote_waits(f, &to, msg, now, ticket))
+		return;
+	put_raw(f, &(struct ap_raw){ .source = source, .symbol = symbol, .format = ap_str_c(cut ? "too_long" : "trade"), .payload = msg,
+				     .recv = now },
+		to.ts.ns > 0 ? ap_ts_ms(to.ts) : ap_ts_ms(now), ticket);
 }
 
 /* --- the simulator ------------------------------------------------------------------------------------ */
@@ -421,6 +472,7 @@ static void feed_stop(struct feed *f)
 	f->tend = NULL;
 	if (f->sim != NULL)
 		ev_timer_stop(loop, &f->sim_step);
+	feed_settle(f);
 	outlet_flush(f->out);
 	ev_check_init(&f->stop_look, stop_look_cb);
 	f->stop_look.data = f;
@@ -494,6 +546,8 @@ static void collect(void *ctx, struct ap_metrics *m)
 		snprintf(source, sizeof source, "source=\"%.*s\"", (int)f->source[i].len, f->source[i].name);
 		ap_metrics_add(m, "source_alive", source, AP_M_GAUGE, f->source[i].gap ? 0 : 1);
 	}
+	if (f->quotes != NULL)
+		ap_metrics_add(m, "quotes_conflated_total", "", AP_M_COUNTER, (double)ap_conflate_dropped(f->quotes));
 	ap_metrics_add(m, "beats_total", "", AP_M_COUNTER, (double)f->beats);
 	outlet_collect(f->out, m);
 }
@@ -614,7 +668,8 @@ static bool feed_start(struct feed *f, char *err, size_t errlen)
 	f->venue = ap_venue_new();
 	f->trade = ap_format_find(ap_str_c("trade"));
 	f->conns = conns_new(f, f->app->loop, (size_t)c->ingest_clients_max);
-	if (f->venue == NULL || f->conns == NULL) {
+	f->quotes = c->ingest_conflate_quotes ? ap_conflate_new() : NULL;
+	if (f->venue == NULL || f->conns == NULL || (c->ingest_conflate_quotes && f->quotes == NULL)) {
 		snprintf(err, errlen, "no memory");
 		return false;
 	}
@@ -655,6 +710,7 @@ int feed_main(struct ap_app *app, bool from_stdin)
 	history_free(f->history);
 	tend_free(f->tend);
 	outlet_free(f->out);
+	ap_conflate_free(f->quotes);
 	ap_venue_free(f->venue);
 	ap_sim_free(f->sim);
 	free(f);

@@ -55,6 +55,19 @@ static bool judge_outrun(struct outlet *o)
 	return behind > o->behind_most;
 }
 
+/* Half of the way to being held: what may be thinned out is thinned out now. While Redis takes nothing the journal takes it all. */
+static bool judge_pressed(const struct outlet *o, size_t bytes)
+{
+	const struct ap_conf *c = &o->app->conf;
+	uint64_t half = c->runtime_stream_max / 2;
+
+	if (!appender_flows(o->out))
+		return false;
+	if (!o->direct)
+		return o->behind_most > 0 && o->last + 1 - o->read_next + half > o->behind_most;
+	return bytes > c->ingest_backlog_bytes / 4 || appender_counts(o->out)->lag_max > half;
+}
+
 void out_judge(struct outlet *o)
 {
 	const struct ap_conf *c = &o->app->conf;
@@ -69,6 +82,7 @@ void out_judge(struct outlet *o)
 	o->blocked = o->journal != NULL && (ap_journal_state(o->journal) != AP_JOURNAL_GOOD || o->disk_over ||
 					    wait > (o->blocked ? HELD_BYTES / 2 : HELD_BYTES));
 	o->outrun = judge_outrun(o);
+	o->pressed = judge_pressed(o, bytes);
 	held = appender_lags(o->out) || o->blocked || (o->full && o->direct) || o->outrun || (!o->direct && !out_is_live(o));
 	if (held == o->held)
 		return;
@@ -319,6 +333,11 @@ void outlet_flush(struct outlet *o)
 bool outlet_held(const struct outlet *o)
 {
 	return o->held;
+}
+
+bool outlet_pressed(const struct outlet *o)
+{
+	return o->pressed;
 }
 
 bool outlet_takes(const struct outlet *o)

@@ -61,7 +61,7 @@ struct outlet {
 	struct waiter *wait;
 	size_t wait_at, wait_n, wait_cap;
 
-	bool held, full, blocked, outrun;
+	bool held, full, blocked, outrun, pressed;
 	bool disk_over;
 	uint64_t behind_most;           /* reading, and Redis takes: more than this behind, and sources are held; 0: not looked yet */
 	struct outlet_counts n;

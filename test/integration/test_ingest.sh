@@ -185,6 +185,45 @@ equal "and goes on when it has caught up: nothing is lost" "$(seq 60000 | cksum)
 kill -TERM "$live_pid"
 wait "$live_pid"
 
+# --- quotes under pressure: half of the way to being held the newest of each series stands for those before it ------------
+fresh
+: >"$dir/ingest.log"
+live -o runtime.stream_max=1000
+quotes() { # FROM TO SYMBOLS: quotes of now, one after the other, the symbols in turn
+	awk -v a="$1" -v b="$2" -v k="$3" -v now="$(date +%s)" 'BEGIN { for (i = a; i <= b; i++)
+		printf "{\"symbol\":\"Q%d-USD\",\"bid\":\"1.5\",\"ask\":\"1.6\",\"timestamp\":%.0f%06d,\"seq\":%d}\n", i % k, now, i, i }'
+}
+seqs() { dump | sed -n 's/.*\\"seq\\":\([0-9]*\).*/\1/p' | sort -n; }
+behind() { for p in 0 1 2 3; do rcli HSET "ap:{$p}:state:normalize" n $(($(rcli HGET "ap:{$p}:seq" raw:n) - $1)); done >/dev/null; }
+quotes 1 100 2 | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
+sync_all >/dev/null
+equal "without pressure every quote goes through" "$(seq 100 | cksum)" "$(seqs | cksum)"
+messages 1 700 | sed 's/"T[0-9]/"T1/' | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
+sync_all >/dev/null
+behind 700
+q=100
+while ! grep -q ev=quotes_conflated "$dir/ingest.log" && [ $q -lt 400 ]; do
+	q=$((q + 1))
+	quotes $q $q 2 | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
+	sleep 0.1
+done
+behind 700
+{ quotes 1001 1300 2; messages 701 730 | sed 's/"T[0-9]/"T1/'; printf '\n'; quotes 1301 1600 2; } | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
+quotes 1701 1705 1 | "$tools/tcp" 127.0.0.1 "$AP_ACK" >"$dir/answers"
+quotes 1801 1810 1 | sed 's/"timestamp":[0-9]*/"timestamp":1700000000000000/' | "$tools/tcp" 127.0.0.1 "$AP_TCP" >/dev/null
+sync_all >/dev/null
+seqs >"$dir/seqs"
+equal "half of the way to being held no trade is left out, and nothing is held" "$(seq 730 | cksum) 0" "$(ids | cksum) $(grep -c ev=sources_held "$dir/ingest.log")"
+equal "of 600 quotes the newest of each series is there when somebody asks" "1599 1600 yes" \
+	"$(awk '$1 > 1598 && $1 <= 1600' "$dir/seqs" | tr '\n' ' ')$([ "$(awk '$1 > 1000 && $1 <= 1600' "$dir/seqs" | wc -l)" -lt 300 ] && echo yes)"
+equal "one that is answered for and one of the past never wait" "5 15" "$(grep -c message_id "$dir/answers") $(awk '$1 > 1700' "$dir/seqs" | wc -l)"
+behind 0
+wait_for 10 grep -q ev=quotes_go_through "$dir/ingest.log"
+equal "those that are not there were counted" "$((q + 615))" \
+	"$(($(wc -l <"$dir/seqs") + $(sed -n 's/.*ev=quotes_go_through conflated=\([0-9]*\).*/\1/p' "$dir/ingest.log" | tail -1)))"
+kill -TERM "$live_pid"
+wait "$live_pid"
+
 # --- standard input, the simulator, frames without Redis -----------------------------------
 fresh
 messages 1 777 | ingest --stdin 2>/dev/null

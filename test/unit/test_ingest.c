@@ -13,6 +13,7 @@
 #include "common/core/timefmt.h"
 #include "stages/ap-ingest/batch.h"
 #include "stages/ap-ingest/confirm.h"
+#include "stages/ap-ingest/conflate.h"
 #include "stages/ap-ingest/history.h"
 #include "stages/ap-ingest/replay.h"
 #include "stages/ap-ingest/sim.h"
@@ -884,6 +885,107 @@ static void a_slow_market_has_a_slow_history(void **state)
 	assert_null(ap_history_new(&plan, err, sizeof err));
 }
 
+/* --- quotes that wait for a newer one ------------------------------------------------ */
+
+static bool waits(struct ap_conflate *c, const char *source, const char *symbol, int64_t ts_ns, const char *msg)
+{
+	return ap_conflate_put(c, &(struct ap_conflated){ ap_str_c(source), ap_str_c(symbol), ap_str_c(msg), { ts_ns }, { ts_ns + 5 } });
+}
+
+/* What is given out next is this message of this series. */
+static void gives(struct ap_conflate *c, const char *source, const char *symbol, const char *msg)
+{
+	struct ap_conflated q;
+
+	assert_true(ap_conflate_take(c, &q));
+	assert_true(ap_str_is(q.source, source) && ap_str_is(q.symbol, symbol));
+	if (!ap_str_is(q.msg, msg))
+		fail_msg("%.*s, wanted %s", (int)q.msg.len, q.msg.p, msg);
+	assert_int_equal(q.recv.ns, q.ts.ns + 5);
+}
+
+static void gives_no_more(struct ap_conflate *c)
+{
+	struct ap_conflated q;
+
+	assert_int_equal(ap_conflate_waiting(c), 0);
+	assert_false(ap_conflate_take(c, &q));
+}
+
+static void of_each_series_only_the_newest_quote_waits(void **s)
+{
+	struct ap_conflate *c = ap_conflate_new();
+
+	(void)s;
+	assert_true(waits(c, "okx", "A", 1, "a1") && waits(c, "okx", "B", 1, "b1") && waits(c, "okx", "A", 2, "a2"));
+	assert_true(waits(c, "kraken", "A", 1, "k1") && waits(c, "okx", "A", 3, "a3"));
+	assert_int_equal(ap_conflate_waiting(c), 3);
+	assert_int_equal(ap_conflate_dropped(c), 2);
+	gives(c, "okx", "A", "a3");
+	gives(c, "okx", "B", "b1");
+	gives(c, "kraken", "A", "k1");
+	gives_no_more(c);
+	ap_conflate_free(c);
+}
+
+static void newer_is_said_by_the_quotes_own_time_and_then_by_arrival(void **s)
+{
+	struct ap_conflate *c = ap_conflate_new();
+
+	(void)s;
+	assert_true(waits(c, "okx", "A", 5, "five") && waits(c, "okx", "A", 4, "four"));
+	assert_true(waits(c, "okx", "B", 5, "first") && waits(c, "okx", "B", 5, "second"));
+	assert_int_equal(ap_conflate_dropped(c), 2);
+	gives(c, "okx", "A", "five");
+	gives(c, "okx", "B", "second");
+	gives_no_more(c);
+	ap_conflate_free(c);
+}
+
+static void what_was_given_out_no_longer_waits_for_a_newer_one(void **s)
+{
+	struct ap_conflate *c = ap_conflate_new();
+
+	(void)s;
+	for (int i = 0; i < 3; i++) {
+		assert_true(waits(c, "okx", "A", 1, "one"));
+		gives(c, "okx", "A", "one");
+		gives_no_more(c);
+	}
+	assert_int_equal(ap_conflate_dropped(c), 0);
+	ap_conflate_free(c);
+}
+
+static void what_cannot_wait_is_told_and_nothing_is_dropped_for_it(void **s)
+{
+	struct ap_conflate *c = ap_conflate_new();
+	char name[16], longer[AP_CONFLATE_BYTES + 2];
+
+	(void)s;
+	memset(longer, 'x', sizeof longer - 1);
+	longer[sizeof longer - 1] = '\0';
+	assert_false(waits(c, "okx", "A", 1, longer));
+	assert_true(waits(c, "okx", "A", 1, longer + 1));
+	for (int i = 1; i < AP_CONFLATE_SERIES; i++) {
+		snprintf(name, sizeof name, "S%d", i);
+		assert_true(waits(c, "okx", name, 1, name));
+	}
+	assert_false(waits(c, "okx", "MORE", 1, "m"));
+	assert_true(waits(c, "okx", "S1", 2, "again"));
+	assert_int_equal(ap_conflate_waiting(c), AP_CONFLATE_SERIES);
+	assert_int_equal(ap_conflate_dropped(c), 1);
+	gives(c, "okx", "A", longer + 1);
+	assert_false(waits(c, "okx", "S2", 2, "while they go out"));
+	gives(c, "okx", "S1", "again");
+	for (int i = 2; i < AP_CONFLATE_SERIES; i++) {
+		snprintf(name, sizeof name, "S%d", i);
+		gives(c, "okx", name, name);
+	}
+	gives_no_more(c);
+	assert_true(waits(c, "okx", "MORE", 1, "m"));
+	ap_conflate_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -920,6 +1022,10 @@ int main(void)
 		cmocka_unit_test(the_same_plan_gives_the_same_history),
 		cmocka_unit_test(the_live_market_goes_on_where_its_history_ended),
 		cmocka_unit_test(a_slow_market_has_a_slow_history),
+		cmocka_unit_test(of_each_series_only_the_newest_quote_waits),
+		cmocka_unit_test(newer_is_said_by_the_quotes_own_time_and_then_by_arrival),
+		cmocka_unit_test(what_was_given_out_no_longer_waits_for_a_newer_one),
+		cmocka_unit_test(what_cannot_wait_is_told_and_nothing_is_dropped_for_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
