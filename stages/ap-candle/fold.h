@@ -207,6 +207,7 @@ struct candle_fold_state {
 	uint32_t bricks;                /* put in this entry */
 	struct candle_list save_series;
 	struct candle_list save;        /* slots to save; NULL: dropped meanwhile */
+	struct { int64_t ms; size_t len; char digits[20]; } named;      /* the open time that the last name of a field ended with */
 	struct ap_buf gone;             /* names of fields to delete, each with its length before it */
 	size_t budget;                  /* records the present step may still put */
 	struct ap_rec rec;              /* the candle being put */
@@ -292,7 +293,6 @@ void candle_bars_tell(struct candle_fold_state *st, bool few, struct ap_out *out
 enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms, int64_t close_ms, int64_t covered_ms, bool forming);
 
 /* --- state.c --- */
-uint64_t candle_field_sum(ap_str name, const uint8_t *value, size_t len);
 /* The field of this name is to be deleted with the next save. */
 void candle_gone_add(struct candle_fold_state *st, ap_str name);
 uint64_t candle_text_sum(const char *a, const char *b);

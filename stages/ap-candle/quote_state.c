@@ -8,6 +8,7 @@
  * <no> is the series' number (state.c). Values as there: version, content, XXH3. Points are written as differences, in
  * groups of seven bits: time and the venue's number from the point before, the spread likewise.
  */
+#include "field.h"
 #include "quote_fold.h"
 
 #include <assert.h>
@@ -15,101 +16,64 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { STATE_V = 1, FIELD_MAX = 96 };
+enum { VALUE_BYTES = 512, POINT_BYTES = 3 * FIELD_GROUPS_MAX };         /* of a value but its points; of a point: at most */
 enum { BIT_FINAL = 1, BIT_ISSUED = 2, BIT_UNTOLD = 4, BIT_ANY = 8 };
 
 /* --- writing ----------------------------------------------------------- */
 
-static void put_u64(struct ap_buf *b, uint64_t v)
-{
-	for (int i = 0; i < 8; i++)
-		ap_buf_putc(b, (char)(uint8_t)(v >> (8 * i)));
-}
-
-static void put_i64(struct ap_buf *b, int64_t v)
-{
-	put_u64(b, (uint64_t)v);
-}
-
-static void put_i128(struct ap_buf *b, ap_i128 v)
-{
-	put_u64(b, (uint64_t)(ap_u128)v);
-	put_u64(b, (uint64_t)((ap_u128)v >> 64));
-}
-
-/* Seven bits a byte, least first; a sign moves to the lowest bit. */
-static void put_groups(struct ap_buf *b, ap_u128 v)
-{
-	for (; v >= 0x80; v >>= 7)
-		ap_buf_putc(b, (char)(uint8_t)(v | 0x80));
-	ap_buf_putc(b, (char)(uint8_t)v);
-}
-
-static void put_diff(struct ap_buf *b, ap_i128 v)
-{
-	put_groups(b, (ap_u128)v << 1 ^ (v < 0 ? ~(ap_u128)0 : 0));
-}
-
-static void put_part(struct ap_buf *b, const struct quote_part *p)
+static void put_part(struct field_wr *b, const struct quote_part *p)
 {
 	const ap_i128 wide[] = {
 		p->open.bid.e18, p->open.ask.e18, p->close.bid.e18, p->close.ask.e18, p->bid_high.e18, p->bid_low.e18,
 		p->ask_high.e18, p->ask_low.e18, p->sum_high, p->sum_low, p->spread_min, p->spread_max,
 	};
 
-	put_u64(b, p->n);
-	put_u64(b, p->locked);
+	field_put_u64(b, p->n);
+	field_put_u64(b, p->locked);
 	for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
-		put_i128(b, wide[i]);
-	ap_buf_putc(b, (char)(uint8_t)p->level);
+		field_put_i128(b, wide[i]);
+	field_put_u8(b, (uint8_t)p->level);
 }
 
 /* What points are measured to; of a small slot it is measured again. */
-static void put_run(struct ap_buf *b, const struct quote_run *r)
+static void put_run(struct field_wr *b, const struct quote_run *r)
 {
-	put_i64(b, r->first_ns);
-	put_i64(b, r->last_ns);
-	put_i128(b, r->last_spread);
+	field_put_i64(b, r->first_ns);
+	field_put_i64(b, r->last_ns);
+	field_put_i128(b, r->last_spread);
 	for (int i = 0; i < 4; i++)
-		put_u64(b, r->area.w[i]);
+		field_put_u64(b, r->area.w[i]);
 }
 
-static void put_key(struct ap_buf *b, const struct quote_key *k)
+static void put_key(struct field_wr *b, const struct quote_key *k)
 {
-	put_i64(b, k->ts_ns);
-	put_u64(b, k->seq);
+	field_put_i64(b, k->ts_ns);
+	field_put_u64(b, k->seq);
 }
 
-static void put_points(struct ap_buf *b, const struct quote_small *q, int64_t open_ms)
+static void put_points(struct field_wr *b, const struct quote_small *q, int64_t open_ms)
 {
 	struct quote_point before = { .key = { open_ms * 1000000, 0 } };
 
-	put_groups(b, q->n);
+	field_put_groups(b, q->n);
 	for (uint32_t i = 0; i < q->n; i++) {
 		const struct quote_point *p = &q->v[i];
 
-		put_groups(b, (ap_u128)(p->key.ts_ns - before.key.ts_ns));
-		put_diff(b, (int64_t)(p->key.seq - before.key.seq));
-		put_diff(b, p->spread - before.spread);
+		field_put_groups(b, (ap_u128)(p->key.ts_ns - before.key.ts_ns));
+		field_put_diff(b, (int64_t)(p->key.seq - before.key.seq));
+		field_put_diff(b, p->spread - before.spread);
 		before = *p;
 	}
 }
 
-static ap_str slot_name(const struct candle_fold_state *st, const struct candle_series *ser, const struct quote_slot *s, char out[FIELD_MAX])
+/* Memory for a value, of a slot with so many points. */
+static struct field_wr value_new(struct candle_fold_state *st, uint32_t points)
 {
-	const int n = s->lane == 0 ? snprintf(out, FIELD_MAX, "q%" PRIu32 ":%" PRId64, ser->no, s->open_ms)
-				   : snprintf(out, FIELD_MAX, "m%" PRIu32 ":%s:%" PRId64, ser->no, st->plan.tf[s->lane].name, s->open_ms);
+	const size_t size = VALUE_BYTES + (size_t)points * POINT_BYTES;
+	uint8_t *p = ap_buf_room(&st->quotes->value, size);
 
-	return ap_str_n(out, (size_t)n);
-}
-
-/* Ends the value with its sum and hands the field on. */
-static void field_out(struct ap_saver *to, ap_str name, struct ap_buf *b)
-{
-	put_u64(b, candle_field_sum(name, b->p, b->len));
-	assert(!b->full);
-	to->put(to, name, ap_buf_view(b));
-	ap_buf_clear(b);
+	assert(p != NULL);
+	return (struct field_wr){ p, p, p + size };
 }
 
 /* Whether a slot says anything that its small slots, and its absence, do not. */
@@ -118,45 +82,45 @@ static bool slot_worth(const struct quote_slot *s)
 	return s->lane == 0 || s->issued || s->q.part.n > 0;
 }
 
-static void slot_out(const struct candle_fold_state *st, const struct candle_series *ser, struct quote_slot *s, struct ap_saver *to)
+static void slot_out(struct candle_fold_state *st, const struct candle_series *ser, struct quote_slot *s, struct ap_saver *to)
 {
-	struct ap_buf *b = &st->quotes->value;
+	struct field_wr b = value_new(st, s->q.n);
 	const bool any = s->q.part.n > 0;
-	char name[FIELD_MAX];
+	char name[FIELD_NAME_MAX];
 
 	if (!slot_worth(s))
 		return;
-	ap_buf_putc(b, STATE_V);
-	ap_buf_putc(b, (char)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->issued ? BIT_ISSUED : 0) | (s->untold ? BIT_UNTOLD : 0) |
-			      (any ? BIT_ANY : 0)));
-	put_i64(b, s->close_ms);
-	put_u64(b, s->revision);
+	field_put_u8(&b, FIELD_V);
+	field_put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->issued ? BIT_ISSUED : 0) |
+				   (s->untold ? BIT_UNTOLD : 0) | (any ? BIT_ANY : 0)));
+	field_put_i64(&b, s->close_ms);
+	field_put_u64(&b, s->revision);
 	if (any) {
-		put_part(b, &s->q.part);
+		put_part(&b, &s->q.part);
 		if (s->lane == 0) {
-			put_key(b, &s->q.first);
-			put_key(b, &s->q.last);
-			put_points(b, &s->q, s->open_ms);
+			put_key(&b, &s->q.first);
+			put_key(&b, &s->q.last);
+			put_points(&b, &s->q, s->open_ms);
 		} else {
-			put_run(b, &s->q.part.run);
+			put_run(&b, &s->q.part.run);
 		}
 	}
 	s->saved = true;
-	field_out(to, slot_name(st, ser, s, name), b);
+	candle_field_out(to, candle_slot_name(st, "qm", ser, s->lane, s->open_ms, name), &b);
 }
 
-static void floor_out(const struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to)
+static void floor_out(struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to)
 {
-	struct ap_buf *b = &st->quotes->value;
-	char name[FIELD_MAX];
+	struct field_wr b = value_new(st, 0);
+	char name[FIELD_NAME_MAX];
 	const int n = snprintf(name, sizeof name, "u%" PRIu32, ser->no);
 
-	ap_buf_putc(b, STATE_V);
-	put_i64(b, ser->quotes->floor_ms);
-	field_out(to, ap_str_n(name, (size_t)n), b);
+	field_put_u8(&b, FIELD_V);
+	field_put_i64(&b, ser->quotes->floor_ms);
+	candle_field_out(to, ap_str_n(name, (size_t)n), &b);
 }
 
-static void series_out(const struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to, bool all)
+static void series_out(struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to, bool all)
 {
 	struct candle_quotes *q = ser->quotes;
 
@@ -195,117 +159,60 @@ void quote_save(struct candle_fold_state *st, struct ap_saver *to, bool all)
 
 void quote_forget_field(struct candle_fold_state *st, const struct candle_series *ser, const struct quote_slot *s)
 {
-	char name[FIELD_MAX];
+	char name[FIELD_NAME_MAX];
 
-	candle_gone_add(st, slot_name(st, ser, s, name));
+	candle_gone_add(st, candle_slot_name(st, "qm", ser, s->lane, s->open_ms, name));
 }
 
 /* --- reading ----------------------------------------------------------- */
 
-struct in {                     /* a value being read; running off its end makes it bad */
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static uint8_t get_u8(struct in *in)
-{
-	if (in->p == in->end) {
-		in->bad = true;
-		return 0;
-	}
-	return *in->p++;
-}
-
-static uint64_t get_u64(struct in *in)
-{
-	uint64_t v = 0;
-
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)get_u8(in) << (8 * i);
-	return v;
-}
-
-static int64_t get_i64(struct in *in)
-{
-	return (int64_t)get_u64(in);
-}
-
-static ap_i128 get_i128(struct in *in)
-{
-	const uint64_t low = get_u64(in);
-
-	return (ap_i128)((ap_u128)get_u64(in) << 64 | low);
-}
-
-static ap_u128 get_groups(struct in *in)
-{
-	ap_u128 v = 0;
-
-	for (unsigned shift = 0; shift < 128; shift += 7) {
-		const uint8_t byte = get_u8(in);
-
-		v |= (ap_u128)(byte & 0x7f) << shift;
-		if (byte < 0x80)
-			return v;
-	}
-	in->bad = true;
-	return 0;
-}
-
-static ap_i128 get_diff(struct in *in)
-{
-	const ap_u128 v = get_groups(in);
-
-	return (ap_i128)(v >> 1 ^ ((v & 1) != 0 ? ~(ap_u128)0 : 0));
-}
-
-static void get_part(struct in *in, struct quote_part *p)
+static void get_part(struct field_rd *in, struct quote_part *p)
 {
 	ap_i128 *const wide[] = {
 		&p->open.bid.e18, &p->open.ask.e18, &p->close.bid.e18, &p->close.ask.e18, &p->bid_high.e18, &p->bid_low.e18,
 		&p->ask_high.e18, &p->ask_low.e18, &p->sum_high, &p->sum_low, &p->spread_min, &p->spread_max,
 	};
 
-	p->n = get_u64(in);
-	p->locked = get_u64(in);
+	p->n = field_get_u64(in);
+	p->locked = field_get_u64(in);
 	for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
-		*wide[i] = get_i128(in);
-	p->level = get_u8(in);
+		*wide[i] = field_get_i128(in);
+	p->level = field_get_u8(in);
 	if (p->n == 0 || p->level > QUOTE_LEVEL_MAX)
 		in->bad = true;
 }
 
-static void get_run(struct in *in, struct quote_run *r)
+static void get_run(struct field_rd *in, struct quote_run *r)
 {
-	r->first_ns = get_i64(in);
-	r->last_ns = get_i64(in);
-	r->last_spread = get_i128(in);
+	r->first_ns = field_get_i64(in);
+	r->last_ns = field_get_i64(in);
+	r->last_spread = field_get_i128(in);
 	for (int i = 0; i < 4; i++)
-		r->area.w[i] = get_u64(in);
+		r->area.w[i] = field_get_u64(in);
 }
 
-static void get_key(struct in *in, struct quote_key *k)
+static void get_key(struct field_rd *in, struct quote_key *k)
 {
-	k->ts_ns = get_i64(in);
-	k->seq = get_u64(in);
+	k->ts_ns = field_get_i64(in);
+	k->seq = field_get_u64(in);
 }
 
 /* Every point lies in the interval, behind the one before. */
-static void get_points(struct in *in, struct quote_slot *s)
+static void get_points(struct field_rd *in, struct quote_slot *s)
 {
 	struct quote_point p = { .key = { s->open_ms * 1000000, 0 } };
-	const ap_u128 n = get_groups(in);
+	const ap_u128 n = field_get_groups(in);
 
 	for (ap_u128 i = 0; i < n && !in->bad; i++) {
-		const ap_u128 step = get_groups(in);
+		const ap_u128 step = field_get_groups(in);
 
 		if (step > (ap_u128)(s->close_ms - s->open_ms) * 1000000) {
 			in->bad = true;
 			return;
 		}
 		p.key.ts_ns += (int64_t)step;
-		p.key.seq += (uint64_t)(int64_t)get_diff(in);
-		p.spread += get_diff(in);
+		p.key.seq += (uint64_t)(int64_t)field_get_diff(in);
+		p.spread += field_get_diff(in);
 		if (p.key.ts_ns >= s->close_ms * 1000000 || p.spread < 0 || !quote_small_point(&s->q, &p))
 			in->bad = true;
 	}
@@ -374,13 +281,13 @@ static bool slot_named(struct loaded *l, ap_str name, const char *p)
 	return true;
 }
 
-static bool slot_in(struct loaded *l, struct in *in)
+static bool slot_in(struct loaded *l, struct field_rd *in)
 {
 	struct quote_slot *s = &l->s;
-	const uint8_t bits = get_u8(in);
+	const uint8_t bits = field_get_u8(in);
 
-	s->close_ms = get_i64(in);
-	s->revision = (uint32_t)get_u64(in);
+	s->close_ms = field_get_i64(in);
+	s->revision = (uint32_t)field_get_u64(in);
 	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
 	s->issued = (bits & BIT_ISSUED) != 0;
 	s->untold = (bits & BIT_UNTOLD) != 0;
@@ -402,7 +309,7 @@ static bool slot_in(struct loaded *l, struct in *in)
 bool quote_load(struct candle_fold_state *st, ap_str name, const uint8_t *value, size_t len)
 {
 	struct quote_state *q = st->quotes;
-	struct in in = { value, value + len, false };
+	struct field_rd in = { value, value + len, false };
 	const char *p = name.p + 1;
 	struct loaded *l;
 
@@ -420,7 +327,7 @@ bool quote_load(struct candle_fold_state *st, ap_str name, const uint8_t *value,
 	l->is_floor = name.p[0] == 'u';
 	if (!l->is_floor)
 		return slot_named(l, name, p) && slot_in(l, &in);
-	l->floor_ms = get_i64(&in);
+	l->floor_ms = field_get_i64(&in);
 	return name_number(&p, name.p + name.len, '\0', &l->series_no) && !in.bad && in.p == in.end;
 }
 
@@ -446,7 +353,7 @@ static bool wrong(char *err, size_t errlen, const char *what)
 
 static void forget_larger(struct candle_fold_state *st, const struct candle_series *ser, const struct loaded *l)
 {
-	char name[FIELD_MAX];
+	char name[FIELD_NAME_MAX];
 	const int n = snprintf(name, sizeof name, "m%" PRIu32 ":%s:%" PRId64, ser->no, l->tf, l->s.open_ms);
 
 	candle_gone_add(st, ap_str_n(name, (size_t)n));

@@ -11,6 +11,7 @@
  * Values: version (1 byte), content (little-endian), XXH3 of name and value (8 bytes). A field of another version or with
  * another sum is refused. Larger slots are folded from the small ones again when all is loaded.
  */
+#include "field.h"
 #include "quote_fold.h"
 
 #include <assert.h>
@@ -19,8 +20,6 @@
 #include <stdlib.h>
 #define XXH_INLINE_ALL
 #include <xxhash.h>
-
-enum { STATE_V = 1, FIELD_MAX = 96, SUM_BYTES = 8 };
 
 uint64_t candle_field_sum(ap_str name, const uint8_t *value, size_t len)
 {
@@ -34,79 +33,34 @@ uint64_t candle_text_sum(const char *a, const char *b)
 
 /* --- writing ----------------------------------------------------------- */
 
-/* A value being written, into memory that is known to hold it. */
-struct wr {
-	uint8_t *p, *from, *end;
-};
-
-static void put_bytes(struct wr *b, const void *p, size_t n)
+static void put_ohlc(struct field_wr *b, const struct candle_ohlc *p)
 {
-	assert((size_t)(b->end - b->p) >= n);
-	if (n > 0)
-		memcpy(b->p, p, n);
-	b->p += n;
+	field_put_i128(b, p->o.e18);
+	field_put_i128(b, p->h.e18);
+	field_put_i128(b, p->l.e18);
+	field_put_i128(b, p->c.e18);
 }
 
-static void put_u64(struct wr *b, uint64_t v)
+static void put_sums(struct field_wr *b, const struct candle_sums *s)
 {
-	assert(b->end - b->p >= 8);
-	for (int i = 0; i < 8; i++)
-		b->p[i] = (uint8_t)(v >> (8 * i));
-	b->p += 8;
-}
-
-static void put_i64(struct wr *b, int64_t v)
-{
-	put_u64(b, (uint64_t)v);
-}
-
-static void put_u8(struct wr *b, uint8_t v)
-{
-	put_bytes(b, &v, 1);
-}
-
-static void put_i128(struct wr *b, ap_i128 v)
-{
-	put_u64(b, (uint64_t)(ap_u128)v);
-	put_u64(b, (uint64_t)((ap_u128)v >> 64));
-}
-
-static void put_text(struct wr *b, ap_str s)
-{
-	assert(s.len <= UINT8_MAX);
-	put_u8(b, (uint8_t)s.len);
-	put_bytes(b, s.p, s.len);
-}
-
-static void put_ohlc(struct wr *b, const struct candle_ohlc *p)
-{
-	put_i128(b, p->o.e18);
-	put_i128(b, p->h.e18);
-	put_i128(b, p->l.e18);
-	put_i128(b, p->c.e18);
-}
-
-static void put_sums(struct wr *b, const struct candle_sums *s)
-{
-	put_i128(b, s->vol_e18);
-	put_i128(b, s->buy_e18);
-	put_i128(b, s->sell_e18);
+	field_put_i128(b, s->vol_e18);
+	field_put_i128(b, s->buy_e18);
+	field_put_i128(b, s->sell_e18);
 	for (int i = 0; i < 4; i++)
-		put_u64(b, s->qv.w[i]);
-	put_u64(b, s->n);
+		field_put_u64(b, s->qv.w[i]);
+	field_put_u64(b, s->n);
 }
 
-static void put_key(struct wr *b, const struct candle_key *k)
+static void put_key(struct field_wr *b, const struct candle_key *k)
 {
-	put_i64(b, k->ts_ns);
-	put_text(b, ap_str_n(k->id, k->len));
+	field_put_i64(b, k->ts_ns);
+	field_put_text(b, ap_str_n(k->id, k->len));
 }
 
-/* Ends the value with its sum and hands the field on. */
-static void field_out(struct ap_saver *s, ap_str name, struct wr *b)
+void candle_field_out(struct ap_saver *to, ap_str name, struct field_wr *b)
 {
-	put_u64(b, candle_field_sum(name, b->from, (size_t)(b->p - b->from)));
-	s->put(s, name, ap_str_n((const char *)b->from, (size_t)(b->p - b->from)));
+	field_put_u64(b, candle_field_sum(name, b->from, (size_t)(b->p - b->from)));
+	to->put(to, name, ap_str_n((const char *)b->from, (size_t)(b->p - b->from)));
 }
 
 /* Decimal digits by hand: names are made for every saved slot. */
@@ -123,22 +77,27 @@ static char *name_u64(char *p, uint64_t v)
 	return p;
 }
 
-static ap_str slot_name(const struct candle_slot *s, const struct candle_plan *plan, char out[FIELD_MAX])
+ap_str candle_slot_name(struct candle_fold_state *st, const char letters[2], const struct candle_series *ser, uint32_t lane, int64_t open_ms,
+			char out[FIELD_NAME_MAX])
 {
+	const struct candle_tf *tf = &st->plan.tf[lane];
 	char *p = out;
 
-	*p++ = s->lane == 0 ? 'b' : 'l';
-	p = name_u64(p, s->series->no);
+	*p++ = letters[lane > 0];
+	p = name_u64(p, ser->no);
 	*p++ = ':';
-	if (s->lane > 0) {
-		const struct candle_tf *tf = &plan->tf[s->lane];
-
+	if (lane > 0) {
 		memcpy(p, tf->name, tf->name_len);
 		p += tf->name_len;
 		*p++ = ':';
 	}
-	p = name_u64(p, (uint64_t)s->open_ms);
-	return ap_str_n(out, (size_t)(p - out));
+	/* Most series are in the same interval. */
+	if (st->named.len == 0 || st->named.ms != open_ms) {
+		st->named.ms = open_ms;
+		st->named.len = (size_t)(name_u64(st->named.digits, (uint64_t)open_ms) - st->named.digits);
+	}
+	memcpy(p, st->named.digits, sizeof st->named.digits);
+	return ap_str_n(out, (size_t)(p - out) + st->named.len);
 }
 
 /* Whether a slot says anything that its small slots, and its absence, do not. */
@@ -151,23 +110,23 @@ static bool slot_worth(const struct candle_slot *s)
 
 enum { BIT_FINAL = 1, BIT_FILLED = 2, BIT_ISSUED = 4, BIT_ANY = 8, BIT_UNTOLD = 16 };
 
-static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, struct ap_saver *to)
+static void slot_out(struct candle_fold_state *st, struct candle_slot *s, struct ap_saver *to)
 {
 	uint8_t mem[1024];
-	char name[FIELD_MAX];
-	struct wr b = { mem, mem, mem + sizeof mem };
+	char name[FIELD_NAME_MAX];
+	struct field_wr b = { mem, mem, mem + sizeof mem };
 	/* In a larger slot `any` tells whether something is settled; the rest comes from small slots. */
 	const bool any = s->lane == 0 ? s->any : s->u.fold.settled.s.n > 0;
 
 	if (!slot_worth(s))
 		return;
-	put_u8(&b, STATE_V);
-	put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->filled ? BIT_FILLED : 0) | (s->issued ? BIT_ISSUED : 0) |
+	field_put_u8(&b, FIELD_V);
+	field_put_u8(&b, (uint8_t)((s->state == SLOT_FINAL ? BIT_FINAL : 0) | (s->filled ? BIT_FILLED : 0) | (s->issued ? BIT_ISSUED : 0) |
 			     (any ? BIT_ANY : 0) | (s->untold ? BIT_UNTOLD : 0)));
-	put_i64(&b, s->close_ms);
-	put_u64(&b, s->revision);
+	field_put_i64(&b, s->close_ms);
+	field_put_u64(&b, s->revision);
 	if (s->filled)
-		put_i128(&b, s->p.c.e18);
+		field_put_i128(&b, s->p.c.e18);
 	if (any && s->lane == 0) {
 		put_ohlc(&b, &s->p);
 		put_sums(&b, &s->s);
@@ -176,11 +135,11 @@ static void slot_out(const struct candle_fold_state *st, struct candle_slot *s, 
 	} else if (any) {
 		put_ohlc(&b, &s->u.fold.settled.p);
 		put_sums(&b, &s->u.fold.settled.s);
-		put_i64(&b, s->u.fold.settled.first_ms);
-		put_i64(&b, s->u.fold.settled.last_ms);
+		field_put_i64(&b, s->u.fold.settled.first_ms);
+		field_put_i64(&b, s->u.fold.settled.last_ms);
 	}
 	s->saved = true;
-	field_out(to, slot_name(s, &st->plan, name), &b);
+	candle_field_out(to, candle_slot_name(st, "bl", s->series, s->lane, s->open_ms, name), &b);
 }
 
 enum { BAR_ANY = 1, BAR_SELL = 2, BAR_ANCHORED = 4, BAR_DOWN = 8, BAR_UP = 16 };
@@ -188,8 +147,8 @@ enum { BAR_ANY = 1, BAR_SELL = 2, BAR_ANCHORED = 4, BAR_DOWN = 8, BAR_UP = 16 };
 static void bar_out(const struct candle_series *ser, const struct candle_bar *bar, struct ap_saver *to)
 {
 	uint8_t mem[1024];
-	char name[FIELD_MAX], *p = name;
-	struct wr b = { mem, mem, mem + sizeof mem };
+	char name[FIELD_NAME_MAX], *p = name;
+	struct field_wr b = { mem, mem, mem + sizeof mem };
 	const size_t len = strlen(bar->spec->name);
 
 	if (!bar->seen)
@@ -199,68 +158,68 @@ static void bar_out(const struct candle_series *ser, const struct candle_bar *ba
 	*p++ = ':';
 	memcpy(p, bar->spec->name, len);
 	p += len;
-	put_u8(&b, STATE_V);
-	put_u8(&b, (uint8_t)((bar->any ? BAR_ANY : 0) | (bar->sell ? BAR_SELL : 0) | (bar->anchored ? BAR_ANCHORED : 0) |
+	field_put_u8(&b, FIELD_V);
+	field_put_u8(&b, (uint8_t)((bar->any ? BAR_ANY : 0) | (bar->sell ? BAR_SELL : 0) | (bar->anchored ? BAR_ANCHORED : 0) |
 			     (bar->dir < 0 ? BAR_DOWN : bar->dir > 0 ? BAR_UP : 0)));
-	put_i64(&b, bar->prev_open_ms);
-	put_i128(&b, bar->last_price.e18);
-	put_i128(&b, bar->level.e18);
+	field_put_i64(&b, bar->prev_open_ms);
+	field_put_i128(&b, bar->last_price.e18);
+	field_put_i128(&b, bar->level.e18);
 	if (bar->any) {
-		put_i64(&b, bar->open_ms);
-		put_i64(&b, bar->last_ms);
+		field_put_i64(&b, bar->open_ms);
+		field_put_i64(&b, bar->last_ms);
 		put_ohlc(&b, &bar->p);
 		put_sums(&b, &bar->s);
 		put_sums(&b, &bar->buys);
 		put_sums(&b, &bar->sells);
 	}
-	field_out(to, ap_str_n(name, (size_t)(p - name)), &b);
+	candle_field_out(to, ap_str_n(name, (size_t)(p - name)), &b);
 }
 
 static void source_out(const struct candle_source *src, struct ap_saver *to)
 {
 	uint8_t mem[128 + CANDLE_SPANS_MAX * sizeof(struct candle_span)];
-	char name[FIELD_MAX];
-	struct wr b = { mem, mem, mem + sizeof mem };
+	char name[FIELD_NAME_MAX];
+	struct field_wr b = { mem, mem, mem + sizeof mem };
 	const int n = snprintf(name, sizeof name, "t%.*s", (int)src->name_len, src->name);
 
-	put_u8(&b, STATE_V);
-	put_u64(&b, src->no);
-	put_i64(&b, src->time_ms);
-	put_i64(&b, src->seen_ms);
-	put_i64(&b, src->first_ms);
-	put_i64(&b, src->ended_ms);
-	put_u8(&b, src->closing);
-	put_u64(&b, src->cover.n);
+	field_put_u8(&b, FIELD_V);
+	field_put_u64(&b, src->no);
+	field_put_i64(&b, src->time_ms);
+	field_put_i64(&b, src->seen_ms);
+	field_put_i64(&b, src->first_ms);
+	field_put_i64(&b, src->ended_ms);
+	field_put_u8(&b, src->closing);
+	field_put_u64(&b, src->cover.n);
 	for (uint32_t i = 0; i < src->cover.n; i++) {
-		put_i64(&b, src->cover.v[i].from_ms);
-		put_i64(&b, src->cover.v[i].to_ms);
+		field_put_i64(&b, src->cover.v[i].from_ms);
+		field_put_i64(&b, src->cover.v[i].to_ms);
 	}
-	field_out(to, ap_str_n(name, (size_t)n), &b);
+	candle_field_out(to, ap_str_n(name, (size_t)n), &b);
 }
 
 static void series_out(const struct candle_fold_state *st, const struct candle_series *ser, struct ap_saver *to)
 {
 	uint8_t mem[512 + CANDLE_TFS_MAX * 80];
-	char name[FIELD_MAX];
-	struct wr b = { mem, mem, mem + sizeof mem };
+	char name[FIELD_NAME_MAX];
+	struct field_wr b = { mem, mem, mem + sizeof mem };
 	const int n = snprintf(name, sizeof name, "s%" PRIu32, ser->no);
 
-	put_u8(&b, STATE_V);
-	put_i64(&b, st->plan.tf[0].step_ms);
-	put_u64(&b, st->cals_sum);
-	put_text(&b, ser->source_name);
-	put_text(&b, ser->symbol);
-	put_i64(&b, ser->floor_ms);
+	field_put_u8(&b, FIELD_V);
+	field_put_i64(&b, st->plan.tf[0].step_ms);
+	field_put_u64(&b, st->cals_sum);
+	field_put_text(&b, ser->source_name);
+	field_put_text(&b, ser->symbol);
+	field_put_i64(&b, ser->floor_ms);
 	for (uint32_t i = 0; i < st->plan.n; i++) {
 		const struct candle_lane *l = &ser->lane[i];
 
-		put_text(&b, ap_str_c(st->plan.tf[i].name));
-		put_i64(&b, l->since_ms);
-		put_u8(&b, l->has_end);
-		put_i64(&b, l->end_ms);
-		put_i128(&b, l->end_price.e18);
+		field_put_text(&b, ap_str_c(st->plan.tf[i].name));
+		field_put_i64(&b, l->since_ms);
+		field_put_u8(&b, l->has_end);
+		field_put_i64(&b, l->end_ms);
+		field_put_i128(&b, l->end_price.e18);
 	}
-	field_out(to, ap_str_n(name, (size_t)n), &b);
+	candle_field_out(to, ap_str_n(name, (size_t)n), &b);
 }
 
 void candle_gone_add(struct candle_fold_state *st, ap_str name)
@@ -272,10 +231,9 @@ void candle_gone_add(struct candle_fold_state *st, ap_str name)
 
 void candle_forget_field(struct candle_fold_state *st, const struct candle_slot *s)
 {
-	char name[FIELD_MAX];
-	const ap_str n = slot_name(s, &st->plan, name);
+	char name[FIELD_NAME_MAX];
 
-	candle_gone_add(st, n);
+	candle_gone_add(st, candle_slot_name(st, "bl", s->series, s->lane, s->open_ms, name));
 }
 
 static void save_gone(struct candle_fold_state *st, struct ap_saver *to)
@@ -344,81 +302,28 @@ void candle_save(void *state, struct ap_saver *to, bool all)
 
 /* --- reading ----------------------------------------------------------- */
 
-struct in {                     /* a value being read; running off its end makes it bad */
-	const uint8_t *p, *end;
-	bool bad;
-};
-
-static uint64_t get_u64(struct in *in)
+static void get_ohlc(struct field_rd *in, struct candle_ohlc *p)
 {
-	uint64_t v = 0;
-
-	if (in->end - in->p < 8) {
-		in->bad = true;
-		return 0;
-	}
-	for (int i = 0; i < 8; i++)
-		v |= (uint64_t)in->p[i] << (8 * i);
-	in->p += 8;
-	return v;
+	p->o.e18 = field_get_i128(in);
+	p->h.e18 = field_get_i128(in);
+	p->l.e18 = field_get_i128(in);
+	p->c.e18 = field_get_i128(in);
 }
 
-static int64_t get_i64(struct in *in)
+static void get_sums(struct field_rd *in, struct candle_sums *s)
 {
-	return (int64_t)get_u64(in);
-}
-
-static uint8_t get_u8(struct in *in)
-{
-	if (in->p == in->end) {
-		in->bad = true;
-		return 0;
-	}
-	return *in->p++;
-}
-
-static ap_i128 get_i128(struct in *in)
-{
-	const uint64_t low = get_u64(in);
-
-	return (ap_i128)((ap_u128)get_u64(in) << 64 | low);
-}
-
-static ap_str get_text(struct in *in)
-{
-	const size_t len = get_u8(in);
-	const char *p = (const char *)in->p;
-
-	if ((size_t)(in->end - in->p) < len) {
-		in->bad = true;
-		return (ap_str){ NULL, 0 };
-	}
-	in->p += len;
-	return ap_str_n(p, len);
-}
-
-static void get_ohlc(struct in *in, struct candle_ohlc *p)
-{
-	p->o.e18 = get_i128(in);
-	p->h.e18 = get_i128(in);
-	p->l.e18 = get_i128(in);
-	p->c.e18 = get_i128(in);
-}
-
-static void get_sums(struct in *in, struct candle_sums *s)
-{
-	s->vol_e18 = get_i128(in);
-	s->buy_e18 = get_i128(in);
-	s->sell_e18 = get_i128(in);
+	s->vol_e18 = field_get_i128(in);
+	s->buy_e18 = field_get_i128(in);
+	s->sell_e18 = field_get_i128(in);
 	for (int i = 0; i < 4; i++)
-		s->qv.w[i] = get_u64(in);
-	s->n = get_u64(in);
+		s->qv.w[i] = field_get_u64(in);
+	s->n = field_get_u64(in);
 }
 
-static void get_key(struct in *in, struct candle_key *k)
+static void get_key(struct field_rd *in, struct candle_key *k)
 {
-	const int64_t ts_ns = get_i64(in);
-	const ap_str id = get_text(in);
+	const int64_t ts_ns = field_get_i64(in);
+	const ap_str id = field_get_text(in);
 
 	if (id.len > AP_TRADE_ID_MAX)
 		in->bad = true;
@@ -481,7 +386,7 @@ static bool name_number(const char **p, const char *end, char stop, uint64_t *ou
 	return true;
 }
 
-static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
+static bool load_slot(struct candle_load *l, ap_str name, struct field_rd *in)
 {
 	struct loaded_slot *ls = load_room((void **)(void *)&l->slot, l->slot_n, &l->slot_cap, sizeof *ls);
 	struct candle_slot *s = &ls->s;
@@ -502,16 +407,16 @@ static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
 	}
 	if (!name_number(&p, end, '\0', &open))
 		return false;
-	bits = get_u8(in);
+	bits = field_get_u8(in);
 	s->open_ms = (int64_t)open;
-	s->close_ms = get_i64(in);
-	s->revision = (uint32_t)get_u64(in);
+	s->close_ms = field_get_i64(in);
+	s->revision = (uint32_t)field_get_u64(in);
 	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
 	s->filled = (bits & BIT_FILLED) != 0;
 	s->issued = (bits & BIT_ISSUED) != 0;
 	s->untold = (bits & BIT_UNTOLD) != 0;
 	if (s->filled)
-		candle_ohlc_start(&s->p, (ap_dec){ get_i128(in) });
+		candle_ohlc_start(&s->p, (ap_dec){ field_get_i128(in) });
 	if ((bits & BIT_ANY) != 0 && ls->tf[0] == '\0') {
 		s->any = true;
 		get_ohlc(in, &s->p);
@@ -521,8 +426,8 @@ static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
 	} else if ((bits & BIT_ANY) != 0) {
 		get_ohlc(in, &s->u.fold.settled.p);
 		get_sums(in, &s->u.fold.settled.s);
-		s->u.fold.settled.first_ms = get_i64(in);
-		s->u.fold.settled.last_ms = get_i64(in);
+		s->u.fold.settled.first_ms = field_get_i64(in);
+		s->u.fold.settled.last_ms = field_get_i64(in);
 	}
 	if (in->bad || in->p != in->end || s->close_ms <= s->open_ms)
 		return false;
@@ -530,7 +435,7 @@ static bool load_slot(struct candle_load *l, ap_str name, struct in *in)
 	return true;
 }
 
-static bool load_bar(struct candle_load *l, ap_str name, struct in *in)
+static bool load_bar(struct candle_load *l, ap_str name, struct field_rd *in)
 {
 	struct loaded_bar *lb = load_room((void **)(void *)&l->bar, l->bar_n, &l->bar_cap, sizeof *lb);
 	const char *p = name.p + 1, *end = name.p + name.len;
@@ -541,18 +446,18 @@ static bool load_bar(struct candle_load *l, ap_str name, struct in *in)
 	if (!name_number(&p, end, ':', &lb->series_no) || p == end || end - p > AP_TF_MAX)
 		return false;
 	memcpy(lb->name, p, (size_t)(end - p));
-	bits = get_u8(in);
+	bits = field_get_u8(in);
 	b->seen = true;
 	b->any = (bits & BAR_ANY) != 0;
 	b->sell = (bits & BAR_SELL) != 0;
 	b->anchored = (bits & BAR_ANCHORED) != 0;
 	b->dir = (int8_t)(bits & BAR_DOWN ? -1 : bits & BAR_UP ? 1 : 0);
-	b->prev_open_ms = get_i64(in);
-	b->last_price.e18 = get_i128(in);
-	b->level.e18 = get_i128(in);
+	b->prev_open_ms = field_get_i64(in);
+	b->last_price.e18 = field_get_i128(in);
+	b->level.e18 = field_get_i128(in);
 	if (b->any) {
-		b->open_ms = get_i64(in);
-		b->last_ms = get_i64(in);
+		b->open_ms = field_get_i64(in);
+		b->last_ms = field_get_i64(in);
 		get_ohlc(in, &b->p);
 		get_sums(in, &b->s);
 		get_sums(in, &b->buys);
@@ -564,7 +469,7 @@ static bool load_bar(struct candle_load *l, ap_str name, struct in *in)
 	return true;
 }
 
-static bool load_source(struct candle_load *l, ap_str name, struct in *in)
+static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
 {
 	struct candle_source *src = calloc(1, sizeof *src), **place;
 	uint64_t n;
@@ -577,18 +482,18 @@ static bool load_source(struct candle_load *l, ap_str name, struct in *in)
 		return false;
 	memcpy(src->name, name.p + 1, name.len - 1);
 	src->name_len = (uint32_t)(name.len - 1);
-	src->no = (uint32_t)get_u64(in);
-	src->time_ms = get_i64(in);
-	src->seen_ms = get_i64(in);
-	src->first_ms = get_i64(in);
-	src->ended_ms = get_i64(in);
-	src->closing = get_u8(in) != 0;
+	src->no = (uint32_t)field_get_u64(in);
+	src->time_ms = field_get_i64(in);
+	src->seen_ms = field_get_i64(in);
+	src->first_ms = field_get_i64(in);
+	src->ended_ms = field_get_i64(in);
+	src->closing = field_get_u8(in) != 0;
 	src->min_close = src->min_drop = src->quotes_min_close = src->quotes_min_drop = INT64_MAX;
-	n = get_u64(in);
+	n = field_get_u64(in);
 	if (n > CANDLE_SPANS_MAX)
 		return false;
 	for (uint64_t i = 0; i < n && !in->bad; i++) {
-		const int64_t from_ms = get_i64(in), to_ms = get_i64(in);
+		const int64_t from_ms = field_get_i64(in), to_ms = field_get_i64(in);
 
 		if (from_ms >= to_ms || !candle_cover_add(&src->cover, from_ms, to_ms))
 			return false;
@@ -596,7 +501,7 @@ static bool load_source(struct candle_load *l, ap_str name, struct in *in)
 	return !in->bad && in->p == in->end;
 }
 
-static bool load_series(struct candle_load *l, ap_str name, struct in *in)
+static bool load_series(struct candle_load *l, ap_str name, struct field_rd *in)
 {
 	struct loaded_series *ls = load_room((void **)(void *)&l->series, l->series_n, &l->series_cap, sizeof *ls);
 	const char *p = name.p + 1;
@@ -604,8 +509,8 @@ static bool load_series(struct candle_load *l, ap_str name, struct in *in)
 	memset(ls, 0, sizeof *ls);
 	if (!name_number(&p, name.p + name.len, '\0', &ls->no))
 		return false;
-	ls->base_ms = get_i64(in);
-	ls->cals_sum = get_u64(in);
+	ls->base_ms = field_get_i64(in);
+	ls->cals_sum = field_get_u64(in);
 	ls->len = (size_t)(in->end - in->p);
 	ls->text = malloc(ls->len + 1);
 	assert(ls->text != NULL);
@@ -617,15 +522,15 @@ static bool load_series(struct candle_load *l, ap_str name, struct in *in)
 bool candle_load(void *state, ap_str name, ap_str value)
 {
 	struct candle_fold_state *st = state;
-	struct in in = { (const uint8_t *)value.p, (const uint8_t *)value.p + value.len, false };
-	struct in sum = { in.end - SUM_BYTES, in.end, false };
+	struct field_rd in = { (const uint8_t *)value.p, (const uint8_t *)value.p + value.len, false };
+	struct field_rd sum = { in.end - FIELD_SUM, in.end, false };
 
-	if (name.len < 2 || name.len >= FIELD_MAX || value.len < 1 + SUM_BYTES)
+	if (name.len < 2 || name.len >= FIELD_NAME_MAX || value.len < 1 + FIELD_SUM)
 		return false;
-	in.end -= SUM_BYTES;
-	if (get_u64(&sum) != candle_field_sum(name, (const uint8_t *)value.p, value.len - SUM_BYTES))
+	in.end -= FIELD_SUM;
+	if (field_get_u64(&sum) != candle_field_sum(name, (const uint8_t *)value.p, value.len - FIELD_SUM))
 		return false;
-	if (get_u8(&in) != STATE_V)
+	if (field_get_u8(&in) != FIELD_V)
 		return false;
 	if (st->load == NULL) {
 		st->load = calloc(1, sizeof *st->load);
@@ -733,9 +638,9 @@ static void series_since(const struct candle_fold_state *st, struct candle_serie
 
 static bool put_one_series(struct candle_fold_state *st, const struct loaded_series *ls, char *err, size_t errlen)
 {
-	struct in in = { ls->text, ls->text + ls->len, false };
-	const ap_str source = get_text(&in), symbol = get_text(&in);
-	const int64_t floor_ms = get_i64(&in);
+	struct field_rd in = { ls->text, ls->text + ls->len, false };
+	const ap_str source = field_get_text(&in), symbol = field_get_text(&in);
+	const int64_t floor_ms = field_get_i64(&in);
 	struct candle_source *src = NULL;
 	struct candle_series *ser;
 	uint32_t known = 0, named = 0;
@@ -751,13 +656,13 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 	series_since(st, ser);
 	/* Under other calendars larger candles would be others: they are folded anew from what there is. */
 	while (in.p < in.end) {
-		const ap_str tf = get_text(&in);
-		struct candle_lane l = { .since_ms = get_i64(&in) };
+		const ap_str tf = field_get_text(&in);
+		struct candle_lane l = { .since_ms = field_get_i64(&in) };
 		const int at = candle_plan_find(&st->plan, tf);
 
-		l.has_end = get_u8(&in) != 0;
-		l.end_ms = get_i64(&in);
-		l.end_price.e18 = get_i128(&in);
+		l.has_end = field_get_u8(&in) != 0;
+		l.end_ms = field_get_i64(&in);
+		l.end_price.e18 = field_get_i128(&in);
 		if (in.bad)
 			return wrong(err, errlen, "a series is cut short");
 		if (at == 0 || (at > 0 && ls->cals_sum == st->cals_sum)) {
@@ -806,7 +711,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 		return wrong(err, errlen, "a slot belongs to no series");
 	ser = st->series[ls->series_no];
 	if (lane < 0 || (lane > 0 && ser->recut)) {     /* a timeframe, or a calendar, that is no longer asked for */
-		char name[FIELD_MAX];
+		char name[FIELD_NAME_MAX];
 		const int n = snprintf(name, sizeof name, "l%" PRIu32 ":%s:%" PRId64, ser->no, ls->tf, ls->s.open_ms);
 
 		candle_gone_add(st, ap_str_n(name, (size_t)n));
@@ -845,7 +750,7 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 
 static bool put_bar(struct candle_fold_state *st, const struct loaded_bar *lb, char *err, size_t errlen)
 {
-	char name[FIELD_MAX];
+	char name[FIELD_NAME_MAX];
 	struct candle_series *ser;
 	int n;
 
