@@ -74,7 +74,7 @@ struct candle_slot {
 		} fold;
 	} u;
 };
-enum { CANDLE_SLOT_LINES = 4 };
+enum { CANDLE_SLOT_LINES = 4, CANDLE_SAVE_LINES = 5 };
 _Static_assert(offsetof(struct candle_slot, u.key.last.id) + 16 <= CANDLE_SLOT_LINES * CANDLE_LINE, "an ordinary trade needs no more");
 
 /* The slots of one timeframe of one series: those forming, and those that may still be revised. */
@@ -91,7 +91,6 @@ struct candle_lane {
 struct candle_series {
 	uint64_t hash;
 	const struct candle_cal *cal;
-	uint32_t no;                    /* in order of first appearance */
 	uint32_t place;                 /* in the source's list */
 	struct candle_lane *lane;       /* one per timeframe of the plan */
 	struct candle_quotes *quotes;   /* NULL: it has quoted nothing */
@@ -105,17 +104,18 @@ struct candle_series {
 	struct candle_source *source;
 	ap_str source_name, symbol;     /* into text */
 	uint32_t sure;                  /* so many more trades fit, whatever their size; 0: not known */
+	uint32_t no;                    /* in order of first appearance */
 	uint8_t bars;
-	bool fresh;                     /* cur has trades since it was last settled */
-	bool touched;                   /* in the list of series to settle */
-	bool at_once;                   /* a closed slot was touched: larger slots are told with this entry */
-	bool untold;                    /* one of its small slots is */
-	bool visited;                   /* filling: in the list of series to look at when the entry ends */
-	bool recut;                     /* while loading: it was saved under other calendars */
-	bool reprice;                   /* filling: a closed slot changed, the filled ones behind it may have to */
-	bool unsaved;
-	bool session;                   /* its calendar has trading hours */
-	bool younger;                   /* one of its lanes has since_ms */
+	bool fresh : 1;                 /* cur has trades since it was last settled */
+	bool touched : 1;               /* in the list of series to settle */
+	bool at_once : 1;               /* a closed slot was touched: larger slots are told with this entry */
+	bool untold : 1;                /* one of its small slots is */
+	bool visited : 1;               /* filling: in the list of series to look at when the entry ends */
+	bool recut : 1;                 /* while loading: it was saved under other calendars */
+	bool reprice : 1;               /* filling: a closed slot changed, the filled ones behind it may have to */
+	bool unsaved : 1;
+	bool session : 1;               /* its calendar has trading hours */
+	bool younger : 1;               /* one of its lanes has since_ms */
 	char text[];
 };
 enum { CANDLE_SERIES_LINES = 2 };
@@ -149,6 +149,13 @@ struct candle_source {
 	uint32_t n, cap;
 	int64_t min_close, min_drop;
 };
+
+/* Asks for memory that will be needed soon. */
+static inline void candle_fetch(const void *p, unsigned lines)
+{
+	for (unsigned i = 0; i < lines; i++)
+		__builtin_prefetch((const char *)p + i * CANDLE_LINE);
+}
 
 /* A list of pointers that only grows while an entry is worked on. */
 struct candle_list {

@@ -232,12 +232,6 @@ struct candle_series *candle_series_find(const struct candle_fold_state *st, ap_
 	return NULL;
 }
 
-static void fetch(const void *p, unsigned lines)
-{
-	for (unsigned i = 0; i < lines; i++)
-		__builtin_prefetch((const char *)p + i * CANDLE_LINE);
-}
-
 void candle_series_soon(struct candle_fold_state *st, ap_str source, ap_str symbol)
 {
 	struct candle_soon *soon = &st->soon;
@@ -261,11 +255,11 @@ static struct candle_series *series_announced(struct candle_fold_state *st, ap_s
 		ser = table_first(st, soon->v[i].hash);
 		soon->v[i].series = ser;
 		if (ser != NULL)
-			fetch(&ser->cur, CANDLE_SERIES_LINES);
+			candle_fetch(&ser->cur, CANDLE_SERIES_LINES);
 	}
 	for (uint32_t i = at == 0 ? 0 : at + CANDLE_SOON_SLOT; i <= at + CANDLE_SOON_SLOT && i < soon->n; i++)
 		if (soon->v[i].series != NULL)
-			fetch(soon->v[i].series->cur, CANDLE_SLOT_LINES);
+			candle_fetch(soon->v[i].series->cur, CANDLE_SLOT_LINES);
 	ser = soon->v[at].series;
 	if (ser == NULL || series_is(ser, source, symbol))
 		return ser;
@@ -296,9 +290,9 @@ struct candle_series *candle_series_get(struct candle_fold_state *st, ap_str sou
 void candle_series_fetch(const struct candle_list *l, size_t at)
 {
 	if (at + CANDLE_SOON_SERIES < l->n)
-		fetch(&((const struct candle_series *)l->v[at + CANDLE_SOON_SERIES])->cur, CANDLE_SERIES_LINES);
+		candle_fetch(&((const struct candle_series *)l->v[at + CANDLE_SOON_SERIES])->cur, CANDLE_SERIES_LINES);
 	if (at + CANDLE_SOON_SLOT < l->n)
-		fetch(((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur, CANDLE_SLOT_LINES - 1);
+		candle_fetch(((const struct candle_series *)l->v[at + CANDLE_SOON_SLOT])->cur, CANDLE_SLOT_LINES - 1);
 }
 
 /* --- slots ------------------------------------------------------------- */

@@ -273,6 +273,8 @@ static void save_changed(struct candle_fold_state *st, struct ap_saver *to)
 	for (size_t i = 0; i < st->save.n; i++) {
 		struct candle_slot *s = st->save.v[i];
 
+		if (i + CANDLE_SOON_SLOT < st->save.n && st->save.v[i + CANDLE_SOON_SLOT] != NULL)
+			candle_fetch(st->save.v[i + CANDLE_SOON_SLOT], CANDLE_SAVE_LINES);
 		if (s == NULL)
 			continue;
 		slot_out(st, s, to);
