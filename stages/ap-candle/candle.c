@@ -38,6 +38,7 @@ void *candle_open_zones(const struct ap_conf *conf, candle_zone_reader *read, vo
 	st->fill = conf->candle_fill == 1;
 	st->series_max = (uint32_t)conf->candle_series_max;
 	ap_buf_init(&st->gone, SIZE_MAX / 2);
+	st->budget = CANDLE_EMIT_MAX;
 	return st;
 bad:
 	quote_state_free(st->quotes);
@@ -274,7 +275,6 @@ static enum ap_verdict step_beat(struct candle_fold_state *st, const struct ap_r
 	quote_tell_waiting(st, src, out);
 	tape_begins(st, src, b->ts.ns / 1000000);
 	beat_take(st, src, b);
-	st->budget = CANDLE_EMIT_MAX;
 	candle_source_advance(st, src, out);
 	return AP_V_TAKEN;
 }
@@ -304,14 +304,13 @@ static void candle_expect(void *state, const struct ap_rec *rec)
 static void candle_flush(void *state, struct ap_out *out)
 {
 	struct candle_fold_state *st = state;
-
 	const bool few = candle_settle_entry(st);
 
 	st->soon.n = st->soon.at = 0;
-
 	candle_tell(st, out);
 	candle_bars_tell(st, few, out);
 	quote_tell(st, out);
+	candle_catch_up(st, out);
 }
 
 /* --- bounds and counts -------------------------------------------------- */
@@ -357,14 +356,14 @@ static size_t beat_bound(const struct candle_fold_state *st, const struct candle
 static size_t candle_bound(const void *state, const struct ap_rec *rec)
 {
 	const struct candle_fold_state *st = state;
-	size_t n = 0;
+	size_t n = st->behind > 0 ? CANDLE_EMIT_MAX : 0;
 
 	if (rec->kind == AP_TRADE)
-		return trade_bound(st, &rec->u.trade);
+		return n + trade_bound(st, &rec->u.trade);
 	if (rec->kind == AP_QUOTE)
-		return quote_bound(st);
+		return n + quote_bound(st);
 	if (rec->kind != AP_BEAT)
-		return 0;
+		return n;
 	for (uint32_t i = 0; i < st->source_n; i++)
 		if (ap_str_eq(rec->u.beat.source, ap_str_n(st->source[i]->name, st->source[i]->name_len)))
 			n += beat_bound(st, st->source[i]) + quote_beat_bound(st, st->source[i]);

@@ -102,7 +102,7 @@ static void slot_issue(struct candle_fold_state *st, struct candle_slot *s, stru
 	candle_slot_unsaved(st, s);
 	if (slot_shown(st, s)) {
 		slot_put(st, s, AP_S_CANDLE, s->issued ? AP_REVISED : AP_FINAL, out);
-		st->budget--;
+		candle_spend(st, s->issued ? 2 : 1);
 	}
 	s->issued = true;
 }
@@ -173,6 +173,12 @@ static void lane_end(struct candle_fold_state *st, struct candle_series *ser, st
 	candle_series_unsaved(st, ser);
 }
 
+/* A filled slot behind one that was revised: it still has the price of before. */
+static bool slot_stale(const struct candle_slot *s, const struct known *k)
+{
+	return s->filled && k->has && ap_dec_cmp(s->p.c, k->price) != 0;
+}
+
 /* Fills from what is known to until_ms; *at is where new slots go and moves with them. False: the budget is used up. */
 static bool lane_fill(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, struct known *k, int64_t until_ms, uint32_t *at,
 		      struct ap_out *out)
@@ -201,6 +207,7 @@ static bool lane_fill(struct candle_fold_state *st, struct candle_series *ser, u
 	return true;
 }
 
+/* Whether there is an interval to fill, or a filled one to revise. */
 static bool lane_fillable(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane)
 {
 	const struct candle_lane *l = &ser->lane[lane];
@@ -212,8 +219,11 @@ static bool lane_fillable(const struct candle_fold_state *st, const struct candl
 
 		if (k.has && fill_next(st, ser, lane, k.end_ms, until_ms, &open_ms, &close_ms))
 			return true;
-		if (i < l->n)
-			known_slot(&k, l->v[i]);
+		if (i == l->n)
+			break;
+		if (slot_stale(l->v[i], &k))
+			return true;
+		known_slot(&k, l->v[i]);
 	}
 	return false;
 }
@@ -276,7 +286,9 @@ static bool lane_advance(struct candle_fold_state *st, struct candle_series *ser
 			return false;
 		s = l->v[i];
 		drop = i == 0 && s->close_ms + st->window_ms <= ser->source->seen_ms;
-		if (s->filled && k.has && ap_dec_cmp(s->p.c, k.price) != 0) {
+		if (slot_stale(s, &k)) {
+			if (st->budget == 0)
+				return false;
 			candle_ohlc_start(&s->p, k.price);
 			s->changed = true;
 		}
@@ -362,8 +374,10 @@ void candle_source_advance(struct candle_fold_state *st, struct candle_source *s
 {
 	bool done = true;
 
-	if (!candle_source_due(src, src->time_ms, src->seen_ms))
+	if (!candle_source_due(src, src->time_ms, src->seen_ms)) {
+		candle_source_behind(st, src, false);
 		return;
+	}
 	for (uint32_t i = 0; done && i < src->n; i++)
 		if (src->closing || src->next_close[i] <= src->time_ms || src->next_drop[i] <= src->seen_ms)
 			done = series_advance(st, src->series[i], out);
@@ -377,14 +391,36 @@ void candle_source_advance(struct candle_fold_state *st, struct candle_source *s
 	done = done && quote_advance(st, src, out);
 	if (done)
 		src->closing = false;
+	candle_source_behind(st, src, !done);
 	src->unsaved = true;
+}
+
+void candle_source_behind(struct candle_fold_state *st, struct candle_source *src, bool behind)
+{
+	if (src->behind == behind)
+		return;
+	src->behind = behind;
+	src->unsaved = true;
+	if (behind)
+		st->behind++;
+	else
+		st->behind--;
+}
+
+void candle_catch_up(struct candle_fold_state *st, struct ap_out *out)
+{
+	for (uint32_t i = 0; i < st->source_n && st->behind > 0 && st->budget > 0; i++)
+		if (st->source[i]->behind)
+			candle_source_advance(st, st->source[i], out);
+	st->budget = CANDLE_EMIT_MAX;
 }
 
 /* --- the end of an entry ------------------------------------------------ */
 
-/* Closed slots of the series changed: the filled ones behind them take over the new price. */
-static void series_reprice(struct candle_fold_state *st, struct candle_series *ser, struct ap_out *out)
+/* Closed slots of the series changed: the filled ones behind them take over the new price. False: the budget is used up. */
+static bool series_reprice(struct candle_fold_state *st, struct candle_series *ser, struct ap_out *out)
 {
+	ser->reprice = false;
 	for (uint32_t lane = 0; lane < st->plan.n; lane++) {
 		struct candle_lane *l = &ser->lane[lane];
 		struct known k = known_start(l);
@@ -392,7 +428,9 @@ static void series_reprice(struct candle_fold_state *st, struct candle_series *s
 		for (uint32_t i = 0; i < l->n; i++) {
 			struct candle_slot *s = l->v[i];
 
-			if (s->filled && k.has && ap_dec_cmp(s->p.c, k.price) != 0) {
+			if (slot_stale(s, &k)) {
+				if (st->budget == 0)
+					return false;
 				candle_ohlc_start(&s->p, k.price);
 				s->changed = true;
 			}
@@ -401,17 +439,16 @@ static void series_reprice(struct candle_fold_state *st, struct candle_series *s
 			known_slot(&k, s);
 		}
 	}
-	ser->reprice = false;
+	return true;
 }
 
 void candle_tell(struct candle_fold_state *st, struct ap_out *out)
 {
-	st->budget = SIZE_MAX;
 	for (size_t i = 0; i < st->visit.n; i++) {
 		struct candle_series *ser = st->visit.v[i];
 
-		if (ser->reprice)
-			series_reprice(st, ser, out);
+		if (ser->reprice && !series_reprice(st, ser, out))
+			candle_source_behind(st, ser->source, true);
 		candle_due_recompute(st, ser);
 		ser->visited = false;
 	}

@@ -30,8 +30,11 @@ enum {
 	CANDLE_LINE = 64,               /* bytes that the processor fetches at a time */
 	CANDLE_AHEAD_MS = 60000,        /* intervals that begin this soon after seen_ms are nothing special */
 	CANDLE_AHEAD_SLOTS = 64,        /* open intervals of a series beyond that, at most */
-	/* An entry has room for AP_FOLD_FRAMES frames, of 32 revised candles each; these, and what its own 512 trades put, stay below. */
-	CANDLE_EMIT_MAX = 16000,        /* final candles one beat may put; what is due beyond waits for the next */
+	/*
+	 * An entry has room for AP_FOLD_FRAMES frames of 512 final candles or 32 revised ones. Its own 512 trades may revise a candle of
+	 * each of 24 timeframes, 384 frames; what time does, and what follows from those trades, stays within 250.
+	 */
+	CANDLE_EMIT_MAX = 16000,        /* final candles of an entry, a revised one counts as two; what is due beyond waits for the next */
 	CANDLE_LIVE_MAX = 6000,         /* larger forming candles one beat may put; further ones wait for news */
 	CANDLE_LIVE_SERIES = 16,        /* an entry of so few series tells their larger forming candles at once */
 	CANDLE_SOURCES_MAX = 1024,
@@ -137,6 +140,7 @@ struct candle_source {
 	struct candle_cover cover;
 	struct candle_judged judged[CANDLE_JUDGED];     /* the last of each timeframe, since the last beat */
 	bool closing;                   /* a close beat is still at work */
+	bool behind;                    /* more is due than one entry may put: the next one goes on, whatever it holds */
 	bool unsaved;
 	uint32_t forming;               /* forming slots of its series */
 	uint32_t bars;                  /* of all its series */
@@ -216,7 +220,8 @@ struct candle_fold_state {
 	struct candle_list save;        /* slots to save; NULL: dropped meanwhile */
 	struct { int64_t ms; size_t len; char digits[20]; } named;      /* the open time that the last name of a field ended with */
 	struct ap_buf gone;             /* names of fields to delete, each with its length before it */
-	size_t budget;                  /* records the present step may still put */
+	size_t budget;                  /* what the present entry may still put */
+	uint32_t behind;                /* sources that are */
 	struct ap_rec rec;              /* the candle being put */
 	struct candle_counts n;
 	struct quote_state *quotes;     /* quote_fold.h */
@@ -287,6 +292,14 @@ void candle_due_recompute(struct candle_fold_state *st, struct candle_series *se
 void candle_source_advance(struct candle_fold_state *st, struct candle_source *src, struct ap_out *out);
 /* Whether a beat that moves the source's times to these would have work to do. */
 bool candle_source_due(const struct candle_source *src, int64_t time_ms, int64_t seen_ms);
+void candle_source_behind(struct candle_fold_state *st, struct candle_source *src, bool behind);
+/* At the end of an entry: goes on with the sources that are behind, as far as the entry's share lasts. */
+void candle_catch_up(struct candle_fold_state *st, struct ap_out *out);
+/* So much of the entry's share was put. */
+static inline void candle_spend(struct candle_fold_state *st, size_t n)
+{
+	st->budget -= n < st->budget ? n : st->budget;
+}
 /* Tells what changed in the entry: forming candles to live, changed final ones to candle. */
 void candle_tell(struct candle_fold_state *st, struct ap_out *out);
 

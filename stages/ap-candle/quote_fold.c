@@ -372,7 +372,7 @@ void quote_issue(struct candle_fold_state *st, struct candle_series *ser, struct
 	quote_slot_unsaved(st, ser, s);
 	if (slot_shown(st, ser, s)) {
 		slot_put(st, ser, s, s->issued ? AP_REVISED : AP_FINAL, out);
-		st->budget--;
+		candle_spend(st, 1);
 	}
 	s->issued = true;
 }

@@ -175,6 +175,8 @@ static void bar_out(const struct candle_series *ser, const struct candle_bar *ba
 	candle_field_out(to, ap_str_n(name, (size_t)(p - name)), &b);
 }
 
+enum { SRC_CLOSING = 1, SRC_BEHIND = 2 };
+
 static void source_out(const struct candle_source *src, struct ap_saver *to)
 {
 	uint8_t mem[128 + CANDLE_SPANS_MAX * sizeof(struct candle_span)];
@@ -188,7 +190,7 @@ static void source_out(const struct candle_source *src, struct ap_saver *to)
 	field_put_i64(&b, src->seen_ms);
 	field_put_i64(&b, src->first_ms);
 	field_put_i64(&b, src->ended_ms);
-	field_put_u8(&b, src->closing);
+	field_put_u8(&b, (uint8_t)((src->closing ? SRC_CLOSING : 0) | (src->behind ? SRC_BEHIND : 0)));
 	field_put_u64(&b, src->cover.n);
 	for (uint32_t i = 0; i < src->cover.n; i++) {
 		field_put_i64(&b, src->cover.v[i].from_ms);
@@ -474,6 +476,7 @@ static bool load_bar(struct candle_load *l, ap_str name, struct field_rd *in)
 static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
 {
 	struct candle_source *src = calloc(1, sizeof *src), **place;
+	uint8_t bits;
 	uint64_t n;
 
 	assert(src != NULL);
@@ -489,7 +492,9 @@ static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
 	src->seen_ms = field_get_i64(in);
 	src->first_ms = field_get_i64(in);
 	src->ended_ms = field_get_i64(in);
-	src->closing = field_get_u8(in) != 0;
+	bits = field_get_u8(in);
+	src->closing = (bits & SRC_CLOSING) != 0;
+	src->behind = (bits & SRC_BEHIND) != 0;
 	src->min_close = src->min_drop = src->quotes_min_close = src->quotes_min_drop = INT64_MAX;
 	n = field_get_u64(in);
 	if (n > CANDLE_SPANS_MAX)
@@ -621,6 +626,7 @@ static bool put_sources(struct candle_fold_state *st, char *err, size_t errlen)
 		if (l->source[i]->no != i)
 			return wrong(err, errlen, "a source is missing");
 		st->source[st->source_n++] = l->source[i];
+		st->behind += l->source[i]->behind;
 		l->source[i] = NULL;
 	}
 	return true;

@@ -69,7 +69,7 @@ void candle_bars_close(struct candle_fold_state *st, struct candle_series *ser, 
 		if (!candle_bar_now(b, &done))
 			continue;
 		bar_put(st, ser, b, &done, AP_S_CANDLE, out);
-		st->budget--;
+		candle_spend(st, 1);
 		candle_bar_cut(b);
 		bar_touched(st, ser, b);
 	}

@@ -16,24 +16,34 @@ static void set(struct ap_conf *c, const char *key, const char *value)
 		fail_msg("%s", err);
 }
 
-static void hold(const struct laws_walk *w, const char *fill, const char *timeframes)
+/* The laws on the market w, with the options given as "key", "value", ..., NULL. */
+static void hold_with(const struct laws_walk *w, ...)
 {
 	struct ap_conf conf;
 	struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .seed = w->seed };
 	struct laws_tape *tape = laws_walk_ticks(w);
 	char why[LAWS_WHY] = "";
+	va_list ap;
 	bool ok;
 
 	ap_conf_init(&conf);
-	set(&conf, "candle.fill", fill);
-	if (timeframes != NULL)
-		set(&conf, "candle.timeframes", timeframes);
+	va_start(ap, w);
+	for (const char *key = va_arg(ap, const char *); key != NULL; key = va_arg(ap, const char *))
+		set(&conf, key, va_arg(ap, const char *));
+	va_end(ap);
 	c.tape = tape;
 	ok = laws_all(&c, why);
 	laws_tape_free(tape);
 	ap_conf_done(&conf);
 	if (!ok)
 		fail_msg("%s", why);
+}
+
+static const char six[] = "1m,5m,15m,1h,4h,1d";
+
+static void hold(const struct laws_walk *w, const char *fill, const char *timeframes)
+{
+	hold_with(w, "candle.fill", fill, "candle.timeframes", timeframes, NULL);
 }
 
 static const struct laws_walk calm = {
@@ -56,6 +66,12 @@ static const struct laws_walk busy = {
 	.delay_ms_max = 90000, .dead_pct = 2, .close = true,
 };
 
+/* Late trades of many quiet series, each with minutes of filled seconds behind it: more than an entry may put. */
+static const struct laws_walk quiet = {
+	.seed = 9, .sources = 2, .symbols = 24, .trades = 400, .entry_max = 120, .step_ms_max = 5000, .beat_ms = 60000, .delay_pct = 90,
+	.delay_ms_max = 800000,
+};
+
 /* The same tempers with quotes among the trades. */
 static const struct laws_walk quoted = {
 	.seed = 6, .sources = 2, .symbols = 3, .trades = 800, .quote_pct = 70, .entry_max = 12, .step_ms_max = 2000, .beat_ms = 1000, .dead_pct = 2,
@@ -72,22 +88,7 @@ static const struct laws_walk quoted_busily = {
 
 static void hold_quotes(const struct laws_walk *w, const char *points, const char *timeframes, const char *sessions)
 {
-	struct ap_conf conf;
-	struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .seed = w->seed };
-	struct laws_tape *tape = laws_walk_ticks(w);
-	char why[LAWS_WHY] = "";
-	bool ok;
-
-	ap_conf_init(&conf);
-	set(&conf, "candle.quote_points", points);
-	set(&conf, "candle.timeframes", timeframes);
-	set(&conf, "candle.sessions", sessions);
-	c.tape = tape;
-	ok = laws_all(&c, why);
-	laws_tape_free(tape);
-	ap_conf_done(&conf);
-	if (!ok)
-		fail_msg("%s", why);
+	hold_with(w, "candle.quote_points", points, "candle.timeframes", timeframes, "candle.sessions", sessions, NULL);
 }
 
 static void the_laws_hold_for_quotes(void **s)
@@ -115,42 +116,48 @@ static void the_laws_hold_for_quotes_with_trading_hours_and_a_hidden_base(void *
 static void the_laws_hold_under_load(void **s)
 {
 	(void)s;
-	hold(&busy, "none", NULL);
-	hold(&busy, "previous", NULL);
+	hold(&busy, "none", six);
+	hold(&busy, "previous", six);
 	hold(&busy, "none", "1s,5s,1m");
 }
 
 static void the_laws_hold_on_a_calm_market(void **s)
 {
 	(void)s;
-	hold(&calm, "none", NULL);
+	hold(&calm, "none", six);
 }
 
 static void the_laws_hold_on_a_disordered_market(void **s)
 {
 	(void)s;
-	hold(&wild, "none", NULL);
+	hold(&wild, "none", six);
 }
 
 static void the_laws_hold_in_long_silence(void **s)
 {
 	(void)s;
-	hold(&silent, "none", NULL);
+	hold(&silent, "none", six);
 }
 
 static void the_laws_hold_when_feeds_come_and_go(void **s)
 {
 	(void)s;
-	hold(&dying, "none", NULL);
+	hold(&dying, "none", six);
 }
 
 static void the_laws_hold_when_empty_intervals_are_filled(void **s)
 {
 	(void)s;
-	hold(&calm, "previous", NULL);
-	hold(&wild, "previous", NULL);
-	hold(&silent, "previous", NULL);
-	hold(&dying, "previous", NULL);
+	hold(&calm, "previous", six);
+	hold(&wild, "previous", six);
+	hold(&silent, "previous", six);
+	hold(&dying, "previous", six);
+}
+
+static void the_laws_hold_when_more_is_filled_than_an_entry_may_put(void **s)
+{
+	(void)s;
+	hold(&quiet, "previous", "1s,1m");
 }
 
 static void the_laws_hold_for_other_timeframes_and_a_hidden_base(void **s)
@@ -172,6 +179,7 @@ int main(void)
 		cmocka_unit_test(the_laws_hold_for_quotes_with_trading_hours_and_a_hidden_base),
 		cmocka_unit_test(the_laws_hold_when_feeds_come_and_go),
 		cmocka_unit_test(the_laws_hold_when_empty_intervals_are_filled),
+		cmocka_unit_test(the_laws_hold_when_more_is_filled_than_an_entry_may_put),
 		cmocka_unit_test(the_laws_hold_for_other_timeframes_and_a_hidden_base),
 	};
 

@@ -273,6 +273,7 @@ static void what_is_due_beyond_one_beat_s_share_comes_with_the_next(void **s)
 		rig_trade(&r, 0, "1", "1", "");
 	}
 	rig_flush(&r);
+	r.hold = false;
 	rig_beat(&r, RIG_DAY + 2000);
 	assert_int_equal(rig_count(&r, AP_S_CANDLE), 16000);
 	rig_beat(&r, RIG_DAY + 3000);
