@@ -1,271 +1,275 @@
 /*
  * pat.c - candles in, 61 pattern values out, from one set of running sums.
  *
- * Every candle is classified once, against each of the means that patterns use
- * and against the candle before it: one word of marks. A pattern's row says
- * which marks its candles need, so most rows fall by a few ANDs without a
- * branch, and only what is left compares prices. Knows no pattern by itself
- * but the two that have a memory.
+ * Every candle is asked once for all classes of pat_impl.h, two comparisons at a
+ * time, against each of the means that patterns use and against the candle
+ * before it. The answers look up who may not have this candle as its newest, its
+ * second, ... its fifth (pat_ask.h). A pattern whose candles were refused by no
+ * answer is found, without a branch; only those with a rule of their own then
+ * compare prices. Knows no pattern by itself but the two that have a memory.
  */
 #include "stages/ap-indicators/pat.h"
 
 #include <assert.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
-#include "stages/ap-indicators/pat_impl.h"
-#include "stages/ap-indicators/pat_needs.h"
+#include "stages/ap-indicators/pat_ask.h"
 
 enum { WARM_ALL = 15 };
 
 _Static_assert(PAT_N == 61, "TA-Lib has 61");
+_Static_assert(2 * (int)PAT_CELLS == (int)PAT_SPAN, "both rings are found from one remainder");
 
-/* Which candle each running sum begins at. */
-static const uint8_t near_first[PAT_NEAR_SUMS] = { 0, 1, 5, 6 };
+_Static_assert(PAT_HIKKAKE + 2 == PAT_N && PAT_HIKKAKEMOD + 1 == PAT_N, "the traps come last");
+
+/* Two doubles, each in its lane; the answers of a comparison: all bits of a lane, or none. */
+typedef double two __attribute__((vector_size(16)));
+typedef int64_t two_bits __attribute__((vector_size(16)));
+
+static inline two both(double v)
+{
+	return (two){ v, v };
+}
+
+static inline two two_of(double a, double b)
+{
+	return (two){ a, b };
+}
+
+static inline two two_at(const double *p)
+{
+	two v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
+static inline void two_put(double *p, two v)
+{
+	memcpy(p, &v, sizeof v);
+}
 
 void pat_init(struct pat_state *s)
 {
 	memset(s, 0, sizeof *s);
+	memset(s->older, 0xff, sizeof s->older);
 }
 
 /* --- running sums --------------------------------------------------------------------------------- */
 
 /* While the sums fill: candle n enters, and candle n - span leaves once it is one the sum has. */
-static double sum_step(double sum, uint64_t n, unsigned first, unsigned span, double in, double out)
-{
-	if (n < first)
-		return sum;
-	return n < first + span ? sum + in : sum + (in - out);
-}
-
 static void sums_fill(struct pat_state *s, const struct pat_span *in, const struct pat_span *out,
 		      double near_out)
 {
-	for (unsigned i = 0; i < PAT_BODY_SUMS; i++)
-		s->body[i] = sum_step(s->body[i], s->n, i, PAT_SPAN, in->body, out->body);
-	for (unsigned i = 0; i < PAT_RANGE_SUMS; i++)
-		s->range[i] = sum_step(s->range[i], s->n, i, PAT_SPAN, in->range, out->range);
-	for (unsigned i = 0; i < PAT_SHADOW_SUMS; i++)
-		s->shadows[i] = sum_step(s->shadows[i], s->n, i, PAT_SPAN, in->shadows, out->shadows);
-	for (unsigned i = 0; i < PAT_NEAR_SUMS; i++)
-		s->near[i] = sum_step(s->near[i], s->n, near_first[i], NEAR_SPAN, in->range, near_out);
+	static const uint8_t first[PAT_SUMS] = { 0, 1, 2, 3, 4, 0, 1, 2, 0, 1, 2, 3, 0, 1, 5, 6 };
+
+	for (unsigned i = 0; i < PAT_SUMS; i++) {
+		const bool near = i >= PAT_NEAR;
+		const double a = i < PAT_SHADOWS ? in->body : i < PAT_RANGE ? in->shadows : in->range;
+		const double b = i < PAT_SHADOWS ? out->body : i < PAT_RANGE ? out->shadows : near ? near_out : out->range;
+
+		if (s->n >= first[i])
+			s->sum[i] += s->n < first[i] + (near ? (uint64_t)NEAR_SPAN : PAT_SPAN) ? a : a - b;
+	}
+}
+
+static inline void sum_add(double *sum, two v)
+{
+	two_put(sum, two_at(sum) + v);
 }
 
 /* The difference first, then the sum: TA-Lib's order, which decides the last bit. */
 static void sums_roll(struct pat_state *s, const struct pat_span *in, const struct pat_span *out,
 		      double near_out)
 {
-	const double body = in->body - out->body, range = in->range - out->range;
-	const double shadows = in->shadows - out->shadows, near = in->range - near_out;
+	const two body = both(in->body - out->body), shadows = both(in->shadows - out->shadows);
+	const two range = both(in->range - out->range), near = both(in->range - near_out);
 
-	for (unsigned i = 0; i < PAT_BODY_SUMS; i++)
-		s->body[i] += body;
-	for (unsigned i = 0; i < PAT_RANGE_SUMS; i++)
-		s->range[i] += range;
-	for (unsigned i = 0; i < PAT_SHADOW_SUMS; i++)
-		s->shadows[i] += shadows;
-	for (unsigned i = 0; i < PAT_NEAR_SUMS; i++)
-		s->near[i] += near;
+	sum_add(&s->sum[PAT_BODY], body);
+	sum_add(&s->sum[PAT_BODY + 2], body);
+	sum_add(&s->sum[PAT_BODY + 4], two_of(body[0], shadows[0]));
+	sum_add(&s->sum[PAT_SHADOWS + 1], shadows);
+	sum_add(&s->sum[PAT_RANGE], range);
+	sum_add(&s->sum[PAT_RANGE + 2], range);
+	sum_add(&s->sum[PAT_NEAR], near);
+	sum_add(&s->sum[PAT_NEAR + 2], near);
 }
 
-static void sums_take(struct pat_state *s, const struct pat_span *in)
+static inline void sums_take(struct pat_state *s, const struct pat_span *in, unsigned at)
 {
-	struct pat_span *slot = &s->span[s->n % PAT_SPAN];
-	const double near_out = s->span[(s->n + PAT_SPAN - NEAR_SPAN) % PAT_SPAN].range;
+	struct pat_span *slot = &s->span[at];
+	const double near_out = s->span[at < NEAR_SPAN ? at + NEAR_SPAN : at - NEAR_SPAN].range;
 
-	if (s->n < PAT_SPAN + PAT_BODY_SUMS)
+	if (s->n < PAT_SPAN + PAT_SHADOWS)
 		sums_fill(s, in, slot, near_out);
 	else
 		sums_roll(s, in, slot, near_out);
 	*slot = *in;
 }
 
-/* --- marks ---------------------------------------------------------------------------------------- */
+/* --- the classes of a candle ---------------------------------------------------------------------- */
 
-#define SET(name, cond) ((uint64_t)(cond) << PAT_BIT_##name)
-
-/* Against the running means, which end with the candle before this one. */
-static uint64_t marks_of_body(const struct pat_state *s, double body)
+/* The answers of two comparisons as four bits. */
+static inline unsigned bits_of(two_bits v, two_bits w)
 {
-	double mean[PAT_BODY_SUMS];
-
-	for (unsigned i = 0; i < PAT_BODY_SUMS; i++)
-		mean[i] = s->body[i] / PAT_SPAN;
-	return SET(LONG_0, body > mean[0]) | SET(LONG_1, body > mean[1]) |
-		SET(LONG_2, body > mean[2]) | SET(LONG_4, body > mean[4]) |
-		SET(SHORT_0, body < mean[0]) | SET(SHORT_1, body < mean[1]) |
-		SET(SHORT_2, body < mean[2]) | SET(SHORT_3, body < mean[3]) |
-		SET(SMALL_1, body <= mean[1]);
+#ifdef __SSE2__
+	return (unsigned)_mm_movemask_ps(_mm_shuffle_ps((__m128)v, (__m128)w, _MM_SHUFFLE(2, 0, 2, 0)));
+#else
+	return (unsigned)((v[0] & 1) | (v[1] & 2) | (w[0] & 4) | (w[1] & 8));
+#endif
 }
 
-static uint64_t marks_of_shadows(const struct pat_state *s, bool white, double body, double up, double down)
+/* Refuses what this answer refuses. */
+static inline void take(struct refusal *r, const struct refusal *more)
 {
-	double none[PAT_RANGE_SUMS], half[PAT_SHADOW_SUMS];
-
-	for (unsigned i = 0; i < PAT_RANGE_SUMS; i++)
-		none[i] = 0.1 * (s->range[i] / PAT_SPAN);
-	for (unsigned i = 0; i < PAT_SHADOW_SUMS; i++)
-		half[i] = s->shadows[i] / PAT_SPAN / 2.0;
-
-	const bool up_0 = up < none[0], up_1 = up < none[1];
-	const bool down_0 = down < none[0], down_1 = down < none[1];
-
-	return SET(DOJI_0, body <= none[0]) | SET(DOJI_1, body <= none[1]) |
-		SET(UP_NONE_0, up_0) | SET(UP_NONE_1, up_1) | SET(UP_NONE_2, up < none[2]) |
-		SET(DOWN_NONE_0, down_0) | SET(DOWN_NONE_1, down_1) |
-		SET(DOWN_NONE_2, down < none[2]) | SET(DOWN_NONE_3, down < none[3]) |
-		SET(UP_SEEN_0, up > none[0]) | SET(UP_SEEN_2, up > none[2]) | SET(UP_SEEN_3, up > none[3]) |
-		SET(DOWN_SEEN_0, down > none[0]) | SET(DOWN_SEEN_1, down > none[1]) |
-		SET(OPEN_NONE_0, (white & down_0) | (!white & up_0)) |
-		SET(OPEN_NONE_1, (white & down_1) | (!white & up_1)) |
-		SET(CLOSE_NONE_0, (white & up_0) | (!white & down_0)) |
-		SET(UP_SHORT_0, up < half[0]) | SET(DOWN_SHORT_0, down < half[0]) |
-		SET(UP_MORE_1, up > half[1]) | SET(UP_MORE_2, up > half[2]);
+	r->zy |= more->zy;
+	r->xw |= more->xw;
+#ifdef __SSE2__
+	/* Now, not at the end: put off, all that is looked up would have to wait in memory. */
+	__asm__("" : "+x"(r->zy), "+x"(r->xw));
+#endif
 }
 
-static uint64_t marks_alone(bool white, double body, double up, double down)
-{
-	const bool up_long = up > body, down_long = down > body;
-
-	return SET(WHITE, white) | SET(BLACK, !white) |
-		SET(UP_LONG, up_long) | SET(DOWN_LONG, down_long) | SET(LEGS, up_long | down_long) |
-		SET(UP_VERY_LONG, up > 2.0 * body) | SET(DOWN_VERY_LONG, down > 2.0 * body);
-}
-
-/* Against the candle before; before the second candle that is all zeros, and no pattern asks. */
-static uint64_t marks_of_pair(const struct pat_cell *z, const struct pat_cell *y)
-{
-	const double ztop = pat_top(z), zbottom = pat_bottom(z);
-	const double ytop = pat_top(y), ybottom = pat_bottom(y);
-	const bool zwhite = z->c >= z->o, ywhite = y->c >= y->o;
-	const bool gap_up = zbottom > ytop, gap_down = ztop < ybottom;
-	const bool high_less = z->h < y->h, low_more = z->l > y->l;
-	const bool close_up = z->c > y->c, close_down = z->c < y->c;
-
-	return SET(SAME, zwhite == ywhite) | SET(FLIP, zwhite != ywhite) |
-		SET(BODY_GAP_UP, gap_up) | SET(BODY_GAP_DOWN, gap_down) | SET(BODY_GAP, gap_up | gap_down) |
-		SET(GAP_ON, (ywhite & gap_up) | (!ywhite & gap_down)) |
-		SET(LEAP, (ywhite & (z->h < y->l)) | (!ywhite & (z->l > y->h))) |
-		SET(BODY_INSIDE, (ztop < ytop) & (zbottom > ybottom)) |
-		SET(COVERS, (ztop > ytop) & (zbottom < ybottom)) |
-		SET(BODY_IN, (ztop <= ytop) & (zbottom >= ybottom)) |
-		SET(BODY_OUT, (ztop >= ytop) & (zbottom <= ybottom)) |
-		SET(INSIDE, high_less & low_more) | SET(ABOVE, (z->h > y->h) & low_more) |
-		SET(BELOW, high_less & (z->l < y->l)) |
-		SET(CLOSE_UP, close_up) | SET(CLOSE_DOWN, close_down) |
-		SET(CLOSE_ON, (ywhite & close_up) | (!ywhite & close_down)) |
-		SET(OPEN_UNDER, z->o < y->l) | SET(OPEN_OVER, z->o > y->h);
-}
-
-static const struct pat_cell *cell_back(const struct pat_state *s, unsigned age)
-{
-	return &s->cell[(s->n + PAT_CELLS - age) % PAT_CELLS];
-}
-
-/* Writes the new candle with its marks into the ring; what it adds to the sums goes to *span. */
-static void cell_take(struct pat_state *s, const struct ind_bar *bar, struct pat_span *span)
-{
-	struct pat_cell *z = &s->cell[s->n % PAT_CELLS];
-	const bool white = bar->c >= bar->o;
-	double body, up, down;
-
-	z->o = bar->o;
-	z->h = bar->h;
-	z->l = bar->l;
-	z->c = bar->c;
-	body = pat_body(z);
-	up = z->h - pat_top(z);
-	down = pat_bottom(z) - z->l;
-	*span = (struct pat_span){ body, z->h - z->l, up + down };
-	for (unsigned i = 0; i < PAT_NEAR_SUMS; i++)
-		z->near[i] = s->near[i];
-	z->doji = 0.1 * (s->range[0] / PAT_SPAN);
-	z->marks = marks_of_body(s, body) | marks_of_shadows(s, white, body, up, down) |
-		marks_alone(white, body, up, down) | marks_of_pair(z, cell_back(s, 1));
-}
-
-/* --- the search ----------------------------------------------------------------------------------- */
-
-enum { BLOCK = 16, ROWS = 64 };  /* rows are compared in four blocks of 16: 61, rounded up */
-
-/* In which block what can be left out; the order of enum pat_id makes it so. */
-_Static_assert((int)PAT_SHOOTINGSTAR == BLOCK, "block 0 needs only the newest candle");
-_Static_assert((int)PAT_2CROWS == 2 * BLOCK, "block 1 needs two");
-_Static_assert((int)PAT_3BLACKCROWS >= 3 * BLOCK, "block 2 needs three, block 3 five");
-
-/*
- * The needs turned over: per age one array over all patterns, 32 bits each (the newest candle has
- * two), so that the compiler compares four patterns at a time. Rows without a pattern need what no
- * candle has.
- */
-#define LOW(need) ((uint32_t)((uint64_t)(need) & UINT32_MAX))
-#define HIGH(need) ((uint32_t)((uint64_t)(need) >> 32))
-#define NEED_0(id, z, ...) [PAT_##id] = LOW(z),
-#define NEED_HIGH(id, z, ...) [PAT_##id] = HIGH(z),
-#define NEED_1(id, z, y, ...) [PAT_##id] = LOW(y),
-#define NEED_2_OF_3(id, z, y, x) [PAT_##id] = LOW(x),
-#define NEED_2(id, z, y, x, w, v) [PAT_##id] = LOW(x),
-#define NEED_3(id, z, y, x, w, v) [PAT_##id] = LOW(w),
-#define NEED_4(id, z, y, x, w, v) [PAT_##id] = LOW(v),
-#define FITS_OF_3(id, z, y, x) \
-	_Static_assert(HIGH((y) | (x)) == 0 && (PAT_##id > PAT_INVERTEDHAMMER || (y) == 0) && \
-		       (PAT_##id > PAT_SEPARATINGLINES || (x) == 0), "an older candle's need is left out");
-#define FITS(id, z, y, x, w, v) \
-	_Static_assert(HIGH((y) | (x) | (w) | (v)) == 0 && PAT_##id >= PAT_3BLACKCROWS, "as above");
-#define NEVER LOW(M(WHITE) | M(BLACK))
-
-PAT_NEEDS(FITS_OF_3)
-PAT_NEEDS_OF_FIVE(FITS)
-
-enum { WORD_Z, WORD_HIGH, WORD_Y, WORD_X, WORD_W, WORD_V, WORDS };
-
-static const uint32_t needs[WORDS][ROWS] = {
-	[WORD_Z] = {
-		PAT_NEEDS(NEED_0) PAT_NEEDS_OF_FIVE(NEED_0)
-		[PAT_HIKKAKE] = NEVER, [PAT_HIKKAKEMOD] = NEVER, NEVER, NEVER, NEVER
-	},
-	[WORD_HIGH] = { PAT_NEEDS(NEED_HIGH) PAT_NEEDS_OF_FIVE(NEED_HIGH) },
-	[WORD_Y] = { PAT_NEEDS(NEED_1) PAT_NEEDS_OF_FIVE(NEED_1) },
-	[WORD_X] = { PAT_NEEDS(NEED_2_OF_3) PAT_NEEDS_OF_FIVE(NEED_2) },
-	[WORD_W] = { PAT_NEEDS_OF_FIVE(NEED_3) },
-	[WORD_V] = { PAT_NEEDS_OF_FIVE(NEED_4) }
+/* What is asked of a candle: prices, the body's edges, sizes. */
+struct form {
+	double o, h, l, c, top, bottom, body, up, down;
+	unsigned white;          /* 1, 0 */
 };
 
-/* Bit i: row i of the block lacks none of its classes. `words` is a constant at every call. */
-__attribute__((always_inline))
-static inline uint32_t scan_block(unsigned block, unsigned words, const uint32_t lack[WORDS])
+static inline struct form form_of(double o, double h, double l, double c)
 {
-	static const uint32_t bit[BLOCK] = {
-		1 << 0, 1 << 1, 1 << 2, 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7,
-		1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15
-	};
-	uint32_t found = 0;
+	const double top = c > o ? c : o, bottom = c < o ? c : o;
 
-	for (unsigned i = 0; i < BLOCK; i++) {
-		const unsigned row = block * BLOCK + i;
-		uint32_t miss = (needs[WORD_Z][row] & lack[WORD_Z]) | (needs[WORD_HIGH][row] & lack[WORD_HIGH]);
-
-		if (words > WORD_Y)
-			miss |= needs[WORD_Y][row] & lack[WORD_Y];
-		if (words > WORD_X)
-			miss |= needs[WORD_X][row] & lack[WORD_X];
-		if (words > WORD_W)
-			miss |= (needs[WORD_W][row] & lack[WORD_W]) | (needs[WORD_V][row] & lack[WORD_V]);
-		found |= miss == 0 ? bit[i] : 0;
-	}
-	return found;
+	return (struct form){ o, h, l, c, top, bottom, fabs(c - o), h - top, bottom - l, c >= o };
 }
 
-/* Bit i: pattern i lacks none of its classes. */
-static uint64_t scan(const struct pat_look *k)
-{
-	const uint32_t lack[WORDS] = {
-		LOW(~k->z->marks), HIGH(~k->z->marks), LOW(~k->y->marks), LOW(~k->x->marks),
-		LOW(~k->w->marks), LOW(~k->v->marks)
-	};
+/* The running means, which end with the candle before the newest, and what is made of them. */
+struct means {
+	two body_0, body_2;      /* body by means 0 and 1, 2 and 3 */
+	two body_4_half_0;       /* body by mean 4, half the shadows by mean 0 */
+	two half_1;              /* half the shadows by means 1 and 2 */
+	two none_0, none_2;      /* a tenth of the range, as above */
+	two near_0, near_5;      /* NEAR_0 and _1, NEAR_5 and _6 */
+};
 
-	return scan_block(0, WORD_HIGH + 1, lack) | (uint64_t)scan_block(1, WORD_Y + 1, lack) << BLOCK |
-		(uint64_t)scan_block(2, WORD_X + 1, lack) << 2 * BLOCK |
-		(uint64_t)scan_block(3, WORDS, lack) << 3 * BLOCK;
+static inline struct means means_of(const double *sum)
+{
+	return (struct means){
+		.body_0 = two_at(&sum[PAT_BODY]) / PAT_SPAN,
+		.body_2 = two_at(&sum[PAT_BODY + 2]) / PAT_SPAN,
+		.body_4_half_0 = two_at(&sum[PAT_BODY + 4]) / PAT_SPAN * two_of(1, 0.5),
+		.half_1 = two_at(&sum[PAT_SHADOWS + 1]) / PAT_SPAN / 2.0,
+		.none_0 = 0.1 * (two_at(&sum[PAT_RANGE]) / PAT_SPAN),
+		.none_2 = 0.1 * (two_at(&sum[PAT_RANGE + 2]) / PAT_SPAN),
+		.near_0 = two_at(&sum[PAT_NEAR]) / NEAR_SPAN,
+		.near_5 = two_at(&sum[PAT_NEAR + 2]) / NEAR_SPAN
+	};
+}
+
+static inline void ask_means(struct refusal *r, const struct form *z, const struct means *m,
+			     const struct pat_cell *before)
+{
+	const two body = both(z->body), up = both(z->up), down = both(z->down);
+
+	take(r, &of.body_0[bits_of(body > m->body_0, body < m->body_0)]);
+	take(r, &of.body_2[bits_of(body > two_of(m->body_2[0], before->doji), body < m->body_2)]);
+	take(r, &of.none_0[bits_of(up < m->none_0, down < m->none_0) + 16 * z->white]);
+	take(r, &of.doji_0[bits_of(body <= m->none_0, down > m->none_0)]);
+	take(r, &of.shadows_2[bits_of(up > m->none_2, down < m->none_2)]);
+}
+
+/* Both shadows against the body and against half their mean sum. */
+static inline void ask_shadows(struct refusal *r, const struct form *z, const struct means *m)
+{
+	const two shadows = two_of(z->up, z->down), body = both(z->body);
+
+	take(r, &of.lengths[bits_of(shadows > body, shadows > 2.0 * body)]);
+	take(r, &of.shorts[bits_of(shadows < both(m->body_4_half_0[1]),
+				   two_of(m->none_0[0], z->up) < two_of(z->up, m->none_2[0]))]);
+}
+
+static inline unsigned at_middle(const struct form *z, double reach)
+{
+	const double middle = z->l + (z->h - z->l) / 2;
+
+	return (z->bottom <= middle + reach) & (z->top >= middle - reach);
+}
+
+/*
+ * Against the candle before; before the second candle that is all zeros, and no pattern asks. Returns
+ * which of values[] the plain rows have.
+ */
+static inline unsigned ask_pair(struct refusal *r, const struct form *z, const struct form *y, const struct means *m)
+{
+	static const uint8_t no_shared_edge[16] = { [3] = 4, [7] = 4, [11] = 4, [12] = 4, [13] = 4, [14] = 4, [15] = 4 };
+	const two edges = two_of(z->top, y->bottom), its_edges = two_of(y->top, z->bottom);
+	const two ends = two_of(z->h, y->l), its_ends = two_of(y->h, z->l);
+	const two close_open = two_of(z->c, z->o);
+	const unsigned i = bits_of(edges < its_edges, edges > its_edges);
+
+	take(r, &of.colours[z->white + 2 * y->white + 4 * at_middle(z, PAT_NEAR_PART * m->near_5[0])]);
+	take(r, &of.gaps[bits_of(two_of(z->bottom, y->l) > two_of(y->top, z->h),
+				 two_of(z->top, y->h) < two_of(y->bottom, z->l)) + 16 * y->white]);
+	take(r, &of.steps[bits_of(close_open > both(y->c), close_open < both(y->c)) + 16 * y->white]);
+	take(r, &of.edges[i]);
+	take(r, &of.ends[bits_of(ends < its_ends, ends > its_ends)]);
+	take(r, &of.opens[bits_of(two_of(z->o, y->l) > two_of(y->h, z->o),
+				  two_of(z->o, y->top) > two_of(y->bottom, z->o))]);
+	return z->white + 2 * y->white + no_shared_edge[i];
+}
+
+/* Whether prices are near or equal by the mean ranges before that one. */
+static inline void ask_nearness(struct refusal *r, const struct form *z, const struct form *y, const struct means *m,
+				const double near[])
+{
+	const two close_05 = PAT_EQUAL_PART * two_of(near[NEAR_0], near[NEAR_5]);
+	const two open_15 = PAT_EQUAL_PART * two_of(near[NEAR_1], near[NEAR_5]);
+	const two zc = both(z->c), yc = both(y->c), zo = both(z->o), yo = both(y->o);
+	const double reach = PAT_NEAR_PART * near[NEAR_5];
+
+	take(r, &of.close_equal[bits_of(zc <= yc + close_05, zc >= yc - close_05)]);
+	take(r, &of.open_equal[bits_of(zo <= yo + open_15, zo >= yo - open_15)]);
+	take(r, &of.odds[bits_of(two_of(z->body, z->l) > two_of(m->body_4_half_0[0], y->c),
+				 two_of(z->bottom, y->h - reach) <= two_of(y->l + reach, z->bottom))]);
+}
+
+/* What the newest candle completes. */
+struct finding {
+	uint64_t rows;
+	unsigned value;          /* which of values[] */
+};
+
+/*
+ * Asks the new candle everything, tells the rows that it and those before it complete, and keeps
+ * those that it may be an older candle of.
+ */
+static inline struct finding find(struct pat_state *s, const struct form *z, const struct pat_cell *before,
+				  const struct means *m)
+{
+	const struct form y = form_of(before->o, before->h, before->l, before->c);
+	struct refusal r = { { 0 }, { 0 } };
+	struct finding f;
+
+	ask_means(&r, z, m, before);
+	ask_shadows(&r, z, m);
+	f.value = ask_pair(&r, z, &y, m);
+	ask_nearness(&r, z, &y, m, before->near);
+	f.rows = s->older[0] & ~r.zy[0];
+	s->older[0] = s->older[1] & ~r.zy[1];
+	s->older[1] = s->older[2] & ~r.xw[0];
+	s->older[2] = s->older[3] & ~(r.xw[1] >> V_SHIFT << V_SHIFT);
+	s->older[3] = ~(r.xw[1] << V_SHIFT);
+	return f;
+}
+
+/* --- what is found -------------------------------------------------------------------------------- */
+
+static inline const struct pat_cell *cell_before(const struct pat_state *s, const struct pat_cell *c)
+{
+	return c == s->cell ? &s->cell[PAT_CELLS - 1] : c - 1;
 }
 
 static uint64_t warm_rows(uint64_t n)
@@ -277,22 +281,74 @@ static uint64_t warm_rows(uint64_t n)
 	return rows;
 }
 
-static void search(const struct pat_state *s, const struct pat_look *k, int16_t out[PAT_N])
+/* Of pat_needs.h. */
+enum sign { OWN, UP, DOWN, COLOUR, AGAINST, COLOUR_80, AGAINST_80 };
+
+/* The rows whose classes say it all; they are among the first. */
+enum { PLAIN_ROWS = 32 };
+
+#define PLAIN(arg, id, sign, ...) | (uint64_t)(sign != OWN) << PAT_##id
+
+static const uint64_t plain_rows = 0 PAT_NEEDS(PLAIN, ) PAT_NEEDS_OF_FIVE(PLAIN, );
+
+_Static_assert(((0 PAT_NEEDS(PLAIN, ) PAT_NEEDS_OF_FIVE(PLAIN, )) >> PLAIN_ROWS) == 0, "written with the first rows");
+
+/* Their values. i has the bits 1: white, 2: the candle before is white, 4: no edge is shared. */
+#define VALUE_OF(sign, i) ( \
+	sign == UP ? 100 : sign == DOWN ? -100 : \
+	(sign == COLOUR || sign == COLOUR_80 ? i & 1 : ~i & 2) != 0 ? SIZE_OF(sign, i) : -SIZE_OF(sign, i))
+#define SIZE_OF(sign, i) ((sign == COLOUR_80 || sign == AGAINST_80) && (i & 4) == 0 ? 80 : 100)
+#define VALUE(i, id, sign, ...) [PAT_##id] = VALUE_OF(sign, i),
+
+static const int16_t values[8][ROWS] = {
+	{ PAT_NEEDS(VALUE, 0) }, { PAT_NEEDS(VALUE, 1) }, { PAT_NEEDS(VALUE, 2) }, { PAT_NEEDS(VALUE, 3) },
+	{ PAT_NEEDS(VALUE, 4) }, { PAT_NEEDS(VALUE, 5) }, { PAT_NEEDS(VALUE, 6) }, { PAT_NEEDS(VALUE, 7) }
+};
+
+typedef int16_t eight __attribute__((vector_size(16)));
+
+static inline eight eight_at(const int16_t *p)
 {
-	const int z = 100 * pat_colour(k->z), y = 100 * pat_colour(k->y);
-	const int by_sign[SIGN_N] = {
-		[SIGN_UP] = 100, [SIGN_DOWN] = -100, [SIGN_COLOUR] = z, [SIGN_FOLLOW] = y, [SIGN_AGAINST] = -y
-	};
-	uint64_t found = scan(k);
+	eight v;
 
-	if (s->n < WARM_ALL)
-		found &= warm_rows(s->n);
-	for (; found != 0; found &= found - 1) {
-		const unsigned id = (unsigned)__builtin_ctzll(found);
-		const struct pat_rule *r = &pat_rules[id];
+	memcpy(&v, p, sizeof v);
+	return v;
+}
 
-		out[id] = (int16_t)(r->more != NULL ? r->more(k) : by_sign[r->sign]);
-	}
+static inline void eight_put(int16_t *p, eight v)
+{
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void plain_eight(unsigned row, uint64_t found, const int16_t *value, int16_t out[PAT_N])
+{
+	const int16_t f = (int16_t)(found >> row & 0xff);
+	const eight bit = { 1, 2, 4, 8, 16, 32, 64, 128 }, all = { f, f, f, f, f, f, f, f };
+
+	eight_put(out + row, ((all & bit) != 0) & eight_at(value + row));
+}
+
+/* Writes all values: of the plain rows what is found, of the others 0. */
+static inline void plain_put(uint64_t found, unsigned i, int16_t out[PAT_N])
+{
+	const int16_t *value = values[i];
+	const eight none = { 0 };
+
+	plain_eight(0, found, value, out);
+	plain_eight(8, found, value, out);
+	plain_eight(16, found, value, out);
+	plain_eight(24, found, value, out);
+	eight_put(out + 32, none);
+	eight_put(out + 40, none);
+	eight_put(out + 48, none);
+	eight_put(out + PAT_N - 8, none);
+}
+
+static struct pat_look look_from(const struct pat_state *s, const struct pat_cell *z)
+{
+	const struct pat_cell *y = cell_before(s, z), *x = cell_before(s, y), *w = cell_before(s, x);
+
+	return (struct pat_look){ z, y, x, w, cell_before(s, w) };
 }
 
 /* --- the two with a memory ------------------------------------------------------------------------ */
@@ -316,63 +372,87 @@ static int trap_step(struct pat_trap *t, int found, double level, double close)
 	return 2 * t->value;
 }
 
-/* +100: the newest candle breaks the inside bar y downwards (a trap for sellers); -100: upwards. */
-static int trap_found(const struct pat_look *k)
+/* The inside bar that is broken closed near the end at which it is. */
+static bool closes_near(const struct pat_cell *x, int found)
 {
-	const uint64_t z = k->z->marks;
-
-	if ((k->y->marks & M(INSIDE)) == 0)
-		return 0;
-	return (z & M(BELOW)) != 0 ? 100 : (z & M(ABOVE)) != 0 ? -100 : 0;
+	return found > 0 ? x->c <= x->l + PAT_NEAR_PART * pat_near(x, NEAR_0)
+			 : x->c >= x->h - PAT_NEAR_PART * pat_near(x, NEAR_0);
 }
 
-static int trap_found_mod(const struct pat_look *k)
+/* +100: the newest candle breaks the inside bar before it downwards (a trap for sellers); -100: upwards. */
+static int trap_side(const struct pat_look *k)
 {
-	const struct pat_cell *x = k->x;
-	const int found = trap_found(k);
-
-	if (found == 0 || (x->marks & M(INSIDE)) == 0)
-		return 0;
-	if (found > 0)
-		return x->c <= x->l + 0.2 * pat_near(x, NEAR_0) ? found : 0;
-	return x->c >= x->h - 0.2 * pat_near(x, NEAR_0) ? found : 0;
+	return k->z->h < k->y->h ? 100 : -100;
 }
 
 /* Traps are looked for from three candles before the first value, as TA-Lib does. */
-static void traps(struct pat_state *s, const struct pat_look *k, int16_t out[PAT_N])
+static void traps(struct pat_state *s, const struct pat_look *k, uint64_t rows, int16_t out[PAT_N])
 {
-	const struct pat_cell *z = k->z, *y = k->y;
 	const unsigned first = pat_rules[PAT_HIKKAKE].info.lookback;
 	const unsigned first_mod = pat_rules[PAT_HIKKAKEMOD].info.lookback;
 	int found, value;
 
 	if (s->n + 3 < first)
 		return;
-	found = trap_found(k);
-	value = trap_step(&s->hikkake, found, found > 0 ? y->h : y->l, z->c);
+	found = (rows >> PAT_HIKKAKE & 1) != 0 ? trap_side(k) : 0;
+	value = trap_step(&s->hikkake, found, found > 0 ? k->y->h : k->y->l, k->z->c);
 	out[PAT_HIKKAKE] = (int16_t)(s->n >= first ? value : 0);
 	if (s->n + 3 < first_mod)
 		return;
-	found = trap_found_mod(k);
-	value = trap_step(&s->hikkakemod, found, found > 0 ? y->h : y->l, z->c);
+	if ((rows >> PAT_HIKKAKEMOD & 1) == 0 || !closes_near(k->x, found))
+		found = 0;
+	value = trap_step(&s->hikkakemod, found, found > 0 ? k->y->h : k->y->l, k->z->c);
 	out[PAT_HIKKAKEMOD] = (int16_t)(s->n >= first_mod ? value : 0);
 }
 
-/* Copied, because compilers clear an array of this size with an instruction slow to start. */
-static const int16_t nothing[PAT_N];
+/* Writes the new candle into the ring, with the means that are asked of it when it is older. */
+static inline void cell_put(struct pat_cell *z, const struct form *f, const struct means *m)
+{
+	z->o = f->o;
+	z->h = f->h;
+	z->l = f->l;
+	z->c = f->c;
+	two_put(&z->near[NEAR_0], m->near_0);
+	two_put(&z->near[NEAR_5], m->near_5);
+	z->doji = m->none_0[0];
+	two_put(&z->half_1, m->half_1);
+}
+
+static const uint64_t rows_of_patterns = (UINT64_C(1) << PAT_HIKKAKE) - 1;
+static const uint64_t row_of_traps = UINT64_C(1) << PAT_HIKKAKE;
+
+/* The rules of their own, and the traps; apart, because most candles have nothing for them. */
+__attribute__((noinline))
+static void rest_put(struct pat_state *s, const struct pat_cell *z, uint64_t rows, uint64_t found, int16_t out[PAT_N])
+{
+	const struct pat_look k = look_from(s, z);
+
+	for (; found != 0; found &= found - 1) {
+		const unsigned id = (unsigned)__builtin_ctzll(found);
+
+		out[id] = (int16_t)pat_rules[id].more(&k);
+	}
+	if ((rows & row_of_traps) != 0 || (s->hikkake.left | s->hikkakemod.left) != 0)
+		traps(s, &k, rows, out);
+}
 
 void pat_update(struct pat_state *s, const struct ind_bar *bar, int16_t out[PAT_N])
 {
-	const struct pat_look look = {
-		cell_back(s, 0), cell_back(s, 1), cell_back(s, 2), cell_back(s, 3), cell_back(s, 4)
-	};
-	struct pat_span span;
+	const struct form z = form_of(bar->o, bar->h, bar->l, bar->c);
+	const struct means m = means_of(s->sum);
+	const unsigned at = (unsigned)(s->n % PAT_SPAN);
+	struct pat_cell *cell = &s->cell[at < PAT_CELLS ? at : at - PAT_CELLS];
+	const struct pat_cell *before = cell_before(s, cell);
+	const struct finding f = find(s, &z, before, &m);
+	uint64_t found = f.rows & rows_of_patterns;
 
-	memcpy(out, nothing, sizeof nothing);
-	cell_take(s, bar, &span);
-	search(s, &look, out);
-	traps(s, &look, out);
-	sums_take(s, &span);
+	cell_put(cell, &z, &m);
+	if (s->n < WARM_ALL)
+		found &= warm_rows(s->n);
+	plain_put(found & plain_rows, f.value, out);
+	if (((found & ~plain_rows) | (f.rows & row_of_traps)) != 0 || (s->hikkake.left | s->hikkakemod.left) != 0)
+		rest_put(s, cell, f.rows, found & ~plain_rows, out);
+	sums_take(s, &(struct pat_span){ z.body, z.h - z.l, z.up + z.down }, at);
 	s->n++;
 }
 

@@ -64,11 +64,18 @@ struct pat_info {
 
 enum {
 	PAT_SPAN = 10,           /* candles of the longest mean */
-	PAT_CELLS = 8,           /* candles kept with their marks; 5 are looked at */
-	PAT_BODY_SUMS = 5,       /* running sums begin at candle 0, 1, 2, 3, 4 */
-	PAT_RANGE_SUMS = 4,      /* 0, 1, 2, 3 */
-	PAT_SHADOW_SUMS = 3,     /* 0, 1, 2 */
-	PAT_NEAR_SUMS = 4        /* 0, 1, 5, 6; of 5 candles */
+	PAT_CELLS = 5,           /* candles a pattern looks at */
+	PAT_OLDER = PAT_CELLS - 1
+};
+
+/* The running sums: body and both shadows over 10 candles, high-low over 10 and over 5. */
+enum {
+	PAT_BODY = 0,            /* begin at candle 0, 1, 2, 3, 4 */
+	PAT_SHADOWS = 5,         /* 0, 1, 2 */
+	PAT_RANGE = 8,           /* 0, 1, 2, 3 */
+	PAT_NEAR = 12,           /* 0, 1, 5, 6; of 5 candles */
+	PAT_NEAR_SUMS = 4,
+	PAT_SUMS = PAT_NEAR + PAT_NEAR_SUMS
 };
 
 struct pat_span {            /* what the means are made of */
@@ -77,9 +84,9 @@ struct pat_span {            /* what the means are made of */
 
 struct pat_cell {            /* a candle, with what was known of it when it closed */
 	double o, h, l, c;
-	double near[PAT_NEAR_SUMS]; /* sum of high-low over the 5 candles before it */
+	double near[PAT_NEAR_SUMS]; /* mean high-low of the 5 candles before it */
 	double doji;             /* a body up to this is a doji (sum from candle 0) */
-	uint64_t marks;          /* its classes, private to pat.c */
+	double half_1, half_2;   /* half the mean sum of both shadows (sums from candle 1, 2) */
 };
 
 struct pat_trap {            /* of a hikkake */
@@ -90,9 +97,11 @@ struct pat_trap {            /* of a hikkake */
 
 struct pat_state {
 	uint64_t n;              /* candles taken */
-	double body[PAT_BODY_SUMS], range[PAT_RANGE_SUMS], shadows[PAT_SHADOW_SUMS], near[PAT_NEAR_SUMS];
+	double sum[PAT_SUMS];
 	struct pat_span span[PAT_SPAN];  /* slot n % PAT_SPAN */
 	struct pat_cell cell[PAT_CELLS]; /* slot n % PAT_CELLS */
+	uint64_t older[PAT_OLDER];       /* [i]: patterns whose classes the last candle has as number i + 1 back from
+	                                    the newest, and those before it as the ones before; bits private to pat.c */
 	struct pat_trap hikkake, hikkakemod;
 };
 
@@ -121,14 +130,16 @@ bool pat_warm(const struct pat_state *s, enum pat_id id);
 
 /*
  * The portable image: little-endian, fixed size, XXH64 at its end. Holds the sums, the last 10
- * spans, the last 4 candles with their marks and the two traps: all that later values depend on.
+ * spans, the last 4 candles, what is left of the patterns that end with the next ones, and the two
+ * traps: all that later values depend on.
  *
  *   0  "APP1"      4  version u16, 0 u16       8  n u64
  *  16  16 sums f64                            144  10 x (body, range, shadows) f64, slot order
- * 384  4 x (o h l c, near x4, doji, marks u64), newest first
- * 704  2 x (level f64, value i32, left i32)   736  XXH64 of all before
+ * 384  4 x (o h l c, near x4, doji, half_1) f64, newest first
+ * 704  4 x older u64                          736  2 x (level f64, value i32, left i32)
+ * 768  XXH64 of all before
  */
-enum { PAT_IMAGE_SIZE = 744, PAT_IMAGE_VERSION = 1 };
+enum { PAT_IMAGE_SIZE = 776, PAT_IMAGE_VERSION = 2 };
 
 void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE]);
 

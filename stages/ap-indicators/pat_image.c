@@ -10,8 +10,6 @@
 
 #include "stages/ap-indicators/pat.h"
 
-enum { KEPT_CELLS = 4 };     /* with the next candle they make the five a pattern sees */
-
 static const char magic[4] = { 'A', 'P', 'P', '1' };
 
 static uint8_t *put(uint8_t *p, uint64_t v, unsigned bytes)
@@ -82,20 +80,18 @@ void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE])
 	memcpy(p, magic, sizeof magic);
 	p = put(p + sizeof magic, PAT_IMAGE_VERSION, 4);
 	p = put(p, s->n, 8);
-	p = put_doubles(p, s->body, PAT_BODY_SUMS);
-	p = put_doubles(p, s->range, PAT_RANGE_SUMS);
-	p = put_doubles(p, s->shadows, PAT_SHADOW_SUMS);
-	p = put_doubles(p, s->near, PAT_NEAR_SUMS);
+	p = put_doubles(p, s->sum, PAT_SUMS);
 	for (unsigned i = 0; i < PAT_SPAN; i++)
 		p = put_doubles(p, (const double[]){ s->span[i].body, s->span[i].range, s->span[i].shadows }, 3);
-	for (unsigned i = 1; i <= KEPT_CELLS; i++) {
+	for (unsigned i = 1; i <= PAT_OLDER; i++) {
 		const struct pat_cell *c = &s->cell[slot_back(s, i)];
 
 		p = put_doubles(p, (const double[]){ c->o, c->h, c->l, c->c }, 4);
 		p = put_doubles(p, c->near, PAT_NEAR_SUMS);
-		p = put_doubles(p, &c->doji, 1);
-		p = put(p, c->marks, 8);
+		p = put_doubles(p, (const double[]){ c->doji, c->half_1 }, 2);
 	}
+	for (unsigned i = 0; i < PAT_OLDER; i++)
+		p = put(p, s->older[i], 8);
 	p = put_trap(p, &s->hikkake);
 	p = put_trap(p, &s->hikkakemod);
 	p = put(p, XXH64(image, (size_t)(p - image), 0), 8);
@@ -113,7 +109,7 @@ static const uint8_t *get_cell(const uint8_t *p, struct pat_cell *c)
 	c->c = price[3];
 	p = get_doubles(p, c->near, PAT_NEAR_SUMS);
 	p = get_doubles(p, &c->doji, 1);
-	return get(p, &c->marks, 8);
+	return get_doubles(p, &c->half_1, 1);
 }
 
 bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
@@ -129,18 +125,17 @@ bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
 		return false;
 	pat_init(s);
 	p = get(p, &s->n, 8);
-	p = get_doubles(p, s->body, PAT_BODY_SUMS);
-	p = get_doubles(p, s->range, PAT_RANGE_SUMS);
-	p = get_doubles(p, s->shadows, PAT_SHADOW_SUMS);
-	p = get_doubles(p, s->near, PAT_NEAR_SUMS);
+	p = get_doubles(p, s->sum, PAT_SUMS);
 	for (unsigned i = 0; i < PAT_SPAN; i++) {
 		double v[3];
 
 		p = get_doubles(p, v, 3);
 		s->span[i] = (struct pat_span){ v[0], v[1], v[2] };
 	}
-	for (unsigned i = 1; i <= KEPT_CELLS; i++)
+	for (unsigned i = 1; i <= PAT_OLDER; i++)
 		p = get_cell(p, &s->cell[slot_back(s, i)]);
+	for (unsigned i = 0; i < PAT_OLDER; i++)
+		p = get(p, &s->older[i], 8);
 	p = get_trap(p, &s->hikkake);
 	p = get_trap(p, &s->hikkakemod);
 	assert(p == image + PAT_IMAGE_SIZE - 8);

@@ -9,18 +9,24 @@
 #include "stages/ap-indicators/pat_impl.h"
 
 /* How much of a mean range is "near", "far", "equal"; how far a body must be entered. */
-static const double near = 0.2, far = 0.6, equal = 0.05;
+static const double near = PAT_NEAR_PART, far = 0.6, equal = PAT_EQUAL_PART;
 static const double star_depth = 0.3, cover_depth = 0.5, hold_depth = 0.5;
-
-static bool has(const struct pat_cell *c, uint64_t mark)
-{
-	return (c->marks & mark) != 0;
-}
 
 /* p is within `band` of ref, the ends included. */
 static bool within(double p, double ref, double band)
 {
 	return p <= ref + band && p >= ref - band;
+}
+
+/* The body of c lies over that of the candle before it, with a gap; under it. */
+static bool gap_up(const struct pat_cell *c, const struct pat_cell *before)
+{
+	return pat_bottom(c) > pat_top(before);
+}
+
+static bool gap_down(const struct pat_cell *c, const struct pat_cell *before)
+{
+	return pat_top(c) < pat_bottom(before);
 }
 
 /* p lies strictly inside the body of c. */
@@ -29,51 +35,11 @@ static bool in_body(double p, const struct pat_cell *c)
 	return p < pat_top(c) && p > pat_bottom(c);
 }
 
-/* --- one candle ---------------------------------------------------------------------------------- */
-
-/* The middle of the range lies in the body or near it. */
-static int more_rickshawman(const struct pat_look *k)
-{
-	const double middle = k->z->l + (k->z->h - k->z->l) / 2, band = near * pat_near(k->z, NEAR_5);
-
-	return pat_bottom(k->z) <= middle + band && pat_top(k->z) >= middle - band ? 100 : 0;
-}
-
 /* --- two ----------------------------------------------------------------------------------------- */
-
-static int more_hammer(const struct pat_look *k)
-{
-	return pat_bottom(k->z) <= k->y->l + near * pat_near(k->y, NEAR_5) ? 100 : 0;
-}
-
-static int more_hangingman(const struct pat_look *k)
-{
-	return pat_bottom(k->z) >= k->y->h - near * pat_near(k->y, NEAR_5) ? -100 : 0;
-}
-
-static int more_counterattack(const struct pat_look *k)
-{
-	return within(k->z->c, k->y->c, equal * pat_near(k->y, NEAR_5)) ? 100 * pat_colour(k->z) : 0;
-}
 
 static int more_darkcloudcover(const struct pat_look *k)
 {
-	return k->z->c > k->y->o && k->z->c < k->y->c - pat_body(k->y) * cover_depth ? -100 : 0;
-}
-
-/* Both edges beyond: 100. One beyond and one shared: 80. */
-static int more_engulfing(const struct pat_look *k)
-{
-	const bool open_shared = k->z->o == k->y->c, close_shared = k->z->c == k->y->o;
-
-	if (open_shared && close_shared)
-		return 0;
-	return pat_colour(k->z) * (open_shared || close_shared ? 80 : 100);
-}
-
-static int more_harami(const struct pat_look *k)
-{
-	return (has(k->z, M(BODY_INSIDE)) ? -100 : -80) * pat_colour(k->y);
+	return k->z->c < k->y->c - pat_body(k->y) * cover_depth ? -100 : 0;
 }
 
 static int more_inneck(const struct pat_look *k)
@@ -101,21 +67,11 @@ static int more_kickingbylength(const struct pat_look *k)
 	return 100 * pat_colour(pat_body(k->z) > pat_body(k->y) ? k->z : k->y);
 }
 
-static int more_matchinglow(const struct pat_look *k)
-{
-	return within(k->z->c, k->y->c, equal * pat_near(k->y, NEAR_0)) ? 100 : 0;
-}
-
-static int more_separatinglines(const struct pat_look *k)
-{
-	return within(k->z->o, k->y->o, equal * pat_near(k->y, NEAR_5)) ? 100 * pat_colour(k->z) : 0;
-}
-
 /* --- three --------------------------------------------------------------------------------------- */
 
 static int more_2crows(const struct pat_look *k)
 {
-	return k->z->o < k->y->o && k->z->o > k->y->c && k->z->c > k->x->o && k->z->c < k->x->c ? -100 : 0;
+	return k->z->c > k->x->o && k->z->c < k->x->c ? -100 : 0;
 }
 
 static int more_3inside(const struct pat_look *k)
@@ -125,17 +81,21 @@ static int more_3inside(const struct pat_look *k)
 	return pat_colour(k->z) > 0 && k->z->c > k->x->o ? 100 : 0;
 }
 
+static int more_3outside(const struct pat_look *k)
+{
+	return 100 * pat_colour(k->y);
+}
+
 static int more_3starsinsouth(const struct pat_look *k)
 {
 	return pat_body(k->y) < pat_body(k->x) && k->y->o > k->x->c && k->y->o <= k->x->h && k->y->l < k->x->c && k->y->l >= k->x->l
 		? 100 : 0;
 }
 
-/* Each of two candles opens above the last open, in or near the last body. */
+/* Each of two candles opens in or near the last body. */
 static bool steps_up(const struct pat_look *k)
 {
-	return k->y->o > k->x->o && k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) &&
-		k->z->o > k->y->o && k->z->o <= k->y->c + near * pat_near(k->y, NEAR_6);
+	return k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) && k->z->o <= k->y->c + near * pat_near(k->y, NEAR_6);
 }
 
 static int more_3whitesoldiers(const struct pat_look *k)
@@ -153,6 +113,11 @@ static int more_abandonedbaby(const struct pat_look *k)
 	return pat_colour(k->z) > 0 && k->z->c > k->x->c + depth && k->y->h < k->x->l && k->z->l > k->y->h ? 100 : 0;
 }
 
+static double up_shadow(const struct pat_cell *c)
+{
+	return c->h - pat_top(c);
+}
+
 /* Three white steps, the later ones weakening in any of four ways. */
 static int more_advanceblock(const struct pat_look *k)
 {
@@ -164,9 +129,9 @@ static int more_advanceblock(const struct pat_look *k)
 		return -100;
 	if (bz < by - far * pat_near(k->y, NEAR_6))
 		return -100;
-	if (bz < by && by < bx && (has(k->z, M(UP_MORE_2)) || has(k->y, M(UP_MORE_1))))
+	if (bz < by && by < bx && (up_shadow(k->z) > k->z->half_2 || up_shadow(k->y) > k->y->half_1))
 		return -100;
-	return bz < by && has(k->z, M(UP_LONG)) ? -100 : 0;
+	return bz < by && up_shadow(k->z) > bz ? -100 : 0;
 }
 
 static int more_evening(const struct pat_look *k)
@@ -181,12 +146,11 @@ static int more_morning(const struct pat_look *k)
 
 static int more_gapsidesidewhite(const struct pat_look *k)
 {
-	const bool up = has(k->y, M(BODY_GAP_UP));
+	const bool up = gap_up(k->y, k->x);
 
-	if (up ? pat_bottom(k->z) <= pat_top(k->x) : pat_top(k->z) >= pat_bottom(k->x))
+	if (up ? !gap_up(k->z, k->x) : !gap_down(k->z, k->x))
 		return 0;
-	if (!within(pat_body(k->z), pat_body(k->y), near * pat_near(k->y, NEAR_1)) ||
-	    !within(k->z->o, k->y->o, equal * pat_near(k->y, NEAR_1)))
+	if (!within(pat_body(k->z), pat_body(k->y), near * pat_near(k->y, NEAR_1)))
 		return 0;
 	return up ? 100 : -100;
 }
@@ -199,13 +163,13 @@ static int more_identical3crows(const struct pat_look *k)
 
 static int more_stalledpattern(const struct pat_look *k)
 {
-	return k->y->o > k->x->o && k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) &&
+	return k->y->o <= k->x->c + near * pat_near(k->x, NEAR_5) &&
 		k->z->o >= k->y->c - pat_body(k->z) - near * pat_near(k->y, NEAR_6) ? -100 : 0;
 }
 
 static int more_sticksandwich(const struct pat_look *k)
 {
-	return k->y->l > k->x->c && within(k->z->c, k->x->c, equal * pat_near(k->x, NEAR_0)) ? 100 : 0;
+	return within(k->z->c, k->x->c, equal * pat_near(k->x, NEAR_0)) ? 100 : 0;
 }
 
 /* The gap of y, in y's own direction, is entered by z but not closed. */
@@ -216,25 +180,23 @@ static int more_tasukigap(const struct pat_look *k)
 	if ((apart < 0 ? -apart : apart) >= near * pat_near(k->y, NEAR_1))
 		return 0;
 	if (pat_colour(k->y) > 0)
-		return has(k->y, M(BODY_GAP_UP)) && k->z->o < k->y->c && k->z->o > k->y->o && k->z->c < k->y->o &&
-			k->z->c > pat_top(k->x) ? 100 : 0;
-	return has(k->y, M(BODY_GAP_DOWN)) && k->z->o < k->y->o && k->z->o > k->y->c && k->z->c > k->y->o &&
-		k->z->c < pat_bottom(k->x) ? -100 : 0;
+		return gap_up(k->y, k->x) && k->z->c > pat_top(k->x) ? 100 : 0;
+	return gap_down(k->y, k->x) && k->z->c < pat_bottom(k->x) ? -100 : 0;
 }
 
 /* All three are measured with the first one's mean. */
 static int more_tristar(const struct pat_look *k)
 {
-	if (pat_body(k->y) > k->x->doji || pat_body(k->z) > k->x->doji)
+	if (pat_body(k->z) > k->x->doji)
 		return 0;
-	if (has(k->y, M(BODY_GAP_UP)))
+	if (gap_up(k->y, k->x))
 		return pat_top(k->z) < pat_top(k->y) ? -100 : 0;
 	return pat_bottom(k->z) > pat_bottom(k->y) ? 100 : 0;
 }
 
 static int more_unique3river(const struct pat_look *k)
 {
-	return k->y->c > k->x->c && k->y->o <= k->x->o && k->y->l < k->x->l && k->z->o > k->y->l ? 100 : 0;
+	return k->y->o <= k->x->o && k->y->l < k->x->l && k->z->o > k->y->l ? 100 : 0;
 }
 
 static int more_upsidegap2crows(const struct pat_look *k)
@@ -244,14 +206,14 @@ static int more_upsidegap2crows(const struct pat_look *k)
 
 static int more_xsidegap3methods(const struct pat_look *k)
 {
-	return in_body(k->z->o, k->y) && in_body(k->z->c, k->x) ? 100 * pat_colour(k->x) : 0;
+	return in_body(k->z->c, k->x) ? 100 * pat_colour(k->x) : 0;
 }
 
 /* --- four ---------------------------------------------------------------------------------------- */
 
 static int more_3blackcrows(const struct pat_look *k)
 {
-	return k->y->o < k->x->o && k->y->o > k->x->c && k->z->o < k->y->o && k->z->o > k->y->c && k->w->h > k->x->c ? -100 : 0;
+	return k->w->h > k->x->c ? -100 : 0;
 }
 
 /* Opens in or near the body of the candle before. */
@@ -267,8 +229,8 @@ static int more_3linestrike(const struct pat_look *k)
 	if (!opens_near(k->x, k->w, NEAR_0) || !opens_near(k->y, k->x, NEAR_1))
 		return 0;
 	if (pat_colour(k->y) > 0)
-		return k->z->o > k->y->c && k->z->c < k->w->o ? 100 : 0;
-	return k->z->o < k->y->c && k->z->c > k->w->o ? -100 : 0;
+		return k->z->c < k->w->o ? 100 : 0;
+	return k->z->c > k->w->o ? -100 : 0;
 }
 
 static int more_concealbabyswall(const struct pat_look *k)
@@ -278,18 +240,29 @@ static int more_concealbabyswall(const struct pat_look *k)
 
 /* --- five ---------------------------------------------------------------------------------------- */
 
+/* High and low both further down, both further up. */
+static bool below(const struct pat_cell *c, const struct pat_cell *before)
+{
+	return c->h < before->h && c->l < before->l;
+}
+
+static bool above(const struct pat_cell *c, const struct pat_cell *before)
+{
+	return c->h > before->h && c->l > before->l;
+}
+
 static int more_breakaway(const struct pat_look *k)
 {
 	if (pat_colour(k->w) != pat_colour(k->y))
 		return 0;
 	if (pat_colour(k->v) < 0)
-		return has(k->x, M(BELOW)) && has(k->y, M(BELOW)) && k->z->c > k->w->o && k->z->c < k->v->c ? 100 : 0;
-	return has(k->x, M(ABOVE)) && has(k->y, M(ABOVE)) && k->z->c < k->w->o && k->z->c > k->v->c ? -100 : 0;
+		return below(k->x, k->w) && below(k->y, k->x) && k->z->c > k->w->o && k->z->c < k->v->c ? 100 : 0;
+	return above(k->x, k->w) && above(k->y, k->x) && k->z->c < k->w->o && k->z->c > k->v->c ? -100 : 0;
 }
 
 static int more_ladderbottom(const struct pat_look *k)
 {
-	return k->v->o > k->w->o && k->w->o > k->x->o && k->z->o > k->y->o && k->z->c > k->y->h ? 100 : 0;
+	return k->z->c > k->y->h ? 100 : 0;
 }
 
 static int more_mathold(const struct pat_look *k)
@@ -329,190 +302,190 @@ static int more_risefall3methods(const struct pat_look *k)
 const struct pat_rule pat_rules[PAT_N] = {
 	[PAT_DOJI] = { ROW(DOJI, "doji", 10, 1, PAT_BULL,
 		"Open and close nearly equal (the sign says nothing)"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_DRAGONFLYDOJI] = { ROW(DRAGONFLYDOJI, "dragonfly_doji", 10, 1, PAT_BULL,
 		"Doji at the top of its range: a lower shadow, no upper one"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_GRAVESTONEDOJI] = { ROW(GRAVESTONEDOJI, "gravestone_doji", 10, 1, PAT_BULL,
 		"Doji at the bottom of its range: an upper shadow, no lower one (the sign says nothing)"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_LONGLEGGEDDOJI] = { ROW(LONGLEGGEDDOJI, "long_legged_doji", 10, 1, PAT_BULL,
 		"Doji with a long shadow on at least one side (the sign says nothing)"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_RICKSHAWMAN] = { ROW(RICKSHAWMAN, "rickshaw_man", 10, 1, PAT_BULL,
 		"Doji with two long shadows and the body near the middle (the sign says nothing)"),
-		SIGN_UP, more_rickshawman },
+		NULL },
 	[PAT_TAKURI] = { ROW(TAKURI, "takuri", 10, 1, PAT_BULL,
 		"Dragonfly doji with a very long lower shadow"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_HIGHWAVE] = { ROW(HIGHWAVE, "high_wave", 10, 1, PAT_BOTH,
 		"Short body with two very long shadows; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_SPINNINGTOP] = { ROW(SPINNINGTOP, "spinning_top", 10, 1, PAT_BOTH,
 		"Short body with two shadows longer than it; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_SHORTLINE] = { ROW(SHORTLINE, "short_line", 10, 1, PAT_BOTH,
 		"Short body with short shadows; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_LONGLINE] = { ROW(LONGLINE, "long_line", 10, 1, PAT_BOTH,
 		"Long body with short shadows; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_MARUBOZU] = { ROW(MARUBOZU, "marubozu", 10, 1, PAT_BOTH,
 		"Long body without shadows; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_CLOSINGMARUBOZU] = { ROW(CLOSINGMARUBOZU, "closing_marubozu", 10, 1, PAT_BOTH,
 		"Long body that closes at its extreme; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_BELTHOLD] = { ROW(BELTHOLD, "belt_hold", 10, 1, PAT_BOTH,
 		"Long body that opens at its extreme; the sign is the candle's colour"),
-		SIGN_COLOUR, NULL },
+		NULL },
 
 	[PAT_HAMMER] = { ROW(HAMMER, "hammer", 11, 2, PAT_BULL,
 		"Short body, long lower shadow, no upper one, at or under the last low"),
-		SIGN_UP, more_hammer },
+		NULL },
 	[PAT_HANGINGMAN] = { ROW(HANGINGMAN, "hanging_man", 11, 2, PAT_BEAR,
 		"Short body, long lower shadow, no upper one, at or over the last high"),
-		SIGN_DOWN, more_hangingman },
+		NULL },
 	[PAT_INVERTEDHAMMER] = { ROW(INVERTEDHAMMER, "inverted_hammer", 11, 2, PAT_BULL,
 		"Short body, long upper shadow, no lower one, under a body gap"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_SHOOTINGSTAR] = { ROW(SHOOTINGSTAR, "shooting_star", 11, 2, PAT_BEAR,
 		"Short body, long upper shadow, no lower one, over a body gap"),
-		SIGN_DOWN, NULL },
+		NULL },
 	[PAT_COUNTERATTACK] = { ROW(COUNTERATTACK, "counterattack", 11, 2, PAT_BOTH,
 		"Two long bodies of opposite colour that close at the same price"),
-		SIGN_COLOUR, more_counterattack },
+		NULL },
 	[PAT_DARKCLOUDCOVER] = { ROW(DARKCLOUDCOVER, "dark_cloud_cover", 11, 2, PAT_BEAR,
 		"Long white, then a black that opens over its high and closes below half its body"),
-		SIGN_DOWN, more_darkcloudcover },
+		more_darkcloudcover },
 	[PAT_DOJISTAR] = { ROW(DOJISTAR, "doji_star", 11, 2, PAT_BOTH,
 		"Long body, then a doji beyond a body gap in its direction"),
-		SIGN_AGAINST, NULL },
+		NULL },
 	[PAT_ENGULFING] = { ROW(ENGULFING, "engulfing", 2, 2, PAT_BOTH,
 		"A body that covers the last one of opposite colour; 80 if one edge is shared"),
-		SIGN_COLOUR, more_engulfing },
+		NULL },
 	[PAT_HARAMI] = { ROW(HARAMI, "harami", 11, 2, PAT_BOTH,
 		"Long body, then a short one inside it; 80 if one edge is shared"),
-		SIGN_AGAINST, more_harami },
+		NULL },
 	[PAT_HARAMICROSS] = { ROW(HARAMICROSS, "harami_cross", 11, 2, PAT_BOTH,
 		"Long body, then a doji inside it; 80 if one edge is shared"),
-		SIGN_AGAINST, more_harami },
+		NULL },
 	[PAT_HOMINGPIGEON] = { ROW(HOMINGPIGEON, "homing_pigeon", 11, 2, PAT_BULL,
 		"Long black, then a short black inside its body"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_INNECK] = { ROW(INNECK, "in_neck", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes just at its close"),
-		SIGN_DOWN, more_inneck },
+		more_inneck },
 	[PAT_ONNECK] = { ROW(ONNECK, "on_neck", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes at its low"),
-		SIGN_DOWN, more_onneck },
+		more_onneck },
 	[PAT_THRUSTING] = { ROW(THRUSTING, "thrusting", 11, 2, PAT_BEAR,
 		"Long black, then a white from under its low that closes in its lower half"),
-		SIGN_DOWN, more_thrusting },
+		more_thrusting },
 	[PAT_PIERCING] = { ROW(PIERCING, "piercing", 11, 2, PAT_BULL,
 		"Long black, then a long white from under its low that closes in its upper half"),
-		SIGN_UP, more_piercing },
+		more_piercing },
 	[PAT_KICKING] = { ROW(KICKING, "kicking", 11, 2, PAT_BOTH,
 		"Two marubozus of opposite colour with a gap against the first"),
-		SIGN_COLOUR, NULL },
+		NULL },
 	[PAT_KICKINGBYLENGTH] = { ROW(KICKINGBYLENGTH, "kicking_by_length", 11, 2, PAT_BOTH,
 		"Kicking; the sign is the colour of the longer candle"),
-		SIGN_COLOUR, more_kickingbylength },
+		more_kickingbylength },
 	[PAT_MATCHINGLOW] = { ROW(MATCHINGLOW, "matching_low", 6, 2, PAT_BULL,
 		"Two blacks that close at the same price"),
-		SIGN_UP, more_matchinglow },
+		NULL },
 	[PAT_SEPARATINGLINES] = { ROW(SEPARATINGLINES, "separating_lines", 11, 2, PAT_BOTH,
 		"Opposite colours with the same open, the second a long belt hold"),
-		SIGN_COLOUR, more_separatinglines },
+		NULL },
 
 	[PAT_2CROWS] = { ROW(2CROWS, "two_crows", 12, 3, PAT_BEAR,
 		"Long white, a black over a body gap, a black from its body into the first one's"),
-		SIGN_DOWN, more_2crows },
+		more_2crows },
 	[PAT_3INSIDE] = { ROW(3INSIDE, "three_inside", 12, 3, PAT_BOTH,
 		"Harami, then a candle of the other colour that closes beyond the first open"),
-		SIGN_AGAINST, more_3inside },
+		more_3inside },
 	[PAT_3OUTSIDE] = { ROW(3OUTSIDE, "three_outside", 3, 3, PAT_BOTH,
 		"Engulfing, then a close further in its direction"),
-		SIGN_FOLLOW, NULL },
+		more_3outside },
 	[PAT_3STARSINSOUTH] = { ROW(3STARSINSOUTH, "three_stars_in_south", 12, 3, PAT_BULL,
 		"Three ever smaller blacks with ever higher lows, the last one a small marubozu"),
-		SIGN_UP, more_3starsinsouth },
+		more_3starsinsouth },
 	[PAT_3WHITESOLDIERS] = { ROW(3WHITESOLDIERS, "three_white_soldiers", 12, 3, PAT_BULL,
 		"Three whites without upper shadows, each from the last body to a higher close"),
-		SIGN_UP, more_3whitesoldiers },
+		more_3whitesoldiers },
 	[PAT_ABANDONEDBABY] = { ROW(ABANDONEDBABY, "abandoned_baby", 12, 3, PAT_BOTH,
 		"Long body, a doji gapped away on both sides, a candle back into the first body"),
-		SIGN_AGAINST, more_abandonedbaby },
+		more_abandonedbaby },
 	[PAT_ADVANCEBLOCK] = { ROW(ADVANCEBLOCK, "advance_block", 12, 3, PAT_BEAR,
 		"Three whites with higher closes that lose strength"),
-		SIGN_DOWN, more_advanceblock },
+		more_advanceblock },
 	[PAT_EVENINGDOJISTAR] = { ROW(EVENINGDOJISTAR, "evening_doji_star", 12, 3, PAT_BEAR,
 		"Long white, a doji over a body gap, a black well into the white's body"),
-		SIGN_DOWN, more_evening },
+		more_evening },
 	[PAT_EVENINGSTAR] = { ROW(EVENINGSTAR, "evening_star", 12, 3, PAT_BEAR,
 		"Long white, a short body over a body gap, a black well into the white's body"),
-		SIGN_DOWN, more_evening },
+		more_evening },
 	[PAT_GAPSIDESIDEWHITE] = { ROW(GAPSIDESIDEWHITE, "gap_side_by_side_white", 7, 3, PAT_BOTH,
 		"Two like whites side by side beyond a body gap"),
-		SIGN_UP, more_gapsidesidewhite },
+		more_gapsidesidewhite },
 	[PAT_IDENTICAL3CROWS] = { ROW(IDENTICAL3CROWS, "identical_three_crows", 12, 3, PAT_BEAR,
 		"Three blacks without lower shadows, each opening at the last close"),
-		SIGN_DOWN, more_identical3crows },
+		more_identical3crows },
 	[PAT_MORNINGDOJISTAR] = { ROW(MORNINGDOJISTAR, "morning_doji_star", 12, 3, PAT_BULL,
 		"Long black, a doji under a body gap, a white well into the black's body"),
-		SIGN_UP, more_morning },
+		more_morning },
 	[PAT_MORNINGSTAR] = { ROW(MORNINGSTAR, "morning_star", 12, 3, PAT_BULL,
 		"Long black, a short body under a body gap, a white well into the black's body"),
-		SIGN_UP, more_morning },
+		more_morning },
 	[PAT_STALLEDPATTERN] = { ROW(STALLEDPATTERN, "stalled_pattern", 12, 3, PAT_BEAR,
 		"Two long whites with higher closes, then a small white on their shoulder"),
-		SIGN_DOWN, more_stalledpattern },
+		more_stalledpattern },
 	[PAT_STICKSANDWICH] = { ROW(STICKSANDWICH, "stick_sandwich", 7, 3, PAT_BULL,
 		"A white that trades over the close of the black before it, between blacks of equal close"),
-		SIGN_UP, more_sticksandwich },
+		more_sticksandwich },
 	[PAT_TASUKIGAP] = { ROW(TASUKIGAP, "tasuki_gap", 7, 3, PAT_BOTH,
 		"A body gap, then a candle of the other colour, alike in size, into the gap"),
-		SIGN_AGAINST, more_tasukigap },
+		more_tasukigap },
 	[PAT_TRISTAR] = { ROW(TRISTAR, "tristar", 12, 3, PAT_BOTH,
 		"Three dojis, the middle one beyond a body gap"),
-		SIGN_UP, more_tristar },
+		more_tristar },
 	[PAT_UNIQUE3RIVER] = { ROW(UNIQUE3RIVER, "unique_three_river", 12, 3, PAT_BULL,
 		"Long black, a black harami with a new low, a small white above that low"),
-		SIGN_UP, more_unique3river },
+		more_unique3river },
 	[PAT_UPSIDEGAP2CROWS] = { ROW(UPSIDEGAP2CROWS, "upside_gap_two_crows", 12, 3, PAT_BEAR,
 		"Long white, a small black over a body gap, a black engulfing it above the white's close"),
-		SIGN_DOWN, more_upsidegap2crows },
+		more_upsidegap2crows },
 	[PAT_XSIDEGAP3METHODS] = { ROW(XSIDEGAP3METHODS, "gap_three_methods", 2, 3, PAT_BOTH,
 		"Two of a colour with a body gap in their direction, then the other colour closing it"),
-		SIGN_AGAINST, more_xsidegap3methods },
+		more_xsidegap3methods },
 
 	[PAT_3BLACKCROWS] = { ROW(3BLACKCROWS, "three_black_crows", 13, 4, PAT_BEAR,
 		"After a white, three blacks without lower shadows, each from the last body to a lower close"),
-		SIGN_DOWN, more_3blackcrows },
+		more_3blackcrows },
 	[PAT_3LINESTRIKE] = { ROW(3LINESTRIKE, "three_line_strike", 8, 4, PAT_BOTH,
 		"Three of a colour with ever further closes, then one that takes them all back"),
-		SIGN_AGAINST, more_3linestrike },
+		more_3linestrike },
 	[PAT_CONCEALBABYSWALL] = { ROW(CONCEALBABYSWALL, "concealing_baby_swallow", 13, 4, PAT_BULL,
 		"Two black marubozus, a black under a gap that trades up into them, a black that engulfs it"),
-		SIGN_UP, more_concealbabyswall },
+		more_concealbabyswall },
 
 	[PAT_BREAKAWAY] = { ROW(BREAKAWAY, "breakaway", 14, 5, PAT_BOTH,
 		"Long body, a gap and two more candles in its direction, then one back into the gap"),
-		SIGN_COLOUR, more_breakaway },
+		more_breakaway },
 	[PAT_LADDERBOTTOM] = { ROW(LADDERBOTTOM, "ladder_bottom", 14, 5, PAT_BULL,
 		"Three falling blacks, a black with an upper shadow, a white that closes over its high"),
-		SIGN_UP, more_ladderbottom },
+		more_ladderbottom },
 	[PAT_MATHOLD] = { ROW(MATHOLD, "mat_hold", 14, 5, PAT_BULL,
 		"Long white, a gap up, three small candles that hold its upper half, a white to a new high"),
-		SIGN_UP, more_mathold },
+		more_mathold },
 	[PAT_RISEFALL3METHODS] = { ROW(RISEFALL3METHODS, "rising_falling_three_methods", 14, 5, PAT_BOTH,
 		"Long body, three small ones against it inside its range, a long one that goes on"),
-		SIGN_COLOUR, more_risefall3methods },
+		more_risefall3methods },
 
 	[PAT_HIKKAKE] = { ROW(HIKKAKE, "hikkake", 5, 3, PAT_BOTH,
 		"Inside bar, then a false break of it; 200 when the close turns back through within 3 candles"),
-		SIGN_UP, NULL },
+		NULL },
 	[PAT_HIKKAKEMOD] = { ROW(HIKKAKEMOD, "modified_hikkake", 10, 4, PAT_BOTH,
 		"Hikkake after two inside bars, the first closing near the extreme that breaks"),
-		SIGN_UP, NULL },
+		NULL },
 };
