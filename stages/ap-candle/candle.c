@@ -111,52 +111,40 @@ static size_t tell_why(const struct candle_fold_state *st, ap_ts ts, enum why wh
 	return (size_t)n;
 }
 
-static enum ap_verdict trade_refuse(struct candle_fold_state *st, const struct ap_rec *rec, enum why why, struct ap_out *out)
-{
-	const struct ap_trade *t = &rec->u.trade;
-	const struct refusal *r = &refusals[why];
-	struct ap_rec no = { .kind = AP_REJECT };
-	char detail[AP_DETAIL_MAX], json[2048];
-	struct ap_buf data;
-
-	ap_buf_fixed(&data, json, sizeof json);
-	ap_rec_json(&data, rec);
-	no.u.reject = (struct ap_reject){
-		.origin = ap_id_origin(rec->id), .raw_idx = t->raw_idx, .sub = t->sub, .raw_seq = t->raw_seq, .status = r->status,
-		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, t->ts, why, detail) },
-		.source = t->source, .symbol = t->symbol, .trade_id = t->trade_id, .ts = t->ts, .recv = t->recv,
-		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data),
-	};
-	ap_out_put(out, AP_S_REJECT, &no);
-	if (why == WHY_LATE)
-		st->n.late++;
-	else
-		st->n.refused++;
-	return r->verdict;
-}
-
-static enum ap_verdict quote_refuse(struct candle_fold_state *st, const struct ap_rec *rec, enum why why, struct ap_out *out)
+/* What a reject says of the trade or quote itself. */
+static struct ap_reject reject_of(const struct ap_rec *rec)
 {
 	const struct ap_quote *q = &rec->u.quote;
-	const struct refusal *r = &refusals[why];
-	struct ap_rec no = { .kind = AP_REJECT };
+	const struct ap_trade *t = &rec->u.trade;
+
+	if (rec->kind == AP_QUOTE)
+		return (struct ap_reject){ .quote = true, .raw_idx = q->raw_idx, .sub = q->sub, .raw_seq = q->raw_seq, .source = q->source,
+					   .symbol = q->symbol, .ts = q->ts, .recv = q->recv };
+	return (struct ap_reject){ .raw_idx = t->raw_idx, .sub = t->sub, .raw_seq = t->raw_seq, .source = t->source, .symbol = t->symbol,
+				   .trade_id = t->trade_id, .ts = t->ts, .recv = t->recv };
+}
+
+static enum ap_verdict refuse(struct candle_fold_state *st, const struct ap_rec *rec, enum why why, struct ap_out *out)
+{
+	const bool quote = rec->kind == AP_QUOTE;
+	uint64_t *late = quote ? &st->quotes->late : &st->n.late, *refused = quote ? &st->quotes->refused : &st->n.refused;
+	struct ap_rec no = { .kind = AP_REJECT, .u.reject = reject_of(rec) };
+	struct ap_reject *r = &no.u.reject;
 	char detail[AP_DETAIL_MAX], json[2048];
 	struct ap_buf data;
 
 	ap_buf_fixed(&data, json, sizeof json);
 	ap_rec_json(&data, rec);
-	no.u.reject = (struct ap_reject){
-		.origin = ap_id_origin(rec->id), .raw_idx = q->raw_idx, .sub = q->sub, .raw_seq = q->raw_seq, .status = r->status,
-		.stage = { "candle", 6 }, .reason = ap_str_c(r->reason), .detail = { detail, tell_why(st, q->ts, why, detail) },
-		.source = q->source, .symbol = q->symbol, .ts = q->ts, .recv = q->recv,
-		.data = data.full ? (ap_str){ NULL, 0 } : ap_buf_view(&data), .quote = true,
-	};
+	r->origin = ap_id_origin(rec->id);
+	r->status = refusals[why].status;
+	r->stage = ap_str_c(ap_candle_stage.name);
+	r->reason = ap_str_c(refusals[why].reason);
+	r->detail = ap_str_n(detail, tell_why(st, r->ts, why, detail));
+	if (!data.full)
+		r->data = ap_buf_view(&data);
 	ap_out_put(out, AP_S_REJECT, &no);
-	if (why == WHY_LATE)
-		st->quotes->late++;
-	else
-		st->quotes->refused++;
-	return r->verdict;
+	(*(why == WHY_LATE ? late : refused))++;
+	return refusals[why].verdict;
 }
 
 /* --- stepping ---------------------------------------------------------- */
@@ -175,22 +163,23 @@ static void tape_begins(struct candle_fold_state *st, struct candle_source *src,
 	memset(src->judged, 0, sizeof src->judged);
 }
 
+static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
+
 static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
 {
-	static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
 	const struct ap_trade *t = &rec->u.trade;
 	struct candle_series *ser;
 	enum candle_place rc;
 
 	if (t->price.e18 <= 0 || t->qty.e18 < 0 || t->ts.ns < 0 || t->trade_id.len > AP_TRADE_ID_MAX)
-		return trade_refuse(st, rec, WHY_RANGE, out);
+		return refuse(st, rec, WHY_RANGE, out);
 	ser = candle_series_get(st, t->source, t->symbol);
 	if (ser == NULL)
-		return trade_refuse(st, rec, WHY_SERIES, out);
+		return refuse(st, rec, WHY_SERIES, out);
 	tape_begins(st, ser->source, t->ts.ns / 1000000);
 	rc = candle_take(st, ser, t);
 	if (rc != PLACE_OK)
-		return trade_refuse(st, rec, whys[rc], out);
+		return refuse(st, rec, whys[rc], out);
 	if (ser->bars > 0)
 		candle_bars_take(st, ser, t, out);
 	st->n.trades++;
@@ -199,7 +188,6 @@ static enum ap_verdict step_trade(struct candle_fold_state *st, const struct ap_
 
 static enum ap_verdict step_quote(struct candle_fold_state *st, const struct ap_rec *rec, struct ap_out *out)
 {
-	static const enum why whys[] = { [PLACE_LATE] = WHY_LATE, [PLACE_AHEAD] = WHY_AHEAD, [PLACE_RANGE] = WHY_RANGE };
 	const struct ap_quote *q = &rec->u.quote;
 	struct candle_series *ser;
 	enum candle_place rc;
@@ -207,13 +195,13 @@ static enum ap_verdict step_quote(struct candle_fold_state *st, const struct ap_
 	if (!quote_wanted(st->quotes, q->source, q->symbol))
 		return AP_V_IGNORED;
 	if (q->bid.e18 <= 0 || q->ask.e18 < q->bid.e18 || q->ts.ns < 0 || q->ts.ns > QUOTE_LAST_NS)
-		return quote_refuse(st, rec, WHY_RANGE, out);
+		return refuse(st, rec, WHY_RANGE, out);
 	ser = candle_series_get(st, q->source, q->symbol);
 	if (ser == NULL)
-		return quote_refuse(st, rec, WHY_SERIES, out);
+		return refuse(st, rec, WHY_SERIES, out);
 	tape_begins(st, ser->source, q->ts.ns / 1000000);
 	rc = quote_take(st, ser, q);
-	return rc == PLACE_OK ? AP_V_TAKEN : quote_refuse(st, rec, whys[rc], out);
+	return rc == PLACE_OK ? AP_V_TAKEN : refuse(st, rec, whys[rc], out);
 }
 
 /* The oldest time any candle that is still there may ask cover for. */

@@ -77,6 +77,7 @@ struct candle_slot {
 		} fold;
 	} u;
 };
+_Static_assert(offsetof(struct candle_slot, open_ms) == 0, "as candle_slots_at has it");
 enum { CANDLE_SLOT_LINES = 4, CANDLE_SAVE_LINES = 5 };
 _Static_assert(offsetof(struct candle_slot, u.key.last.id) + 16 <= CANDLE_SLOT_LINES * CANDLE_LINE, "an ordinary trade needs no more");
 
@@ -260,6 +261,28 @@ void candle_series_fetch(const struct candle_list *l, size_t at);
 struct candle_series *candle_series_new(struct candle_fold_state *st, ap_str source, ap_str symbol);
 struct candle_source *candle_source_get(struct candle_fold_state *st, ap_str name);
 void candle_source_adopt(struct candle_source *src, struct candle_series *ser);
+/*
+ * The place of the first of n slots, ascending, that begins at open_ms or later. v holds pointers to slots of trades or of quotes:
+ * either kind begins with its open time.
+ */
+static inline uint32_t candle_slots_at(const void *v, uint32_t n, int64_t open_ms)
+{
+	const int64_t *const *open = v;
+	uint32_t lo = 0, hi = n;
+
+	/* Mostly it is the newest one. */
+	if (n > 0 && *open[n - 1] == open_ms)
+		return n - 1;
+	while (lo < hi) {
+		const uint32_t mid = lo + (hi - lo) / 2;
+
+		if (*open[mid] < open_ms)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
 /* The slot of the lane that begins at open_ms, or NULL. */
 struct candle_slot *candle_lane_find(const struct candle_lane *l, int64_t open_ms);
 /* A new empty forming slot in its place of the lane. */

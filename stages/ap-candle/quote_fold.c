@@ -98,29 +98,10 @@ void quote_series_done(struct candle_fold_state *st, struct candle_series *ser)
 	ser->quotes = NULL;
 }
 
-/* The first slot of the lane that begins at open_ms or later. */
-static uint32_t lane_at(const struct quote_lane *l, int64_t open_ms)
-{
-	uint32_t lo = 0, hi = l->n;
-
-	while (lo < hi) {
-		const uint32_t mid = lo + (hi - lo) / 2;
-
-		if (l->v[mid]->open_ms < open_ms)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo;
-}
-
 struct quote_slot *quote_lane_find(const struct quote_lane *l, int64_t open_ms)
 {
-	uint32_t at;
+	const uint32_t at = candle_slots_at(l->v, l->n, open_ms);
 
-	if (l->n > 0 && l->v[l->n - 1]->open_ms == open_ms)
-		return l->v[l->n - 1];
-	at = lane_at(l, open_ms);
 	return at < l->n && l->v[at]->open_ms == open_ms ? l->v[at] : NULL;
 }
 
@@ -128,7 +109,7 @@ struct quote_slot *quote_lane_insert(struct candle_fold_state *st, struct candle
 {
 	struct quote_lane *l = &quote_series_get(st, ser)->lane[lane];
 	struct quote_slot *s = calloc(1, sizeof *s);
-	const uint32_t at = lane_at(l, open_ms);
+	const uint32_t at = candle_slots_at(l->v, l->n, open_ms);
 
 	assert(s != NULL);
 	s->open_ms = open_ms;
@@ -313,7 +294,7 @@ static void whole(const struct candle_fold_state *st, const struct candle_series
 	*out = s->q.part;
 	if (s->lane == 0)
 		return;
-	for (uint32_t i = lane_at(small, s->open_ms); i < small->n && small->v[i]->open_ms < s->close_ms; i++) {
+	for (uint32_t i = candle_slots_at(small->v, small->n, s->open_ms); i < small->n && small->v[i]->open_ms < s->close_ms; i++) {
 		int64_t open_ms, close_ms;
 
 		/* With trading hours a week's slot lies over times that are not its own. */

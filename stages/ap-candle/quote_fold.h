@@ -24,6 +24,8 @@ struct quote_slot {
 	struct quote_small q;           /* lane 0: all there is; others: what is settled, in q.part alone */
 };
 
+_Static_assert(offsetof(struct quote_slot, open_ms) == 0, "as candle_slots_at has it");
+
 struct quote_lane {
 	struct quote_slot **v;          /* ascending by open_ms */
 	uint32_t n, cap;

@@ -318,19 +318,9 @@ static struct candle_slot *slot_new(struct candle_fold_state *st)
 
 struct candle_slot *candle_lane_find(const struct candle_lane *l, int64_t open_ms)
 {
-	uint32_t lo = 0, hi = l->n;
+	const uint32_t at = candle_slots_at(l->v, l->n, open_ms);
 
-	if (l->n > 0 && l->v[l->n - 1]->open_ms == open_ms)
-		return l->v[l->n - 1];
-	while (lo < hi) {
-		const uint32_t mid = lo + (hi - lo) / 2;
-
-		if (l->v[mid]->open_ms < open_ms)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return lo < l->n && l->v[lo]->open_ms == open_ms ? l->v[lo] : NULL;
+	return at < l->n && l->v[at]->open_ms == open_ms ? l->v[at] : NULL;
 }
 
 struct candle_slot *candle_lane_insert(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, int64_t open_ms, int64_t close_ms)
