@@ -2,48 +2,17 @@
  * test_laws_candle.c - the candle fold under the laws, on markets of several tempers.
  */
 #include "stages/ap-candle/candle.h"
-#include "test/lib/laws.h"
+#include "test/lib/laws_hold.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[200] = "";
-
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
-
-/* The laws on the market w, with the options given as "key", "value", ..., NULL. */
-static void hold_with(const struct laws_walk *w, ...)
-{
-	struct ap_conf conf;
-	struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .seed = w->seed };
-	struct laws_tape *tape = laws_walk_ticks(w);
-	char why[LAWS_WHY] = "";
-	va_list ap;
-	bool ok;
-
-	ap_conf_init(&conf);
-	va_start(ap, w);
-	for (const char *key = va_arg(ap, const char *); key != NULL; key = va_arg(ap, const char *))
-		set(&conf, key, va_arg(ap, const char *));
-	va_end(ap);
-	c.tape = tape;
-	ok = laws_all(&c, why);
-	laws_tape_free(tape);
-	ap_conf_done(&conf);
-	if (!ok)
-		fail_msg("%s", why);
-}
-
 static const char six[] = "1m,5m,15m,1h,4h,1d";
 
 static void hold(const struct laws_walk *w, const char *fill, const char *timeframes)
 {
-	hold_with(w, "candle.fill", fill, "candle.timeframes", timeframes, NULL);
+	laws_hold(&ap_candle_stage, w, "candle.fill", fill, "candle.timeframes", timeframes, NULL);
 }
 
 static const struct laws_walk calm = {
@@ -88,7 +57,7 @@ static const struct laws_walk quoted_busily = {
 
 static void hold_quotes(const struct laws_walk *w, const char *points, const char *timeframes, const char *sessions)
 {
-	hold_with(w, "candle.quote_points", points, "candle.timeframes", timeframes, "candle.sessions", sessions, NULL);
+	laws_hold(&ap_candle_stage, w, "candle.quote_points", points, "candle.timeframes", timeframes, "candle.sessions", sessions, NULL);
 }
 
 static void the_laws_hold_for_quotes(void **s)

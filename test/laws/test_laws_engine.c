@@ -5,6 +5,7 @@
 #include "stages/ap-candle/candle.h"
 #include "stages/ap-indicators/indicators.h"
 #include "stages/ap-normalize/normalize.h"
+#include "test/lib/conf.h"
 #include "test/lib/laws.h"
 
 #include <setjmp.h>
@@ -15,14 +16,6 @@
 
 /* Delays stay inside the revision window of 15 minutes, which is 15 candles of the smallest timeframe. */
 enum { TRADES = 2500, DELAY_MS = 13 * 60000, ENTRY = 16 };
-
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[300] = "";
-
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
 
 /* Rules that fire and end often, so that short tapes have much to tell. */
 static const char rules[] =
@@ -256,10 +249,10 @@ static struct laws_tape *market(void)
 static void engine_conf(struct ap_conf *conf)
 {
 	ap_conf_init(conf);
-	set(conf, "candle.timeframes", "1m,5m,15m");
-	set(conf, "normalize.outlier_ratio_pct", "0");
-	set(conf, "indicators.list", list);
-	set(conf, "indicators.rules", rules);
+	conf_set(conf, "candle.timeframes", "1m,5m,15m");
+	conf_set(conf, "normalize.outlier_ratio_pct", "0");
+	conf_set(conf, "indicators.list", list);
+	conf_set(conf, "indicators.rules", rules);
 }
 
 static void any_order_delay_and_duplication_inside_the_window_ends_in_the_same_words(void **unused)

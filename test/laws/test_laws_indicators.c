@@ -3,19 +3,12 @@
  */
 #include "stages/ap-candle/candle.h"
 #include "stages/ap-indicators/indicators.h"
+#include "test/lib/conf.h"
 #include "test/lib/laws.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[200] = "";
-
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
 
 static void hold(const struct laws_walk *w, const char *list, const char *rules)
 {
@@ -26,9 +19,9 @@ static void hold(const struct laws_walk *w, const char *list, const char *rules)
 	bool ok;
 
 	ap_conf_init(&conf);
-	set(&conf, "candle.timeframes", "1s,5s,1m,5m");
-	set(&conf, "indicators.list", list);
-	set(&conf, "indicators.rules", rules);
+	conf_set(&conf, "candle.timeframes", "1s,5s,1m,5m");
+	conf_set(&conf, "indicators.list", list);
+	conf_set(&conf, "indicators.rules", rules);
 	candles = laws_through(&ap_candle_stage, &conf, ticks, AP_S_CANDLE, why);
 	laws_tape_free(ticks);
 	if (candles == NULL)

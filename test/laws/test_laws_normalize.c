@@ -2,18 +2,12 @@
  * test_laws_normalize.c - the normalize fold under the laws, on raw markets of several tempers.
  */
 #include "stages/ap-normalize/normalize.h"
+#include "test/lib/conf.h"
 #include "test/lib/laws.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
-
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[200] = "";
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
 
 static const struct laws_walk busy = {
 	.seed = 11, .sources = 3, .symbols = 4, .trades = 3000, .entry_max = 40, .step_ms_max = 500, .beat_ms = 1000, .delay_pct = 20,
@@ -31,10 +25,10 @@ static void hold(const struct laws_walk *w, const char *ids, const char *ms, con
 	char why[LAWS_WHY] = "";
 	bool ok;
 	ap_conf_init(&conf);
-	set(&conf, "normalize.dedup_ids", ids);
-	set(&conf, "normalize.dedup_ms", ms);
-	set(&conf, "normalize.outlier_ratio_pct", ratio);
-	set(&conf, "normalize.outlier_after", "20");
+	conf_set(&conf, "normalize.dedup_ids", ids);
+	conf_set(&conf, "normalize.dedup_ms", ms);
+	conf_set(&conf, "normalize.outlier_ratio_pct", ratio);
+	conf_set(&conf, "normalize.outlier_after", "20");
 	c.tape = tape;
 	ok = laws_all(&c, why);
 	laws_tape_free(tape);

@@ -7,6 +7,7 @@
 #define TEST_UNIT_CANDLE_RIG_H
 
 #include "stages/ap-candle/candle.h"
+#include "test/lib/conf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -86,10 +87,7 @@ static inline void rig_put(struct ap_out *out, enum ap_stream to, const struct a
 
 static inline void rig_set(struct rig *r, const char *key, const char *value)
 {
-	char err[200] = "";
-
-	if (!ap_conf_set(&r->conf, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
+	conf_set(&r->conf, key, value);
 }
 
 static inline void rig_open(struct rig *r)

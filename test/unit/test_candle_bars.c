@@ -2,7 +2,7 @@
  * test_candle_bars.c - bars that do not follow the clock, by their numbers, and their configuration.
  */
 #include "candle_rig.h"
-#include "test/lib/laws.h"
+#include "test/lib/laws_hold.h"
 
 static struct rig bars(const char *json)
 {
@@ -232,7 +232,7 @@ static void a_wrong_configuration_names_its_entry(void **s)
 		char err[300] = "";
 
 		ap_conf_init(&conf);
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.bars")), ap_str_c(rows[i].json), err, sizeof err));
+		conf_set(&conf, "candle.bars", rows[i].json);
 		assert_null(ap_candle_stage.open(&conf, err, sizeof err));
 		if (strstr(err, rows[i].says) == NULL)
 			fail_msg("%s: said \"%s\"", rows[i].json, err);
@@ -252,19 +252,8 @@ static void the_laws_hold_with_bars_of_every_kind(void **s)
 	};
 
 	(void)s;
-	for (size_t i = 0; i < sizeof w / sizeof w[0]; i++) {
-		struct ap_conf conf;
-		struct laws_tape *tape = laws_walk_ticks(&w[i]);
-		struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .tape = tape, .seed = 3 };
-		char why[LAWS_WHY] = "";
-
-		ap_conf_init(&conf);
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.bars")), ap_str_c(all), why, sizeof why));
-		if (!laws_all(&c, why))
-			fail_msg("%s", why);
-		laws_tape_free(tape);
-		ap_conf_done(&conf);
-	}
+	for (size_t i = 0; i < sizeof w / sizeof w[0]; i++)
+		laws_hold(&ap_candle_stage, &w[i], "candle.bars", all, NULL);
 }
 
 int main(void)

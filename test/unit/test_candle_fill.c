@@ -6,6 +6,7 @@
  */
 #include "common/core/fold.h"
 #include "stages/ap-candle/candle.h"
+#include "test/lib/conf.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -37,14 +38,6 @@ struct port {
 	size_t tolds;
 };
 
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[200] = "";
-
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
-
 static struct port *port_new(uint32_t cut)
 {
 	struct port *p = calloc(1, sizeof *p);
@@ -52,8 +45,8 @@ static struct port *port_new(uint32_t cut)
 
 	assert_non_null(p);
 	ap_conf_init(&p->conf);
-	set(&p->conf, "candle.fill", "previous");
-	set(&p->conf, "candle.timeframes", "1s,1m,1h");
+	conf_set(&p->conf, "candle.fill", "previous");
+	conf_set(&p->conf, "candle.timeframes", "1s,1m,1h");
 	if (!ap_fold_init(&p->f, &ap_candle_stage, &p->conf, err, sizeof err))
 		fail_msg("%s", err);
 	ap_buf_init(&p->body, 1 << 20);

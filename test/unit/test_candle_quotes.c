@@ -4,6 +4,7 @@
  * Times are ms after 2024-03-01T00:00:00Z. Every feed ends in an entry of its own unless `hold` is on.
  */
 #include "stages/ap-candle/candle.h"
+#include "test/lib/conf.h"
 #include "stages/ap-candle/quote_bar.h"
 #include "test/lib/laws.h"
 
@@ -72,8 +73,7 @@ static struct rig rig_new(const char *key, ...)
 	ap_conf_init(&r.conf);
 	va_start(ap, key);
 	for (; key != NULL; key = va_arg(ap, const char *))
-		if (!ap_conf_set(&r.conf, ap_opt_find(ap_str_c(key)), ap_str_c(va_arg(ap, const char *)), err, sizeof err))
-			fail_msg("%s", err);
+		conf_set(&r.conf, key, va_arg(ap, const char *));
 	va_end(ap);
 	r.st = ap_candle_stage.open(&r.conf, err, sizeof err);
 	if (r.st == NULL)

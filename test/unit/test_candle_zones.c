@@ -5,7 +5,7 @@
  */
 #include "candle_rig.h"
 #include "stages/ap-candle/zone.h"
-#include "test/lib/laws.h"
+#include "test/lib/laws_hold.h"
 
 #include <time.h>
 
@@ -394,7 +394,7 @@ static void wrong_sessions_and_zones_are_told(void **s)
 		char err[300] = "";
 
 		ap_conf_init(&conf);
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c(rows[i].key)), ap_str_c(rows[i].text), err, sizeof err));
+		conf_set(&conf, rows[i].key, rows[i].text);
 		assert_null(ap_candle_stage.open(&conf, err, sizeof err));
 		if (strstr(err, rows[i].says) == NULL)
 			fail_msg("%s: said \"%s\"", rows[i].text, err);
@@ -411,22 +411,9 @@ static void the_laws_hold_in_zones_and_trading_hours(void **s)
 				     .start_ms = (SPRING - 30000) * (int64_t)1000, .delay_pct = 20, .delay_ms_max = 900000, .dead_pct = 1, .close = true };
 
 	(void)s;
-	for (int fill = 0; fill < 2; fill++) {
-		struct ap_conf conf;
-		struct laws_tape *tape = laws_walk_ticks(&w);
-		struct laws_case c = { .stage = &ap_candle_stage, .conf = &conf, .tape = tape, .seed = 3 };
-		char why[LAWS_WHY] = "";
-
-		ap_conf_init(&conf);
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.zone")), ap_str_c("CET-1CEST,M3.5.0,M10.5.0/3"), why, sizeof why));
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.sessions")), ap_str_c(always), why, sizeof why));
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.timeframes")), ap_str_c("5m,1h,4h,1d,1w"), why, sizeof why));
-		assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.fill")), ap_str_c(fill == 1 ? "previous" : "none"), why, sizeof why));
-		if (!laws_all(&c, why))
-			fail_msg("%s", why);
-		laws_tape_free(tape);
-		ap_conf_done(&conf);
-	}
+	for (int fill = 0; fill < 2; fill++)
+		laws_hold(&ap_candle_stage, &w, "candle.zone", "CET-1CEST,M3.5.0,M10.5.0/3", "candle.sessions", always, "candle.timeframes",
+			  "5m,1h,4h,1d,1w", "candle.fill", fill == 1 ? "previous" : "none", NULL);
 }
 
 int main(void)

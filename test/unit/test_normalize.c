@@ -13,6 +13,7 @@
 #include "common/core/buf.h"
 #include "common/core/timefmt.h"
 #include "stages/ap-normalize/normalize.h"
+#include "test/lib/conf.h"
 
 /* 2024-03-01T00:00:00Z: every message of these tests was received then. */
 #define NOW_MS INT64_C(1709251200000)
@@ -112,9 +113,7 @@ static struct rig *rig_new(void)
 
 static void rig_set(struct rig *r, const char *key, const char *value)
 {
-	char err[200] = "";
-	if (!ap_conf_set(&r->conf, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
+	conf_set(&r->conf, key, value);
 }
 
 static void rig_free(struct rig *r)

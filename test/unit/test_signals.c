@@ -16,6 +16,7 @@
 #include "common/core/json.h"
 #include "stages/ap-indicators/indicators.h"
 #include "stages/ap-indicators/plan.h"
+#include "test/lib/conf.h"
 #include "test/lib/laws.h"
 
 enum { MINUTE = 60000, MARKET = 900 };
@@ -84,21 +85,13 @@ static struct ind_bar bar_of(const struct ap_candle *c)
 
 /* --- running ------------------------------------------------------------------------------------ */
 
-static void set(struct ap_conf *c, const char *key, const char *value)
-{
-	char err[300] = "";
-
-	if (!ap_conf_set(c, ap_opt_find(ap_str_c(key)), ap_str_c(value), err, sizeof err))
-		fail_msg("%s", err);
-}
-
 struct words { const char *key, *value; };
 
 static void conf_of(struct ap_conf *conf, const struct words *w)
 {
 	ap_conf_init(conf);
 	for (; w != NULL && w->key != NULL; w++)
-		set(conf, w->key, w->value);
+		conf_set(conf, w->key, w->value);
 }
 
 static struct laws_result run(const struct words *w, struct laws_tape *t)
