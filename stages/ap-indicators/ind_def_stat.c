@@ -161,19 +161,19 @@ static const char *vol_parkinson(struct ind_build *b, const double *p, struct in
 {
 	struct ind_ref v = logvar(b, 1, ind_in(b, IN_H), ind_in(b, IN_L));
 
-	out[0] = ind_sqrt(b, 1, p[1], ind_out(ind_sum(b, v, ind_u32(p[0])), 1));
+	out[0] = ind_sqrt(b, 1, p[1], ind_mean(b, v, ind_u32(p[0])));
 	return NULL;
 }
 
 static const char *vol_garman_klass(struct ind_build *b, const double *p, struct ind_ref *out)
 {
-	out[0] = ind_sqrt(b, 1, p[1], ind_out(ind_sum(b, logvar4(b, 2), ind_u32(p[0])), 1));
+	out[0] = ind_sqrt(b, 1, p[1], ind_mean(b, logvar4(b, 2), ind_u32(p[0])));
 	return NULL;
 }
 
 static const char *vol_rogers_satchell(struct ind_build *b, const double *p, struct ind_ref *out)
 {
-	out[0] = ind_sqrt(b, 1, p[1], ind_out(ind_sum(b, logvar4(b, 3), ind_u32(p[0])), 1));
+	out[0] = ind_sqrt(b, 1, p[1], ind_mean(b, logvar4(b, 3), ind_u32(p[0])));
 	return NULL;
 }
 
@@ -185,7 +185,7 @@ static const char *vol_yang_zhang(struct ind_build *b, const double *p, struct i
 
 	part[0] = variance(b, logvar(b, 0, o, ind_lag(b, c, 1)), w);
 	part[1] = variance(b, ind_from(logvar(b, 0, c, o), 1), w);
-	part[2] = part[3] = ind_out(ind_sum(b, ind_from(logvar4(b, 3), 1), w), 1);
+	part[2] = part[3] = ind_mean(b, ind_from(logvar4(b, 3), 1), w);
 	out[0] = ind_sqrt(b, 1, p[1], ind_lin4(b, (double[]){ sample, k * sample, 1 - k, 0 }, part));
 	return NULL;
 }

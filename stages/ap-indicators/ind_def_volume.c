@@ -115,7 +115,7 @@ static const char *trade_size(struct ind_build *b, const double *p, struct ind_r
 
 static const char *trade_count(struct ind_build *b, const double *p, struct ind_ref *out)
 {
-	out[0] = ind_out(ind_sum(b, ind_in(b, IN_N), ind_u32(p[0])), 1);
+	out[0] = ind_mean(b, ind_in(b, IN_N), ind_u32(p[0]));
 	return NULL;
 }
 

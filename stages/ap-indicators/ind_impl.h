@@ -42,6 +42,7 @@ struct ind_op {
 	uint8_t code, n_in, n_out, level;
 	int8_t front;         /* its place up front (ind_set.h), or -1 */
 	uint8_t five;         /* 1: one of the everyday five that run in a straight line */
+	uint8_t paired;       /* 1: the second of two sums */
 	double k[4];
 };
 
@@ -119,7 +120,8 @@ struct ind_ref ind_mul(struct ind_build *b, struct ind_ref x, struct ind_ref y);
 struct ind_ref ind_absdiff(struct ind_build *b, struct ind_ref x, struct ind_ref y);
 /* k sqrt(m x) */
 struct ind_ref ind_sqrt(struct ind_build *b, double k, double m, struct ind_ref x);
-struct ind_ref ind_sum(struct ind_build *b, struct ind_ref x, uint32_t n);      /* sum, mean: for signed values */
+struct ind_ref ind_sum(struct ind_build *b, struct ind_ref x, uint32_t n);      /* for values of any sign */
+struct ind_ref ind_mean(struct ind_build *b, struct ind_ref x, uint32_t n);     /* the same over n */
 struct ind_ref ind_moments(struct ind_build *b, struct ind_ref x, uint32_t n);  /* mean, variance */
 struct ind_ref ind_ema(struct ind_build *b, struct ind_ref x, uint32_t seed, double k);
 struct ind_ref ind_ema_n(struct ind_build *b, struct ind_ref x, uint32_t n, bool tv);

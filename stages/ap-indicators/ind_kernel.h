@@ -141,15 +141,22 @@ static inline two csum_add_two(union ind_word *v, union ind_word *w, two in, two
 }
 
 /* csum_slide of two sums at once. */
+static inline void csum_slide_lanes(two *s, two *c, two in, two out)
+{
+	two d = in - out, b = d - in, e = (in - (d - b)) - (out + b), t = *s + d, q = t - *s;
+
+	*c += ((*s - (t - q)) + (d - q)) + e;
+	*s = t;
+}
+
 static inline two csum_slide_two(union ind_word *v, union ind_word *w, two in, two out)
 {
 	two s = two_of(v[0].d, w[0].d), c = two_of(v[1].d, w[1].d);
-	two d = in - out, b = d - in, e = (in - (d - b)) - (out + b), t = s + d, q = t - s;
 
-	c += ((s - (t - q)) + (d - q)) + e;
-	two_to(t, &v[0].d, &w[0].d);
+	csum_slide_lanes(&s, &c, in, out);
+	two_to(s, &v[0].d, &w[0].d);
 	two_to(c, &v[1].d, &w[1].d);
-	return t + c;
+	return s + c;
 }
 
 static inline double csum_get(const union ind_word *w)
@@ -204,7 +211,7 @@ static inline two add_pair_two(two a, two b, two *e)
 /* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs). */
 #define IND_KERNELS(X) \
 	X(RING, ring, 0) X(MOMENTS, moments, 5) X(EMA, ema, 1) X(RSI, rsi, 4) X(MACD, macd, 3) X(BANDS, bands, 0) X(LIN2, lin2, 0) \
-	X(LAG, lag, 0) X(HIGHER, higher, 0) X(LOWER, lower, 0) X(FEW, few, 0) X(SUM, sum, 2) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
+	X(LAG, lag, 0) X(HIGHER, higher, 0) X(LOWER, lower, 0) X(FEW, few, 0) X(SUM, sum, 4) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
 	X(MAD, mad, 0) X(RANK, rank, 0) X(COMOMENTS, comoments, 10) X(GAP, gap, 4) X(CCI, cci, 2) X(STOCHRSI, stochrsi, 0) \
 	X(RSI_PAIR, rsi_pair, 7) X(WILDER, wilder, 1) X(DX, dx, 1) X(ADX, adx, 1) X(KAMA, kama, 1) X(SAR, sar, 4) X(TREND, trend, 3) \
 	X(CUM, cum, 2) X(SESSION, session, 5) X(FISHER, fisher, 2) \

@@ -86,29 +86,33 @@ double ind_moments_seed(const struct ind_op *o, struct ind_ctx ctx)
 	return s2 - s1 * s1 / n;
 }
 
-/* out: sum, mean of the last n, for values of any sign. Words: compensated sum. */
+/*
+ * out: sum of the last n, for values of any sign. Words: compensated sum; two sums that run together stand interleaved, s s c c,
+ * and a lone one leaves the places of the other empty (ind_set.c, words_place).
+ */
 KERNEL_OF_TWO(ind_k_sum)
 {
-	union ind_word *w = x->core + o->core;
-	double sum;
+	union ind_word *w = x->core + o->core, sum[2] = { w[0], w[2] };
 
 	if (!warm && x->t - o->start < o->n)
-		csum_add(w, x->r[o->in[0]]);
+		csum_add(sum, x->r[o->in[0]]);
 	else
-		csum_slide(w, x->r[o->in[0]], past(x, o, 0, o->n));
-	sum = csum_get(w);
-	x->r[o->out[0]] = sum;
-	x->r[o->out[1]] = sum * o->k[0];
+		csum_slide(sum, x->r[o->in[0]], past(x, o, 0, o->n));
+	w[0] = sum[0];
+	w[2] = sum[1];
+	x->r[o->out[0]] = csum_get(sum);
 }
 
 static inline void ind_k_sum_two(const struct ind_op *o, const struct ind_ctx *x)
 {
-	double *r = x->r;
-	two sum = csum_slide_two(x->core + o[0].core, x->core + o[1].core, two_of(r[o[0].in[0]], r[o[1].in[0]]),
-				 two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n)));
+	union ind_word *w = x->core + o->core;
+	two s = two_at(w), c = two_at(w + 2);
 
-	two_to(sum, &r[o[0].out[0]], &r[o[1].out[0]]);
-	two_to(sum * two_of(o[0].k[0], o[1].k[0]), &r[o[0].out[1]], &r[o[1].out[1]]);
+	csum_slide_lanes(&s, &c, two_of(x->r[o[0].in[0]], x->r[o[1].in[0]]),
+			 two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n)));
+	two_put(w, s);
+	two_put(w + 2, c);
+	two_to(s + c, &x->r[o[0].out[0]], &x->r[o[1].out[0]]);
 }
 
 /*

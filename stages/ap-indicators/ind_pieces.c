@@ -76,7 +76,14 @@ struct ind_ref ind_sqrt(struct ind_build *b, double k, double m, struct ind_ref 
 
 struct ind_ref ind_sum(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return window(b, (op){ .code = OP_SUM, .k = { 1.0 / (double)n } }, x, n, 2);
+	return window(b, (op){ .code = OP_SUM }, x, n, 1);
+}
+
+struct ind_ref ind_mean(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	struct ind_ref s = ind_sum(b, x, n);
+
+	return ind_lin(b, 1.0 / (double)n, s, 0, s);
 }
 
 struct ind_ref ind_moments(struct ind_build *b, struct ind_ref x, uint32_t n)

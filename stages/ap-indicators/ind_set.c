@@ -462,6 +462,21 @@ static bool runs_make(struct ind_set *s)
 	return true;
 }
 
+/*
+ * Words for one operation; gives where the next may stand. Sums run two at a time (KERNEL_OF_TWO): the second of two has the
+ * places between the words of the first.
+ */
+static uint32_t words_place(struct ind_op *o, const struct ind_op *before, uint32_t at)
+{
+	if (o->code == OP_SUM && before != NULL && before->code == OP_SUM && !before->paired) {
+		o->core = before->core + 1;
+		o->paired = 1;
+		return at;
+	}
+	o->core = at;
+	return at + ind_op_words(o);
+}
+
 /* Rings at the front of their memory, words of state behind the count in the core. */
 static void state_place(struct ind_set *s)
 {
@@ -496,8 +511,7 @@ static void state_place(struct ind_set *s)
 			}
 		if (o->five != 0)
 			continue;
-		o->core = at;
-		at += ind_op_words(o);
+		at = words_place(o, i > 0 ? o - 1 : NULL, at);
 	}
 	s->core_words = at;
 	five_make(s);
@@ -542,7 +556,7 @@ static bool turn_make(struct ind_set *s)
 
 static void print_make(struct ind_set *s)
 {
-	XXH64_hash_t h = XXH64("indicators 2", 12, 0);
+	XXH64_hash_t h = XXH64("indicators 3", 12, 0);
 
 	for (size_t i = 0; i < s->n_slots; i++) {
 		h = XXH64(s->slots[i].name, strlen(s->slots[i].name), h);

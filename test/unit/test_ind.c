@@ -609,9 +609,41 @@ static void two_askers_of_one_value_get_it_both(void **state)
 	free(b);
 }
 
+static void extremes_and_means_of_windows_of_any_length_are_those_of_their_values(void **state)
+{
+	enum { SOME = 300 };
+	struct ind_bar *b = bars_make(SOME, 21, false);
+
+	(void)state;
+	for (size_t n = 1; n <= 140; n++) {
+		struct rig r;
+		char specs[100];
+
+		snprintf(specs, sizeof specs, "MINMAX period=%zu; SMA period=%zu", n, n);
+		rig_open(&r, specs);
+		for (size_t i = 0; i < SOME; i++) {
+			double lo = b[i].c, hi = lo, sum = 0;
+
+			rig_take(&r, &b[i]);
+			if (i + 1 < n)
+				continue;
+			for (size_t k = i + 1 - n; k <= i; k++) {
+				lo = fmin(lo, b[k].c);
+				hi = fmax(hi, b[k].c);
+				sum += b[k].c;
+			}
+			assert_true(rig_value(&r, 0) == lo && rig_value(&r, 1) == hi);
+			assert_true(fabs(rig_value(&r, 2) - sum / (double)n) <= 1e-12 * hi);
+		}
+		rig_done(&r);
+	}
+	free(b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(extremes_and_means_of_windows_of_any_length_are_those_of_their_values),
 		cmocka_unit_test(an_output_is_a_finite_number_or_absent),
 		cmocka_unit_test(there_is_no_output_before_the_warm_up_and_always_one_after_it),
 		cmocka_unit_test(a_flat_market_gives_the_documented_answers),
