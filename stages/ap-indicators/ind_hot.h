@@ -129,19 +129,19 @@ enum { R_GAIN, R_LOSS, R_BEFORE, R_LAST, R_WORDS };
 
 static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 {
-	double d = in - w[R_BEFORE].d, up = d > 0 ? d : 0, g = w[R_GAIN].d, l = w[R_LOSS].d, s;
+	double d = in - w[R_BEFORE].d, s;
+	two gl = two_at(w + R_GAIN);
 
-	g += k * (up - g);
-	l += k * ((up - d) - l);
-	s = g + l;
+	/* In lanes, for they have no branch: whether the price rises is a coin. */
+	gl += two_of(k, k) * (two_above_zero(two_of(d, -d)) - gl);
+	s = gl[0] + gl[1];
 	w[R_BEFORE].d = in;
-	w[R_GAIN].d = g;
-	w[R_LOSS].d = l;
+	two_put(w + R_GAIN, gl);
 	if (__builtin_expect(!(s > 1e-16 * fabs(in)), 0))
 		return w[R_GAIN].d = w[R_LOSS].d = w[R_LAST].d = 0;
 	if (__builtin_expect(d == 0, 0))
 		return w[R_LAST].d;
-	return w[R_LAST].d = 100.0 * ((cmo ? g - l : g) / s);
+	return w[R_LAST].d = 100.0 * ((cmo ? gl[0] - gl[1] : gl[0]) / s);
 }
 
 HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)

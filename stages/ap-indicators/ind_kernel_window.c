@@ -2,8 +2,8 @@
  * ind_kernel_window.c - what is computed over the last n values: sums, variances, straight lines, extremes.
  *
  * All O(1) a candle and without drift. Sums are compensated. Variances are sums about a nearby centre,
- * taken anew from the ring when the centre has become bad. Extremes are built by doubling, or, with their ages, monotonic
- * queues searched by halving: a single candle never pays for a long run before it.
+ * taken anew from the ring when the centre has become bad. Extremes of short windows are built by doubling; others,
+ * and those with their ages, are monotonic queues searched by halving: a single candle never pays for a long run before it.
  */
 #include "stages/ap-indicators/ind_hot.h"
 
@@ -174,8 +174,8 @@ static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx
 }
 
 /*
- * out: the greatest (high) or least (low) of the last n, and how many candles ago it was, the latest of equals; for those
- * who want the age (values alone: see above).
+ * out: the greatest (high) or least (low) of the last n, and how many candles ago it was, the latest of equals; for long
+ * windows, and those who want the age (all others: see above).
  * Words: head, length, then the positions of the values that may still become the answer, best first.
  * The new value removes those it beats. How many is not to be foreseen, so the last three are tried without a branch;
  * a longer run is halved. Reading below the head is harmless: what is found there does not count.

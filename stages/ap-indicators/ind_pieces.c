@@ -134,16 +134,6 @@ static struct ind_ref doubled(struct ind_build *b, uint8_t code, struct ind_ref 
 	return m < n ? either(b, code, x, n - m) : x;
 }
 
-struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n)
-{
-	return doubled(b, OP_HIGHER, x, n);
-}
-
-struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
-{
-	return doubled(b, OP_LOWER, x, n);
-}
-
 static struct ind_ref extreme(struct ind_build *b, op o, const struct ind_ref *x, unsigned n_in, uint32_t n)
 {
 	o.n = n;
@@ -152,6 +142,19 @@ static struct ind_ref extreme(struct ind_build *b, op o, const struct ind_ref *x
 	for (unsigned i = 0; i < n_in; i++)
 		o.ring[i] = ind_ring(b, x[i], n);
 	return ind_op(b, o, x, n_in, 2, n - 1);
+}
+
+/* Longer windows are seldom shared, and one queue alone is less work than seven steps. */
+enum { DOUBLED_MAX = 64 };
+
+struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	return n <= DOUBLED_MAX ? doubled(b, OP_HIGHER, x, n) : extreme(b, (op){ .code = OP_HIGH }, &x, 1, n);
+}
+
+struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	return n <= DOUBLED_MAX ? doubled(b, OP_LOWER, x, n) : extreme(b, (op){ .code = OP_LOW }, &x, 1, n);
 }
 
 struct ind_ref ind_high_age(struct ind_build *b, struct ind_ref x, uint32_t n)
