@@ -27,7 +27,7 @@ void sup_metrics_start(struct sup *s)
 
 	if (s->redis != NULL || s->stopping)
 		return;
-	s->redis = ap_redis_new(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_BARE, NULL, NULL, err, sizeof err);
+	s->redis = ap_redis_new_key(s->app.loop, &s->app.log, &s->app.conf, AP_REDIS_BARE, "ap:metric", NULL, NULL, err, sizeof err);
 	if (s->redis == NULL) {
 		ap_log(&s->app.log, AP_WARN, "no_metrics", KV_S("why", err));
 		return;

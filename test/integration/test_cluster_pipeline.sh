@@ -26,5 +26,10 @@ while next_trial; do
 done
 has() { ctl lag --json | grep -c '"stage":"candle"'; }
 equal "apctl lag sees every partition" 4 "$(has)"
+# The supervisor's own counters are stored too; no program sends a key where another slot lies.
+counters() { [ "$(psql_q "SELECT count(*) FROM component_metrics WHERE metric_name LIKE 'process_up%'")" -gt 0 ]; }
+check "metrics of all processes are stored" wait_for 30 counters
+foreign() { grep -h 'ev=foreign_key' "$AP_P_DIR"/log/*.log; }
+equal "every key is sent to the node that has it" "" "$(foreign | head -n 3)"
 check "apctl tail reads across nodes" ctl tail candle --from 0 --count 20
 fault_end
