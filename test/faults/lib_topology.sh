@@ -4,6 +4,7 @@
 #
 #   fault_up_sentinel [opt...]   nodes a and b (test/lib/topology.sh); present and other are the names of primary and replica
 #   fault_up_cluster [opt...]    masters m1 m2 m3
+#                                rcli looks through AP_CLUSTER_EYE, m1 unless set
 #   roles                        sets present and other by what the Sentinels say
 #   caught_up                    the replica has all that the primary has
 
@@ -12,7 +13,7 @@
 rcli() {
 	case $AP_REDIS_URL in
 	sentinel:*) redis-cli -p "$(primary_port)" "$@" ;;
-	*) redis-cli -c -p "$(node_port m1)" "$@" ;;
+	*) redis-cli -c -p "$(node_port "${AP_CLUSTER_EYE:-m1}")" "$@" ;;
 	esac
 }
 

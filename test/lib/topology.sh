@@ -9,6 +9,7 @@
 #   sentinels_start PRIMARY      three Sentinels that know the node PRIMARY as "alphapulse", down-after 1 s; AP_REDIS_URL
 #   primary_port                 of the present primary, by a Sentinel's word
 #   cluster_start                masters m1 m2 m3 with a third of the slots each; AP_REDIS_URL
+#   cluster_replica NAME OF      one more node, a replica of the master OF, with all it has; CLUSTER_NODES names all nodes
 #   slot_move SLOT FROM TO       moves one slot between two masters while it is in use, key by key
 
 node_port() { eval "echo \"\${NODE_$1_port:-}\""; }
@@ -82,7 +83,7 @@ primary_port() { scli "${1:-1}" sentinel get-master-addr-by-name alphapulse | ta
 # --- Cluster ------------------------------------------------------------------
 
 cluster_start() {
-	first=0 cluster_list=
+	first=0 cluster_list='' CLUSTER_NODES='m1 m2 m3'
 	for i in 1 2 3; do
 		# The bus is at the port + 10000, which may be anybody's.
 		node_start m$i --cluster-enabled yes --cluster-node-timeout 2000 --cluster-port "$(free_port)" --cluster-require-full-coverage no
@@ -106,11 +107,20 @@ cluster_whole() {
 	done
 }
 node_id() { ncli "$1" cluster myid; }
+cluster_replica() {
+	node_start "$1" --cluster-enabled yes --cluster-node-timeout 2000 --cluster-port "$(free_port)" --cluster-require-full-coverage no
+	ncli "$1" cluster meet 127.0.0.1 "$(node_port m1)" "$(ncli m1 config get cluster-port | tail -1)" >/dev/null
+	replica_of=$(node_id "$2")
+	wait_for 30 replicates "$1" || die "$1 does not become a replica: $(ncli "$1" cluster nodes)"
+	wait_for 30 replica_linked "$2" || die "$1 does not follow $2"
+	CLUSTER_NODES="$CLUSTER_NODES $1"
+}
+replicates() { [ "$(ncli "$1" cluster replicate "$replica_of")" = OK ]; }
 # The master that has a slot, by its name here.
 slot_owner() {
-	for i in 1 2 3; do
-		ncli m$i cluster nodes | awk -v slot="$1" '$3 ~ /myself/ { for (f = 9; f <= NF; f++) {
-			n = split($f, a, "-"); if ($f !~ /^\[/ && a[1] + 0 <= slot && slot <= a[n] + 0) ok = 1 } } END { exit !ok }' && echo m$i && return
+	for node_name in $CLUSTER_NODES; do
+		ncli "$node_name" cluster nodes 2>/dev/null | awk -v slot="$1" '$3 ~ /myself/ { for (f = 9; f <= NF; f++) {
+			n = split($f, a, "-"); if ($f !~ /^\[/ && a[1] + 0 <= slot && slot <= a[n] + 0) ok = 1 } } END { exit !ok }' && echo "$node_name" && return
 	done
 }
 slot_move() {
