@@ -58,6 +58,7 @@ struct feed {
 	const struct ap_format *trade;
 	struct history *history;        /* the simulated market's past, while it is being sent */
 	struct ap_sim *sim;
+	uint64_t sim_quote_pct;         /* hundredths of its next quote */
 	struct listener tcp, ack;
 	ev_periodic beat;
 	ev_timer sim_step, stop_limit, patience;
@@ -139,37 +140,46 @@ static void beat_source(struct feed *f, struct source *s, ap_ts now, int64_t mon
 	f->beats++;
 }
 
-static void sim_trade(struct feed *f, const struct ap_trade *t)
+static void put_raw(struct feed *f, const struct ap_raw *raw, int64_t t_ms, uint64_t ticket)
+{
+	struct ap_rec r = { .kind = AP_RAW, .u.raw = *raw };
+
+	outlet_put(f->out, (int)ap_part(raw->source, raw->symbol, (unsigned)f->app->conf.data_partitions), &r, t_ms, ticket);
+}
+
+/* The next trade, and of every hundred so many with a quote before them. */
+static void sim_one(struct feed *f)
 {
 	char text[AP_SIM_TEXT];
+	struct ap_quote q;
+	struct ap_trade t;
 	struct ap_rec r;
 
-	ap_sim_raw(t, text, &r);
-	outlet_put(f->out, (int)ap_part(r.u.raw.source, t->symbol, (unsigned)f->app->conf.data_partitions), &r, ap_ts_ms(t->ts), 0);
+	f->sim_quote_pct += f->app->conf.ingest_sim_quote_pct;
+	if (f->sim_quote_pct >= 100) {
+		f->sim_quote_pct -= 100;
+		ap_sim_quote(f->sim, &q);
+		ap_sim_quote_raw(&q, text, &r);
+		put_raw(f, &r.u.raw, ap_ts_ms(q.ts), 0);
+		f->taken[SRC_SIM]++;
+	}
+	ap_sim_next(f->sim, &t);
+	ap_sim_raw(&t, text, &r);
+	put_raw(f, &r.u.raw, ap_ts_ms(t.ts), 0);
 	f->taken[SRC_SIM]++;
 }
 
 /* Sends trades that have happened by now, as many as one turn takes. How far it is behind after that, ns: its time has come no further. */
 static int64_t sim_catch_up(struct feed *f, ap_ts now)
 {
-	struct ap_trade t;
 	int64_t when_ns;
 
 	if (f->sim == NULL)
 		return 0;
-	for (int i = 0; i < SIM_TURN && !outlet_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++) {
-		ap_sim_next(f->sim, &t);
-		sim_trade(f, &t);
-	}
+	for (int i = 0; i < SIM_TURN && !outlet_held(f->out) && ap_sim_when(f->sim).ns <= now.ns; i++)
+		sim_one(f);
 	when_ns = ap_sim_when(f->sim).ns;
 	return when_ns < now.ns && !outlet_held(f->out) ? now.ns - when_ns : 0;
-}
-
-static void put_raw(struct feed *f, const struct ap_raw *raw, int64_t t_ms, uint64_t ticket)
-{
-	struct ap_rec r = { .kind = AP_RAW, .u.raw = *raw };
-
-	outlet_put(f->out, (int)ap_part(raw->source, raw->symbol, (unsigned)f->app->conf.data_partitions), &r, t_ms, ticket);
 }
 
 /* What waits goes out, as long as the disk takes it. */

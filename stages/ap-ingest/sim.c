@@ -271,32 +271,84 @@ static uint64_t lots_draw(struct ap_sim *s, const struct market *m)
 	return x < 1 ? 1 : (uint64_t)x;
 }
 
+/* What a buyer (side 1) pays at absolute time t (s), or a seller (-1) gets, in ticks. */
+static uint64_t touch(const struct market *m, double t, int side)
+{
+	double mid = m->base * exp(log_price(m, t)), tick = (double)m->tick_e18 * 1e-18, spread = tick > mid * 4e-5 ? tick : mid * 4e-5;
+	double ticks = (mid + side * spread / 2) / tick;
+
+	ticks = side > 0 ? ceil(ticks) : floor(ticks);
+	return ticks < 1 ? 1 : (uint64_t)ticks;
+}
+
+static ap_dec dec_of(uint64_t n, uint64_t unit_e18)
+{
+	return (ap_dec){ (ap_i128)n * (ap_i128)unit_e18 };
+}
+
+void ap_sim_quote(const struct ap_sim *s, struct ap_quote *out)
+{
+	const struct market *m = &s->m[s->next];
+	ap_ts ts = ap_sim_when(s);
+	double t = (double)ts.ns * 1e-9;
+	uint64_t size = mix(m->key ^ (uint64_t)ts.ns), most = (uint64_t)(4 * m->lots) + 1;
+
+	*out = (struct ap_quote){
+		.symbol = ap_str_n(m->name, m->name_len),
+		.venue_symbol = ap_str_n(m->name, m->name_len),
+		.ts = ts,
+		.bid = dec_of(touch(m, t, -1), m->tick_e18),
+		.bid_qty = dec_of(1 + size % most, m->lot_e18),
+		.ask = dec_of(touch(m, t, 1), m->tick_e18),
+		.ask_qty = dec_of(1 + mix(size) % most, m->lot_e18),
+		.seq = s->id + 1,
+	};
+}
+
 void ap_sim_next(struct ap_sim *s, struct ap_trade *out)
 {
 	struct market *m = &s->m[s->next];
 	ap_ts ts = ap_sim_when(s);
-	double mid = m->base * exp(log_price(m, (double)ts.ns * 1e-9)), tick = (double)m->tick_e18 * 1e-18, spread, ticks;
 	int n;
 
 	/* Buyers follow buyers: the side changes at three trades in ten. A buyer pays the ask. */
 	if (uniform(s) < 0.3)
 		m->side = -m->side;
-	spread = tick > mid * 4e-5 ? tick : mid * 4e-5;
-	ticks = (mid + m->side * spread / 2) / tick;
-	ticks = m->side > 0 ? ceil(ticks) : floor(ticks);
-	if (ticks < 1)
-		ticks = 1;
 	n = snprintf(s->id_text, sizeof s->id_text, "%llu", (unsigned long long)++s->id);
 	*out = (struct ap_trade){
 		.symbol = ap_str_n(m->name, m->name_len),
 		.venue_symbol = ap_str_n(m->name, m->name_len),
 		.trade_id = ap_str_n(s->id_text, (size_t)n),
 		.ts = ts,
-		.price = { (ap_i128)(uint64_t)ticks * (ap_i128)m->tick_e18 },
-		.qty = { (ap_i128)lots_draw(s, m) * (ap_i128)m->lot_e18 },
+		.price = dec_of(touch(m, (double)ts.ns * 1e-9, m->side), m->tick_e18),
+		.qty = dec_of(lots_draw(s, m), m->lot_e18),
 		.side = m->side > 0 ? AP_SIDE_BUY : AP_SIDE_SELL,
 	};
 	schedule(s);
+}
+
+static void raw_of(ap_str symbol, ap_ts ts, const char *text, int n, struct ap_rec *out)
+{
+	assert(n > 0 && n < AP_SIM_TEXT);
+	*out = (struct ap_rec){ .kind = AP_RAW };
+	out->u.raw = (struct ap_raw){ .source = ap_str_c("sim"), .symbol = symbol, .format = ap_str_c("trade"),
+				      .payload = ap_str_n(text, (size_t)n), .recv = ts };
+}
+
+void ap_sim_quote_raw(const struct ap_quote *q, char text[AP_SIM_TEXT], struct ap_rec *out)
+{
+	char bid[AP_DEC_TEXT], bid_qty[AP_DEC_TEXT], ask[AP_DEC_TEXT], ask_qty[AP_DEC_TEXT];
+
+	ap_dec_format(q->bid, bid);
+	ap_dec_format(q->bid_qty, bid_qty);
+	ap_dec_format(q->ask, ask);
+	ap_dec_format(q->ask_qty, ask_qty);
+	raw_of(q->symbol, q->ts, text,
+	       snprintf(text, AP_SIM_TEXT,
+			"{\"source\":\"sim\",\"symbol\":\"%.*s\",\"bid\":\"%s\",\"bid_size\":\"%s\",\"ask\":\"%s\",\"ask_size\":\"%s\","
+			"\"timestamp\":%" PRId64 ",\"seq\":%" PRIu64 "}",
+			(int)q->symbol.len, q->symbol.p, bid, bid_qty, ask, ask_qty, q->ts.ns / 1000, q->seq),
+	       out);
 }
 
 void ap_sim_raw(const struct ap_trade *t, char text[AP_SIM_TEXT], struct ap_rec *out)
@@ -311,8 +363,5 @@ void ap_sim_raw(const struct ap_trade *t, char text[AP_SIM_TEXT], struct ap_rec 
 		     ",\"trade_id\":\"%.*s\",\"side\":\"%s\"}",
 		     (int)t->symbol.len, t->symbol.p, price, qty, t->ts.ns / 1000, (int)t->trade_id.len, t->trade_id.p,
 		     ap_side_name(t->side));
-	assert(n > 0 && n < AP_SIM_TEXT);
-	*out = (struct ap_rec){ .kind = AP_RAW };
-	out->u.raw = (struct ap_raw){ .source = ap_str_c("sim"), .symbol = t->symbol, .format = ap_str_c("trade"),
-				      .payload = ap_str_n(text, (size_t)n), .recv = t->ts };
+	raw_of(t->symbol, t->ts, text, n, out);
 }

@@ -30,6 +30,13 @@ void ap_sim_enlarge(struct ap_sim *s, double times);
 ap_ts ap_sim_when(const struct ap_sim *s);
 /* That trade; source, raw_idx and so on are left empty, texts live until the next call. Moves on to the one after it. */
 void ap_sim_next(struct ap_sim *s, struct ap_trade *out);
+/*
+ * The best bid and ask of that market at that time, numbered as the trade is; as above. Trades are the same whether it is asked for
+ * or not.
+ */
+void ap_sim_quote(const struct ap_sim *s, struct ap_quote *out);
+/* The quote as source "sim" sends it, as below. */
+void ap_sim_quote_raw(const struct ap_quote *q, char text[AP_SIM_TEXT], struct ap_rec *out);
 /* The trade as source "sim" sends it, received when it happened; out is made of views into t and text. */
 void ap_sim_raw(const struct ap_trade *t, char text[AP_SIM_TEXT], struct ap_rec *out);
 

@@ -219,8 +219,10 @@ equal "of 600 quotes the newest of each series is there when somebody asks" "159
 equal "one that is answered for and one of the past never wait" "5 15" "$(grep -c message_id "$dir/answers") $(awk '$1 > 1700' "$dir/seqs" | wc -l)"
 behind 0
 wait_for 10 grep -q ev=quotes_go_through "$dir/ingest.log"
-equal "those that are not there were counted" "$((q + 615))" \
-	"$(($(wc -l <"$dir/seqs") + $(sed -n 's/.*ev=quotes_go_through conflated=\([0-9]*\).*/\1/p' "$dir/ingest.log" | tail -1)))"
+gone=$(sed -n 's/.*ev=quotes_go_through conflated=\([0-9]*\).*/\1/p' "$dir/ingest.log" | tail -1)
+equal "those that are not there were counted" "$((q + 615))" "$(($(wc -l <"$dir/seqs") + gone))"
+told() { "$AP_BIN/apctl" -c /dev/null -o redis.url="$AP_REDIS_URL" status --json | grep -q "\"quotes_conflated\":$gone}"; }
+check "and apctl status says how many" wait_for 30 told
 kill -TERM "$live_pid"
 wait "$live_pid"
 
@@ -229,12 +231,15 @@ fresh
 messages 1 777 | ingest --stdin 2>/dev/null
 equal "standard input is a source, and its end the end" "0 777" "$? $(dump | grep -c '"source":"stdin"')"
 : >"$dir/ingest.log"
-live -o ingest.sim=true -o ingest.sim_rate=400
+live -o ingest.sim=true -o ingest.sim_rate=400 -o ingest.sim_quote_pct=50
 sleep 3
 kill -TERM "$live_pid"
 wait "$live_pid"
-n=$(dump | grep -c '"source":"sim","symbol":"[A-Z]*-USDT","format":"trade"')
+dump >"$dir/all"
+n=$(grep -c '"source":"sim","symbol":"[A-Z]*-USDT","format":"trade".*trade_id' "$dir/all")
+q=$(grep -c '"source":"sim","symbol":"[A-Z]*-USDT","format":"trade".*bid_size' "$dir/all")
 equal "the simulator trades at about its rate" yes "$([ "$n" -gt 200 ] && [ "$n" -lt 4000 ] && echo yes || echo "$n in 3 s")"
+equal "with a quote before every second one, when asked for" yes "$([ "$q" -ge $((n / 2 - 1)) ] && [ "$q" -le $((n / 2 + 1)) ] && echo yes || echo "$q of $n")"
 
 # --- the simulator's past --------------------------------------------------------------------
 # The plan is laid down by hand, so that two data sets get the same past.

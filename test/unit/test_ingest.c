@@ -912,6 +912,41 @@ static void gives_no_more(struct ap_conflate *c)
 	assert_false(ap_conflate_take(c, &q));
 }
 
+static void a_simulated_quote_holds_the_trade_and_changes_none(void **s)
+{
+	struct ap_sim *a = ap_sim_new(5, 50, "BTC-USDT,SOL-USDT,ZZZ-EUR", (ap_ts){ INT64_C(1767323045000000000) }, NULL, 0);
+	struct ap_sim *b = ap_sim_new(5, 50, "BTC-USDT,SOL-USDT,ZZZ-EUR", (ap_ts){ INT64_C(1767323045000000000) }, NULL, 0);
+	char text[AP_SIM_TEXT], want[AP_SIM_TEXT], px[AP_DEC_TEXT], q1[AP_DEC_TEXT], ask[AP_DEC_TEXT], q2[AP_DEC_TEXT];
+	struct ap_quote q = { 0 };
+	struct ap_trade t, u;
+	struct ap_rec r;
+
+	(void)s;
+	assert_true(a != NULL && b != NULL);
+	for (int i = 0; i < 2000; i++) {
+		ap_sim_quote(a, &q);
+		ap_sim_next(a, &t);
+		ap_sim_next(b, &u);
+		assert_true(ap_str_eq(t.symbol, u.symbol) && t.ts.ns == u.ts.ns && ap_dec_cmp(t.price, u.price) == 0 && ap_dec_cmp(t.qty, u.qty) == 0);
+		assert_true(ap_str_eq(q.symbol, t.symbol) && q.ts.ns == t.ts.ns);
+		assert_true(q.bid.e18 > 0 && q.bid.e18 < q.ask.e18 && q.bid_qty.e18 > 0 && q.ask_qty.e18 > 0);
+		assert_int_equal(ap_dec_cmp(t.price, t.side == AP_SIDE_BUY ? q.ask : q.bid), 0);
+		snprintf(want, sizeof want, "%llu", (unsigned long long)q.seq);
+		assert_true(ap_str_is(t.trade_id, want));
+	}
+	ap_sim_quote_raw(&q, text, &r);
+	ap_dec_format(q.bid, px);
+	ap_dec_format(q.bid_qty, q1);
+	ap_dec_format(q.ask, ask);
+	ap_dec_format(q.ask_qty, q2);
+	snprintf(want, sizeof want,
+		 "{\"source\":\"sim\",\"symbol\":\"%.*s\",\"bid\":\"%s\",\"bid_size\":\"%s\",\"ask\":\"%s\",\"ask_size\":\"%s\",\"timestamp\":%lld,\"seq\":%llu}",
+		 (int)q.symbol.len, q.symbol.p, px, q1, ask, q2, (long long)(q.ts.ns / 1000), (unsigned long long)q.seq);
+	assert_true(r.kind == AP_RAW && ap_str_is(r.u.raw.payload, want) && ap_str_is(r.u.raw.source, "sim") && r.u.raw.recv.ns == q.ts.ns);
+	ap_sim_free(a);
+	ap_sim_free(b);
+}
+
 static void of_each_series_only_the_newest_quote_waits(void **s)
 {
 	struct ap_conflate *c = ap_conflate_new();
@@ -1022,6 +1057,7 @@ int main(void)
 		cmocka_unit_test(the_same_plan_gives_the_same_history),
 		cmocka_unit_test(the_live_market_goes_on_where_its_history_ended),
 		cmocka_unit_test(a_slow_market_has_a_slow_history),
+		cmocka_unit_test(a_simulated_quote_holds_the_trade_and_changes_none),
 		cmocka_unit_test(of_each_series_only_the_newest_quote_waits),
 		cmocka_unit_test(newer_is_said_by_the_quotes_own_time_and_then_by_arrival),
 		cmocka_unit_test(what_was_given_out_no_longer_waits_for_a_newer_one),

@@ -11,6 +11,7 @@
 #include "../../common/core/json.h"
 #include "../../common/core/recjson.h"
 #include "../../common/core/timefmt.h"
+#include "../../common/core/wire.h"
 
 /* Reads DIR/run/supervisor.json whole. */
 static char *read_status(const struct ctl *c, size_t *len)
@@ -127,8 +128,39 @@ static void print_owners(const struct ctl *c, const struct ctl_owner *o, int n)
 	ctl_table_end(c, &t);
 }
 
-/* The supervisor's own object, and, where Redis says it, one member more: who owns what. */
-static int print_json(const char *text, size_t len, bool have, const struct ctl_owner *o, int n)
+/* The newest value of a metric in one entry of ap:metric; left as it is where the entry has none. */
+static void metric_in(const redisReply *entry, const char *component, const char *name, double *value)
+{
+	static struct ap_wire_iter it;
+	const redisReply *f = entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 ? entry->element[1] : NULL;
+	const char *n = f != NULL ? ctl_hash(f, "n") : NULL;
+	struct ap_rec rec;
+
+	for (size_t i = 0; n != NULL && i + 1 < f->elements; i += 2) {
+		if (strcmp(f->element[i]->str, "b") != 0)
+			continue;
+		ap_wire_start(&it, ap_str_n(f->element[i + 1]->str, f->element[i + 1]->len), (uint32_t)strtoul(n, NULL, 10));
+		while (ap_wire_next(&it, &rec) == AP_WIRE_OK)
+			if (rec.kind == AP_METRIC && ap_str_is(rec.u.metric.component, component) && ap_str_is(rec.u.metric.name, name))
+				*value = rec.u.metric.value;
+	}
+}
+
+/* What ap-ingest last said of the quotes it left out since its start; 0 also where it says nothing. */
+static uint64_t quotes_conflated(redisContext *r)
+{
+	enum { LOOK = 64 };     /* newest entries: every program writes one a second */
+	redisReply *e = redisCommand(r, "XREVRANGE ap:metric + - COUNT %d", LOOK);
+	double value = -1;
+
+	for (size_t i = 0; e != NULL && e->type == REDIS_REPLY_ARRAY && i < e->elements && value < 0; i++)
+		metric_in(e->element[i], "ap-ingest", "quotes_conflated_total", &value);
+	freeReplyObject(e);
+	return value < 0 ? 0 : (uint64_t)value;
+}
+
+/* The supervisor's own object, and, where Redis says it, two members more: who owns what, and how many quotes were left out. */
+static int print_json(const char *text, size_t len, bool have, const struct ctl_owner *o, int n, uint64_t conflated)
 {
 	struct ap_buf b;
 
@@ -146,7 +178,8 @@ static int print_json(const char *text, size_t len, bool have, const struct ctl_
 		ap_json_string(&b, ap_str_c(o[i].claimed_by));
 		ap_buf_putc(&b, '}');
 	}
-	printf("%.*s%s\"owners\":[%.*s]}\n", have ? (int)len - 1 : 1, have ? text : "{", have ? "," : "", (int)b.len, (const char *)b.p);
+	printf("%.*s%s\"owners\":[%.*s],\"quotes_conflated\":%" PRIu64 "}\n", have ? (int)len - 1 : 1, have ? text : "{", have ? "," : "",
+	       (int)b.len, (const char *)b.p, conflated);
 	ap_buf_done(&b);
 	return have ? 0 : AP_EX_AGAIN;
 }
@@ -176,9 +209,10 @@ int cmd_status(struct ctl *c)
 
 	redisContext *r = ctl_redis(c);
 	int owned = r != NULL ? ctl_owners(c, r, owner, sizeof owner / sizeof owner[0]) : -1;
+	uint64_t conflated = r != NULL ? quotes_conflated(r) : 0;
 
 	if (c->json) {
-		int rc = print_json(text, len, have, owner, owned);
+		int rc = print_json(text, len, have, owner, owned, conflated);
 		free(text);
 		if (r != NULL)
 			redisFree(r);
@@ -199,6 +233,8 @@ int cmd_status(struct ctl *c)
 		putchar('\n');
 		print_owners(c, owner, owned);
 	}
+	if (conflated > 0)
+		printf("\nquotes conflated under pressure since ap-ingest started: %" PRIu64 "\n", conflated);
 	if (n >= 0)
 		print_dataset(c, r, pg);
 	PQfinish(pg);
