@@ -46,13 +46,17 @@ KERNEL(ind_k_lower)
 	x->r[o->out[0]] = now < old ? now : old;
 }
 
-/* out: mean of the last n where they are so few that adding them up is less than keeping a sum. Equal values give just that. */
+/* out: mean of the last n, at most 4: so few that adding them up is less than keeping a sum. Equal values give just that. */
 KERNEL(ind_k_few)
 {
 	double in = x->r[o->in[0]], d = 0;
 
-	for (uint32_t i = 1; i < o->n; i++)
-		d += past(x, o, 0, i) - in;
+	if (o->n > 1)
+		d = past(x, o, 0, 1) - in;
+	if (o->n > 2)
+		d += past(x, o, 0, 2) - in;
+	if (o->n > 3)
+		d += past(x, o, 0, 3) - in;
 	x->r[o->out[0]] = in + d * o->k[0];
 }
 

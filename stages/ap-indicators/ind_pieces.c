@@ -232,7 +232,7 @@ struct ind_ref ind_t3(struct ind_build *b, struct ind_ref x, uint32_t n, double 
 					    ema_deep(b, x, n, 3) });
 }
 
-enum { FEW = 4 };
+enum { FEW = 4 };     /* OP_FEW adds up no more */
 struct ind_ref ind_ma(struct ind_build *b, struct ind_ref x, uint32_t n, enum ind_ma kind)
 {
 	switch (kind) {
