@@ -13,6 +13,15 @@
 enum { AP_EX_OK = 0, AP_EX_MISTAKE = 100, AP_EX_AGAIN = 111 };
 enum { AP_FLAGS_MAX = 32, AP_OVER_MAX = 64 };
 
+/*
+ * How a server is noticed that a network has swallowed, without a RST and whatever the deadlines are. What is sent is given up
+ * AP_USER_TIMEOUT_MS (TCP_USER_TIMEOUT) after it was sent again for the first time, which is 200 ms after it was sent. A silent
+ * connection is probed after a second and every second from then on, and the kernel looks at that limit only when a probe is
+ * due: at three seconds the third probe was sometimes a tick too early to see it, so that it took four. Between two probes it is
+ * always the third that ends it.
+ */
+enum { AP_USER_TIMEOUT_MS = 2500, AP_KEEPALIVE_S = 1, AP_KEEPALIVE_TIMES = 3 };
+
 struct ap_app;
 
 /* A program's own long options, besides -c -o -n -V -h. */

@@ -394,15 +394,18 @@ static void connect_poll(struct ap_pg *pg)
 
 static void connect_start(struct ap_pg *pg)
 {
-	char pass[512];
+	char pass[512], user_ms[16], every_s[16], times[16];
 	const char *keys[16], *vals[16];
 	size_t n = 0;
 	const struct { const char *k, *v; } fixed[] = {
-		{ "dbname", pg->conf->pg_conninfo }, { "tcp_user_timeout", "3000" }, { "keepalives_idle", "1" },
-		{ "keepalives_interval", "1" }, { "keepalives_count", "3" }, { "client_encoding", "UTF8" },
+		{ "dbname", pg->conf->pg_conninfo }, { "tcp_user_timeout", user_ms }, { "keepalives_idle", every_s },
+		{ "keepalives_interval", every_s }, { "keepalives_count", times }, { "client_encoding", "UTF8" },
 		{ "fallback_application_name", pg->log->app }, { "hostaddr", pg->hostaddr }, { "password", pass },
 	};
 
+	snprintf(user_ms, sizeof user_ms, "%d", AP_USER_TIMEOUT_MS);
+	snprintf(every_s, sizeof every_s, "%d", AP_KEEPALIVE_S);
+	snprintf(times, sizeof times, "%d", AP_KEEPALIVE_TIMES);
 	if (!password_read(pg, pass, sizeof pass)) {
 		lose(pg, "password_file_unreadable");
 		return;

@@ -32,7 +32,6 @@
 enum {
 	READ_TURN = 16,                 /* reads in one turn of the loop */
 	READER_KEEP = 1024 * 1024,      /* buffer hiredis keeps between replies */
-	USER_TIMEOUT_MS = 3000,
 	RESOLVE_MS = 5000,              /* a name server's time */
 	IDLE_MS = 500,                  /* without a command, PING is asked: a server that stands still is noticed in this and a deadline */
 	MOVING_MS = 100,                /* between two looks at a slot that is being moved */
@@ -450,13 +449,13 @@ bool ap_redis_end(struct ap_redis *r, ap_reply_fn *fn, void *ctx, uint64_t extra
 
 static void socket_options(int fd, int family)
 {
-	const int one = 1, idle_s = 1, every_s = 1, times = 3, user_ms = USER_TIMEOUT_MS;
+	const int one = 1, every_s = AP_KEEPALIVE_S, times = AP_KEEPALIVE_TIMES, user_ms = AP_USER_TIMEOUT_MS;
 
 	if (family == AF_UNIX)
 		return;
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &every_s, sizeof every_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &times, sizeof times);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &user_ms, sizeof user_ms);
