@@ -8,12 +8,15 @@
  */
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "main.h"
 
 enum { SEARCH_ENTRIES = 128 };  /* looked through, from the end, for a frame whose id was lost */
+/* A Redis that is full answers at once, and trimming makes room piece by piece: every piece is to be found soon. */
+static const double NO_ROOM_S = 0.1;
 
 struct lane {
 	struct appender *a;
@@ -27,6 +30,7 @@ struct lane {
 	bool go;                /* its owner has seen what Redis has of it */
 	unsigned asked, passed; /* questions what Redis has of us that are out; so many of their answers are of an earlier life */
 	ap_id id;               /* of the frame that waits for replicas */
+	int64_t said_ns;        /* when it was last said that Redis refuses */
 };
 
 struct appender {
@@ -116,11 +120,14 @@ static void look_cb(struct ev_loop *loop, ev_timer *w, int revents)
 
 /* --- one frame ------------------------------------------------------------------------------ */
 
-static void pause_lanes(struct appender *a)
+static void pause_lanes(struct appender *a, double most_s)
 {
+	double pause_s;
+
 	if (ev_is_active(&a->retry))
 		return;
-	ev_timer_set(&a->retry, ap_backoff_s(&a->app->conf, a->attempt++), 0);
+	pause_s = ap_backoff_s(&a->app->conf, a->attempt++);
+	ev_timer_set(&a->retry, pause_s < most_s ? pause_s : most_s, 0);
 	ev_timer_start(a->app->loop, &a->retry);
 }
 
@@ -218,10 +225,13 @@ static void frame_refused(struct lane *l, const redisReply *reply)
 	snprintf(why, sizeof why, "%.*s", (int)strcspn(what, " "), what);
 	l->a->n.retries++;
 	l->pausing = true;
-	if ((l->a->attempt & (l->a->attempt - 1)) == 0)
+	/* Full, it takes one append and refuses the next: one line a second is enough. */
+	if ((l->a->attempt & (l->a->attempt - 1)) == 0 && (l->said_ns == 0 || ap_mono_ns() - l->said_ns > 1000000000)) {
+		l->said_ns = ap_mono_ns();
 		ap_log(&l->a->app->log, AP_ERROR, "append_refused", KV_U("part", l->part), KV_S("why", why), KV_T("what", detail),
 		       KV_S("next", "retry"));
-	pause_lanes(l->a);
+	}
+	pause_lanes(l->a, strcmp(why, "OOM") == 0 ? NO_ROOM_S : HUGE_VAL);
 }
 
 static void on_appended(void *ctx, const redisReply *reply)

@@ -82,6 +82,7 @@ struct part {
 	struct map_known *known;        /* what was stored when Redis was filled again; see map.h */
 	size_t known_n;
 	bool reading;           /* an XREADGROUP is out */
+	size_t untrimmed;       /* bytes stored since its streams were trimmed */
 };
 
 enum job { JOB_NONE, JOB_SETUP, JOB_LOAD, JOB_TX, JOB_UPKEEP };
@@ -91,6 +92,7 @@ struct taken {
 	struct part *part;
 	unsigned s;
 	ap_id id;
+	size_t len;
 };
 
 /* How far a batch moves one cursor. */

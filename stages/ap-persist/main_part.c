@@ -13,7 +13,10 @@
 
 #include "common/core/timefmt.h"
 
-enum { ACKS = 256, ARGV_MAX = ACKS + 4, LEAVING_BLOCK_MS = 50 };
+enum {
+	ACKS = 256, ARGV_MAX = ACKS + 4, LEAVING_BLOCK_MS = 50,
+	TRIM_BYTES = 256 << 10, /* stored, and the streams are trimmed without waiting for the timer: where Redis is full, sources wait for that */
+};
 
 static const char group[] = "persist";
 
@@ -452,6 +455,7 @@ static void ack(struct part *pt, const struct stream *st, const struct batch *b)
 
 	for (size_t i = 0; i < b->taken_n; i++) {
 		if (b->taken[i].part == pt && b->taken[i].s == st->s) {
+			st->part->untrimmed += b->taken[i].len;
 			ap_id_format(b->taken[i].id, ids[argc - 3]);
 			argv[argc] = ids[argc - 3];
 			argc++;
@@ -479,6 +483,8 @@ void part_stored(struct part *pt, const struct batch *b)
 		ack(pt, st, b);
 		mirror(pt, st);
 	}
+	if (pt->untrimmed >= TRIM_BYTES)
+		part_trim(pt);
 }
 
 /* --- upkeep -------------------------------------------------------------------------------------------------- */
@@ -580,6 +586,7 @@ void part_trim(struct part *pt)
 
 	if (pt->phase != PH_READ || pt->p < 0)
 		return;
+	pt->untrimmed = 0;
 	for (size_t i = 0; i < CUT_N; i++, k++) {
 		snprintf(keys[k], sizeof keys[k], "ap:{%d}:%s", pt->p, ap_stream_name((enum ap_stream)cut[i]));
 		argv[argc++] = keys[k];

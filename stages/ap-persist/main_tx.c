@@ -649,7 +649,7 @@ static bool take_note(struct batch *b, struct part *pt, const struct boxed *e)
 		b->taken = more;
 		b->taken_cap = cap;
 	}
-	b->taken[b->taken_n++] = (struct taken){ pt, e->s, e->id };
+	b->taken[b->taken_n++] = (struct taken){ pt, e->s, e->id, e->len };
 	return true;
 }
 
