@@ -109,16 +109,16 @@ static void step(struct ap_fold *f, struct ap_rec *rec)
 
 /*
  * A body is read to its end before its first record is stepped, so that a bad one leaves no half behind. Who is to step the
- * records sees them here already.
+ * records sees them here already, unless one at a time is looked for that it dies of.
  */
-static bool body_fine(struct ap_fold *f, uint32_t n, ap_str body, const char **why)
+static bool body_fine(struct ap_fold *f, uint32_t n, ap_str body, bool ahead, const char **why)
 {
 	struct ap_rec rec;
 	enum ap_wire_rc rc;
 
 	ap_wire_start(&f->it, body, n);
 	while ((rc = ap_wire_next(&f->it, &rec)) == AP_WIRE_OK)
-		if (f->stage->expect != NULL)
+		if (ahead && f->stage->expect != NULL)
 			f->stage->expect(f->st, &rec);
 	*why = rc == AP_WIRE_BAD ? f->it.why : NULL;
 	return rc == AP_WIRE_END;
@@ -145,15 +145,20 @@ void ap_fold_poison(struct ap_fold *f, ap_id id, ap_str data, const char *why)
 	poison_put(f, data, why);
 }
 
-bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
+static bool begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, bool ahead, const char **why)
 {
 	entry_begin(f, id);
-	if (!body_fine(f, n, body, why)) {
+	if (!body_fine(f, n, body, ahead, why)) {
 		poison_put(f, body, *why);
 		return false;
 	}
 	ap_wire_start(&f->it, body, n);
 	return true;
+}
+
+bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const char **why)
+{
+	return begin(f, id, n, body, false, why);
 }
 
 bool ap_fold_step(struct ap_fold *f)
@@ -176,7 +181,7 @@ bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 {
 	struct ap_rec rec;
 
-	if (!ap_fold_begin(f, id, n, body, why))
+	if (!begin(f, id, n, body, true, why))
 		return false;
 	while (ap_wire_next(&f->it, &rec) == AP_WIRE_OK)
 		step(f, &rec);
@@ -184,8 +189,7 @@ bool ap_fold_entry(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 	return true;
 }
 
-/* Who it was about, as far as the kind says. */
-static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
+void ap_reject_about(struct ap_reject *to, const struct ap_rec *rec)
 {
 	switch (rec->kind) {
 	case AP_RAW:
@@ -213,6 +217,12 @@ static void reject_about(struct ap_reject *to, const struct ap_rec *rec)
 	case AP_QUOTEBAR:
 		to->source = rec->u.quotebar.source, to->symbol = rec->u.quotebar.symbol, to->ts.ns = rec->u.quotebar.open_ms * 1000000;
 		break;
+	case AP_INDICATOR:
+		to->source = rec->u.indicator.source, to->symbol = rec->u.indicator.symbol, to->ts.ns = rec->u.indicator.open_ms * 1000000;
+		break;
+	case AP_SIGNAL:
+		to->source = rec->u.signal.source, to->symbol = rec->u.signal.symbol, to->ts.ns = rec->u.signal.open_ms * 1000000;
+		break;
 	default:
 		break;
 	}
@@ -230,7 +240,7 @@ bool ap_fold_reject(struct ap_fold *f, const char *reason)
 	out.u.reject = (struct ap_reject){
 		.origin = ap_id_origin(f->id), .raw_idx = rec.idx, .status = AP_ST_POISON, .stage = ap_str_c(f->stage->name),
 		.reason = ap_str_c(reason), .data = json.full ? (ap_str){ NULL, 0 } : ap_buf_view(&json) };
-	reject_about(&out.u.reject, &rec);
+	ap_reject_about(&out.u.reject, &rec);
 	fold_put(&f->out, AP_S_REJECT, &out);
 	ap_buf_done(&json);
 	return true;

@@ -71,6 +71,8 @@ bool ap_fold_begin(struct ap_fold *f, ap_id id, uint32_t n, ap_str body, const c
 bool ap_fold_step(struct ap_fold *f);
 bool ap_fold_reject(struct ap_fold *f, const char *reason);
 void ap_fold_end(struct ap_fold *f);
+/* Fills in whom and what a record that is rejected was about, as far as its kind says: source, symbol, times, numbers; a message's payload. */
+void ap_reject_about(struct ap_reject *to, const struct ap_rec *rec);
 
 /* The body of a frame; valid until the next entry. */
 ap_str ap_fold_body(const struct ap_fold *f, const struct ap_frame *fr);

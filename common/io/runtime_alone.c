@@ -151,7 +151,8 @@ static void marked_cb(void *ctx, const redisReply *reply)
 
 	if (reply == NULL || p->state != AP_R_COMMITTING || !a->on)
 		return;
-	if (reply->type == REDIS_REPLY_ERROR) {
+	/* Without memory Redis refuses the mark, and what would make room waits for us: on without it. */
+	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "OOM", 3) != 0) {
 		part_refused(p, "mark", reply->str);
 		return;
 	}

@@ -5,6 +5,7 @@
  */
 #include "main.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -40,6 +41,7 @@ static void collect(void *ctx, struct ap_metrics *m)
 	ap_metrics_add(m, "bad_rows_total", "", AP_M_COUNTER, (double)st->bad_rows);
 	ap_metrics_add(m, "bad_frames_total", "", AP_M_COUNTER, (double)(s->now->map->bad_frames + s->next->map->bad_frames));
 	ap_metrics_add(m, "known_total", "", AP_M_COUNTER, (double)(s->now->map->known + s->next->map->known));
+	ap_metrics_add(m, "poison_total", "", AP_M_COUNTER, (double)st->poison);
 	ap_metrics_add(m, "lost_total", "", AP_M_COUNTER, (double)st->lost);
 	ap_metrics_add(m, "postgresql_up", "", AP_M_GAUGE, s->pg_ready ? 1.0 : 0.0);
 	if (st->batch_us.n > 0) {
@@ -170,6 +172,10 @@ static bool sink_open(struct sink *s, char *err, size_t errlen)
 	static const struct ap_pg_events events = { pg_up_cb, pg_down_cb };
 	static const struct ap_worker_events worker = { parts_looked, refused_cb, renamed_cb };
 
+	uint64_t run;
+
+	ap_random(&run, sizeof run);
+	snprintf(s->run, sizeof s->run, "%016" PRIx64, run);
 	ap_worker_name(&s->app.conf, s->name, sizeof s->name);
 	ap_hist_init(&s->stats.batch_us);
 	s->parts = (size_t)s->app.conf.data_partitions + 1;

@@ -16,6 +16,7 @@
 #include "common/io/redis.h"
 #include "common/io/worker.h"
 #include "map.h"
+#include "poison.h"
 
 enum {
 	INBOX_BYTES = 2 << 20,          /* a partition that holds more does not read on */
@@ -64,6 +65,21 @@ struct inbox {
 	unsigned waits;         /* answers that are out; only the last one counts */
 };
 
+/* After a process that died: the entry that is taken alone, and what is known to be poison. */
+struct alone {
+	struct poison known;
+	size_t left;            /* entries still to be taken alone; 0: as usual */
+	size_t turn;            /* of those before another partition's turn */
+	bool on;                /* a mark is out, or an entry under way: */
+	size_t group;           /* so many entries that come together; 0: one that comes alone */
+	struct map_entry e;     /* it, */
+	struct ap_buf body;     /* its body, */
+	struct boxed box;       /* where it was in the inbox, */
+	uint64_t lost;          /* entries missing before it, */
+	uint32_t at;            /* the next record, */
+	struct poison_mark mark;        /* and what is marked of it */
+};
+
 struct sink;
 
 struct part {
@@ -82,7 +98,9 @@ struct part {
 	struct map_known *known;        /* what was stored when Redis was filled again; see map.h */
 	size_t known_n;
 	bool reading;           /* an XREADGROUP is out */
-	size_t untrimmed;       /* bytes stored since its streams were trimmed */
+	struct alone alone;
+	size_t untrimmed;       /* bytes stored since its streams were trimmed, */
+	int64_t trimmed_ns;     /* and when that was */
 };
 
 enum job { JOB_NONE, JOB_SETUP, JOB_LOAD, JOB_TX, JOB_UPKEEP };
@@ -139,7 +157,7 @@ struct tx {
 };
 
 struct stats {
-	uint64_t rows[AP_T_N], bad_rows, batches, merges, retries, recoveries, yields, lost, entries;
+	uint64_t rows[AP_T_N], bad_rows, batches, merges, retries, recoveries, yields, lost, entries, poison;
 	struct ap_hist batch_us;
 };
 
@@ -154,6 +172,8 @@ struct sink {
 	const struct ap_store *store;
 	struct batch batch[2], *now, *next;     /* under way; gathering */
 	struct map_steps steps; /* of both maps */
+	struct part *alone;     /* whose turn it is to take entries alone: nothing else becomes rows meanwhile; NULL: nobody's */
+	char run[17];           /* this process, in marks */
 	struct part *part;      /* parts + 1 of them; the last one is ap:metric */
 	size_t parts;
 	size_t turn;            /* where the next transaction starts to take */
@@ -203,8 +223,30 @@ void sink_leave(struct sink *s);
 void sink_retry_cb(struct ev_loop *loop, ev_timer *w, int revents);
 /* Gives back what the transaction holds. */
 void tx_done(struct tx *x);
+/* Maps the next n entries of the inbox, or as many as the batch has room for. False: no memory, and the program is going to end. */
+bool part_take(struct part *pt, size_t n);
+/* The next entry of the inbox is begun alone. False: there is none now, or no room for it in the batch. */
+bool part_take_alone(struct part *pt);
+/* It has been mapped: it belongs to the batch. False: no memory, and the program is going to end. */
+bool part_taken(struct part *pt);
+/* Says so, and ends the program: it is started again. */
+void sink_no_memory(struct sink *s);
 bool batch_open(struct sink *s, struct batch *b);
 void batch_close(struct batch *b);
+
+/* main_alone.c */
+/* What stands in the lease's hash: the fields of ALONE_FIELDS, asked for when the cursors are known. */
+#define ALONE_FIELDS "lu ts ti tl tf tw tn tp"
+void alone_loaded(struct part *pt, const redisReply *reply);
+/* The lease is handed back as it should be. */
+void alone_given_up(struct part *pt);
+/* Begins a turn, if it is to take entries alone and has one. True: it has the turn. */
+bool alone_begin(struct part *pt);
+bool alone_next(struct part *pt);
+/* Marks and maps an entry, and calls part_taken; e and what it points to are copied. */
+void alone_entry(struct part *pt, const struct map_entry *e);
+/* What was under way is given up. */
+void alone_forget(struct part *pt);
 
 /* main_setup.c: what happens once a connection, and what happens now and then. */
 void sink_setup(struct sink *s);

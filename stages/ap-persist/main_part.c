@@ -15,7 +15,8 @@
 
 enum {
 	ACKS = 256, ARGV_MAX = ACKS + 4, LEAVING_BLOCK_MS = 50,
-	TRIM_BYTES = 256 << 10, /* stored, and the streams are trimmed without waiting for the timer: where Redis is full, sources wait for that */
+	TRIM_BYTES = 256 << 10, /* stored, and the streams are trimmed without waiting for the timer: where Redis is full, sources wait for that; */
+	TRIM_PART = 10,         /* but not before this part of its time */
 };
 
 static const char group[] = "persist";
@@ -28,6 +29,7 @@ void part_forget(struct part *pt, const char *why)
 		return;
 	ap_log(&s->app.log, AP_WARN, "partition_forgotten", KV_I("part", pt->p), KV_S("why", why), KV_S("next", "take_again"));
 	s->stats.recoveries++;
+	alone_forget(pt);
 	pt->phase = PH_OFF;
 	pt->reading = false;
 	pt->seeking = 0;
@@ -283,6 +285,26 @@ static void known_cb(void *ctx, const redisReply *reply)
 	seek_done(pt);
 }
 
+static void alone_cb(void *ctx, const redisReply *reply)
+{
+	struct part *pt = ctx;
+
+	if (reply == NULL || pt->phase != PH_SEEK)
+		return;
+	if (reply->type != REDIS_REPLY_ARRAY) {
+		part_forget(pt, "marks_not_read");
+		return;
+	}
+	alone_loaded(pt, reply);
+	seek_done(pt);
+}
+
+static bool ask_alone(struct part *pt)
+{
+	pt->seeking++;
+	return ap_redis_sendf(pt->redis, alone_cb, pt, "HMGET %s " ALONE_FIELDS, pt->own);
+}
+
 static bool ask_known(struct part *pt)
 {
 	if (pt->p < 0)
@@ -295,7 +317,7 @@ void part_loaded(struct part *pt)
 {
 	pt->phase = PH_SEEK;
 	pt->seeking = 0;
-	if (!ask_known(pt)) {
+	if (!ask_alone(pt) || !ask_known(pt)) {
 		part_forget(pt, "redis_down");
 		return;
 	}
@@ -416,6 +438,9 @@ void part_read(struct part *pt)
 	char count[24], block[24];
 	int argc = 0, on = 0;
 
+	/* A mark would wait behind a read that waits for something to come: with care, one reads only when there is nothing to mark. */
+	if (pt->alone.left > 0 && (pt->sink->alone == pt || pt->box.next < pt->box.n))
+		return;
 	if (pt->phase != PH_READ || pt->reading || pt->sink->stopping || pt->box.n - pt->box.next >= INBOX_ENTRIES ||
 	    pt->box.bytes.len >= INBOX_BYTES)
 		return;
@@ -483,7 +508,7 @@ void part_stored(struct part *pt, const struct batch *b)
 		ack(pt, st, b);
 		mirror(pt, st);
 	}
-	if (pt->untrimmed >= TRIM_BYTES)
+	if (pt->untrimmed >= TRIM_BYTES && ap_mono_ns() - pt->trimmed_ns >= (int64_t)pt->sink->app.conf.persist_trim_ms * 1000000 / TRIM_PART)
 		part_trim(pt);
 }
 
@@ -511,6 +536,7 @@ static void yield(struct part *pt)
 	struct sink *s = pt->sink;
 
 	s->stats.yields++;
+	alone_forget(pt);
 	pt->box.n = pt->box.next = pt->box.sure = pt->box.asked = 0;
 	ap_buf_clear(&pt->box.bytes);
 	pt->phase = PH_YIELD;
@@ -545,6 +571,7 @@ void part_release(struct part *pt)
 	pt->phase = PH_OFF;
 	pt->held = 0;
 	look_later(pt, 0);
+	alone_given_up(pt);
 	ap_redis_sendf(pt->redis, plain_cb, pt, "FCALL ap_renew_v1 1 %s %s %llu 0", pt->own, pt->token,
 		       (unsigned long long)pt->epoch);
 }
@@ -587,6 +614,7 @@ void part_trim(struct part *pt)
 	if (pt->phase != PH_READ || pt->p < 0)
 		return;
 	pt->untrimmed = 0;
+	pt->trimmed_ns = ap_mono_ns();
 	for (size_t i = 0; i < CUT_N; i++, k++) {
 		snprintf(keys[k], sizeof keys[k], "ap:{%d}:%s", pt->p, ap_stream_name((enum ap_stream)cut[i]));
 		argv[argc++] = keys[k];
@@ -632,8 +660,10 @@ bool part_open(struct sink *s, struct part *pt, int p, char *err, size_t errlen)
 	pt->sink = s;
 	pt->p = p;
 	pt->retry_ns = ap_mono_ns() + (int64_t)s->app.conf.runtime_lease_ms * 1000000;
+	pt->trimmed_ns = ap_mono_ns();
 	snprintf(pt->own, sizeof pt->own, p < 0 ? "ap:own:{ap:metric}:persist" : "ap:{%d}:own:persist", p);
 	ap_buf_init(&pt->box.bytes, AP_REDIS_REPLY_MAX);
+	ap_buf_init(&pt->alone.body, AP_REDIS_REPLY_MAX);
 	for (unsigned i = 0; i < MAP_STREAMS; i++) {
 		struct stream *st = &pt->st[i];
 
@@ -655,6 +685,7 @@ void part_close(struct part *pt)
 	if (pt->redis != NULL)
 		ap_redis_free(pt->redis);
 	ap_buf_done(&pt->box.bytes);
+	ap_buf_done(&pt->alone.body);
 	free(pt->box.e);
 	free(pt->known);
 }

@@ -327,6 +327,8 @@ static void step_cover(struct sink *s)
 /* What was taken is not stored and will be read again. */
 static void untake(struct sink *s)
 {
+	if (s->alone != NULL && s->alone->alone.on && s->alone->alone.group == 0)
+		part_forget(s->alone, "batch_given_up");
 	for (int k = 0; k < 2; k++) {
 		batch_clear(s, &s->batch[k]);
 		map_reset(s->batch[k].map);
@@ -709,6 +711,60 @@ static void take_mark(struct sink *s, const struct part *pt, struct stream *st, 
 	m->lost += lost;
 }
 
+static struct map_entry entry_of(const struct part *pt, const struct boxed *e)
+{
+	return (struct map_entry){ pt->p, e->s, e->id, e->n, ap_str_n((const char *)pt->box.bytes.p + e->at, e->len), pt->known, pt->known_n };
+}
+
+/* All of it has been taken: room for more. */
+static void box_used(struct part *pt)
+{
+	struct inbox *b = &pt->box;
+
+	if (b->next < b->n || b->n == 0)
+		return;
+	b->next = b->n = b->sure = 0;
+	ap_buf_clear(&b->bytes);
+	part_read(pt);
+}
+
+bool part_take_alone(struct part *pt)
+{
+	struct sink *s = pt->sink;
+	struct inbox *b = &pt->box;
+	struct alone *a = &pt->alone;
+
+	while (pt->phase == PH_READ && b->next < b->sure && !map_full(s->next->map)) {
+		const struct map_entry me = entry_of(pt, &b->e[b->next]);
+		enum take t;
+
+		a->box = b->e[b->next];
+		t = judge(s, pt, &pt->st[a->box.s], &a->box, &a->lost);
+		if (t == TAKE_STOP)
+			return false;
+		b->next++;
+		if (t == TAKE_OK) {
+			alone_entry(pt, &me);
+			return true;
+		}
+	}
+	box_used(pt);
+	return false;
+}
+
+bool part_taken(struct part *pt)
+{
+	struct sink *s = pt->sink;
+	struct alone *a = &pt->alone;
+
+	if (!take_note(s->next, pt, &a->box)) {
+		sink_no_memory(s);
+		return false;
+	}
+	take_mark(s, pt, &pt->st[a->box.s], &a->box, a->lost);
+	return true;
+}
+
 /* Moves entries from a partition's inbox into the next batch. False: no memory. */
 static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *entries)
 {
@@ -718,8 +774,7 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *e
 	for (; *entries > 0 && pt->phase == PH_READ && b->next < b->sure && !map_full(s->next->map); --*entries) {
 		const struct boxed *e = &b->e[b->next];
 		struct stream *st = &pt->st[e->s];
-		struct map_entry me = { pt->p, e->s, e->id, e->n, ap_str_n((const char *)b->bytes.p + e->at, e->len),
-					pt->known, pt->known_n };
+		const struct map_entry me = entry_of(pt, e);
 		enum take t = judge(s, pt, st, e, &lost);
 
 		if (t == TAKE_STOP)
@@ -731,12 +786,23 @@ static bool take_part(struct sink *s, struct part *pt, int64_t now_ms, size_t *e
 			return false;
 		take_mark(s, pt, st, e, lost);
 	}
-	if (b->next == b->n && b->n > 0) {
-		b->next = b->n = b->sure = 0;
-		ap_buf_clear(&b->bytes);
-		part_read(pt);
-	}
+	box_used(pt);
 	return true;
+}
+
+void sink_no_memory(struct sink *s)
+{
+	ap_log(&s->app.log, AP_ERROR, "no_memory", KV_S("next", "leave_and_be_started_again"));
+	s->app.exit_code = AP_EX_AGAIN;
+	ev_break(s->app.loop, EVBREAK_ALL);
+}
+
+bool part_take(struct part *pt, size_t n)
+{
+	if (take_part(pt->sink, pt, ap_ts_ms(ap_now()), &n))
+		return true;
+	sink_no_memory(pt->sink);
+	return false;
 }
 
 /* Beginning with another partition each time, so that none starves when batches are full. */
@@ -744,13 +810,16 @@ static bool gather(struct sink *s, size_t entries)
 {
 	int64_t now_ms = ap_ts_ms(ap_now());
 
-	for (size_t k = 0; k < s->parts; k++)
-		if (!take_part(s, &s->part[(s->turn + k) % s->parts], now_ms, &entries)) {
-			ap_log(&s->app.log, AP_ERROR, "no_memory", KV_S("next", "leave_and_be_started_again"));
-			s->app.exit_code = AP_EX_AGAIN;
-			ev_break(s->app.loop, EVBREAK_ALL);
+	for (size_t k = 0; k < s->parts && s->alone == NULL; k++) {
+		struct part *pt = &s->part[(s->turn + k) % s->parts];
+
+		if (pt->alone.left > 0) {
+			alone_begin(pt);
+		} else if (!take_part(s, pt, now_ms, &entries)) {
+			sink_no_memory(s);
 			return false;
 		}
+	}
 	return true;
 }
 
@@ -805,6 +874,12 @@ static void load_next(struct sink *s)
 		}
 }
 
+/* One that is taken alone: the batch must hold all of it. */
+static bool entry_half_mapped(const struct sink *s)
+{
+	return s->alone != NULL && s->alone->alone.on && s->alone->alone.group == 0;
+}
+
 void sink_pump(struct sink *s)
 {
 	/* What was gathered during the last COPY goes at once; the server is not kept waiting for more. */
@@ -812,7 +887,7 @@ void sink_pump(struct sink *s)
 		return;
 	if (s->job == JOB_NONE && s->pg_ready && !s->stopping)
 		load_next(s);
-	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0)
+	if (s->job == JOB_NONE && s->pg_ready && s->next->taken_n > 0 && !entry_half_mapped(s))
 		tx_start(s);
 	for (size_t p = 0; p < s->parts; p++)
 		part_read(&s->part[p]);

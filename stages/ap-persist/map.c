@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
+#include "common/core/fold.h"
+#include "common/core/recjson.h"
 #include "common/core/timefmt.h"
 
 enum {
@@ -917,26 +919,138 @@ static bool is_known(const struct map_entry *e, const struct ap_rec *rec)
 	return false;
 }
 
-bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms)
+void map_begin(struct map *m, const struct map_entry *e, int64_t now_ms)
 {
-	struct ap_rec rec;
-	enum ap_wire_rc rc;
-
 	m->e = e;
 	m->now_ms = now_ms;
+	m->bad = false;
 	ap_wire_start(&m->it, e->body, e->n);
-	while ((rc = ap_wire_next(&m->it, &rec)) == AP_WIRE_OK) {
-		if (!belongs(e->stream, rec.kind))
-			continue;
-		if (e->known_n > 0 && is_known(e, &rec))
-			m->known++;
-		else
-			add_of[rec.kind](m, &rec);
-	}
+}
+
+static bool read_next(struct map *m, struct ap_rec *rec)
+{
+	enum ap_wire_rc rc = m->bad ? AP_WIRE_BAD : ap_wire_next(&m->it, rec);
+
+	m->bad = rc == AP_WIRE_BAD;
+	return rc == AP_WIRE_OK;
+}
+
+bool map_next(struct map *m)
+{
+	struct ap_rec rec;
+
+	if (!read_next(m, &rec))
+		return false;
+	if (!belongs(m->e->stream, rec.kind))
+		return true;
+	if (m->e->known_n > 0 && is_known(m->e, &rec))
+		m->known++;
+	else
+		add_of[rec.kind](m, &rec);
+	return true;
+}
+
+bool map_end(struct map *m)
+{
 	end_result(m);
 	end_system(m);
-	if (rc == AP_WIRE_BAD)
-		bad_frame(m, e);
+	if (m->bad)
+		bad_frame(m, m->e);
+	m->e = NULL;
+	return !m->failed;
+}
+
+bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms)
+{
+	map_begin(m, e, now_ms);
+	while (map_next(m))
+		;
+	return map_end(m);
+}
+
+/* --- what ap-persist died of ----------------------------------------------------------------------------- */
+
+static void poison_alert(struct map *m, uint32_t rec)
+{
+	char text[AP_DETAIL_MAX], key[96], id[AP_ID_TEXT], which[32] = "entry";
+	int n;
+
+	ap_id_format(m->e->id, id);
+	if (rec != UINT32_MAX)
+		snprintf(which, sizeof which, "record %" PRIu32 " of entry", rec);
+	snprintf(key, sizeof key, "%d:%s:%s:%" PRIu32, m->e->part, map_stream_name(m->e->stream), id, rec);
+	n = snprintf(text, sizeof text, "ap-persist died of %s %s of %s, partition %d: not stored", which, id,
+		     map_stream_name(m->e->stream), m->e->part);
+	map_alert(m, "poison", "critical", ap_str_n(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1), 1.0, ap_str_c(key),
+		  (int64_t)m->e->id.ms * ms_ns);
+}
+
+/*
+ * The row in place of the one that could not be made. Its payload goes in as a JSON string, byte by byte: what looks into it
+ * may be what the process died in.
+ */
+static void poison_row(struct map *m, const struct ap_reject *j, uint32_t idx)
+{
+	struct rows *r = &m->t[AP_T_NORMALIZED];
+	int64_t ts = row_time(j->ts.ns, j->recv.ns, j->origin.ms);
+	uint64_t origin = origin_of(m, j->raw_seq, j->origin, j->raw_idx);
+	char id[MSG_ID], key[KEY_MAX];
+	int n = snprintf(key, sizeof key, "#%016" PRIx64 ".%" PRIu32 ":poison:%s.%" PRIu32, origin, j->sub, map_stream_name(m->e->stream), idx);
+
+	rows_begin(r);
+	rows_text(r, message_id(j->origin, j->raw_idx, id));
+	rows_text(r, j->source);
+	rows_text(r, j->symbol);
+	text_c(r, j->quote ? "quote" : "trade");
+	text_c(r, ap_status_name(AP_ST_POISON));
+	rows_f64(r, 0.0);
+	rows_i64(r, elapsed_ms(m, j->origin));
+	for (int i = 0; i < 3; i++)
+		rows_null(r);
+	rows_text_or_null(r, j->trade_id);
+	rows_json_string(rows_json_begin(r), j->data);
+	rows_json_end(r);
+	put_errors(r, j);
+	put_event_time(r, j->ts.ns, ts);
+	rows_text(r, ap_str_n(key, (size_t)n < sizeof key ? (size_t)n : sizeof key - 1));
+	rows_i64(r, (int64_t)origin);
+	rows_time(r, ts);
+	end_row(m, AP_T_NORMALIZED, ts);
+	poison_alert(m, idx);
+}
+
+static struct ap_reject poison_of(const struct map *m)
+{
+	return (struct ap_reject){ .origin = ap_id_origin(m->e->id), .status = AP_ST_POISON, .stage = ap_str_c("persist"),
+				   .reason = ap_str_c("poison"), .detail = ap_str_c(map_stream_name(m->e->stream)) };
+}
+
+bool map_poison(struct map *m)
+{
+	struct ap_reject j = poison_of(m);
+	struct ap_buf json;
+	struct ap_rec rec;
+
+	if (!read_next(m, &rec))
+		return false;
+	j.raw_idx = rec.idx;
+	ap_reject_about(&j, &rec);
+	ap_buf_init(&json, AP_PAYLOAD_MAX);
+	if (rec.kind != AP_RAW) {
+		ap_rec_json(&json, &rec);
+		j.data = json.full ? (ap_str){ NULL, 0 } : ap_buf_view(&json);
+	}
+	poison_row(m, &j, rec.idx);
+	ap_buf_done(&json);
+	return true;
+}
+
+bool map_poison_entry(struct map *m, const struct map_entry *e, int64_t now_ms)
+{
+	m->e = e;
+	m->now_ms = now_ms;
+	struct ap_reject j = poison_of(m);
+	poison_row(m, &j, UINT32_MAX);
 	m->e = NULL;
 	return !m->failed;
 }

@@ -82,7 +82,7 @@ struct map {
 	/* the rest is the map's own business */
 	const struct map_entry *e;
 	int64_t now_ms;
-	bool failed;
+	bool failed, bad;
 	struct ap_span last_span[AP_T_N];
 	struct { ap_id origin; uint32_t idx; uint64_t raw_seq; ap_ts recv; bool open, success; struct ap_buf errors; } res;
 	struct { bool open, set[7]; double v[7]; int64_t ts; char instance[64]; size_t instance_len; } sys;
@@ -105,6 +105,18 @@ void map_reset(struct map *m);
  * must not be used. An unreadable entry is counted and leaves an alert row.
  */
 bool map_add(struct map *m, const struct map_entry *e, int64_t now_ms);
+/*
+ * The same one record at a time, for one who says where it is before it goes on. e and its body stay where they are until map_end.
+ * map_next makes the rows of the next record, map_poison one row in normalized_data that it is poison (status poison, stage
+ * persist, reason poison, the payload unread) and an alert row; false: there was none left, or none that can be read. Nothing else
+ * may be added in between.
+ */
+void map_begin(struct map *m, const struct map_entry *e, int64_t now_ms);
+bool map_next(struct map *m);
+bool map_poison(struct map *m);
+bool map_end(struct map *m);
+/* The whole entry is poison: one such row, and not a byte of the body is looked at. */
+bool map_poison_entry(struct map *m, const struct map_entry *e, int64_t now_ms);
 /* An alert of ap-persist itself. key tells alerts of one instant apart. False: no memory. */
 bool map_alert(struct map *m, const char *type, const char *severity, ap_str message, double value, ap_str key, int64_t ts_ns);
 /* No further entry fits surely: close the transaction. */

@@ -195,6 +195,66 @@ static void without_an_origin_the_entry_gives_one_that_has_no_tag(void **state)
 	assert_true(a == c && a != b);
 }
 
+/* Record `bad` of what was put is poison, the others are not. */
+static void entry_with_poison(struct rig *g, int part, unsigned stream, uint64_t id_ms, uint32_t bad)
+{
+	struct map_entry e = { part, stream, { id_ms, 0 }, g->n, ap_buf_view(&g->body), NULL, 0 };
+
+	map_begin(g->m, &e, (int64_t)id_ms + 5);
+	for (uint32_t i = 0; i < g->n; i++)
+		assert_true(i == bad ? map_poison(g->m) : map_next(g->m));
+	assert_false(map_poison(g->m));
+	assert_true(map_end(g->m));
+	ap_buf_clear(&g->body);
+	g->n = 0;
+}
+
+static void a_poison_record_is_a_row_that_says_so_and_its_neighbours_are_theirs(void **state)
+{
+	struct rig *g = *state;
+
+	put(g, trade("41", 7, 0));
+	put(g, trade("42", 7, 1));
+	put(g, trade("43", 7, 2));
+	entry_with_poison(g, 3, AP_S_TICK, 1700000000001, 1);
+	assert_int_equal(g->m->t[AP_T_NORMALIZED].n, 3);
+	text_is(g, AP_T_NORMALIZED, 0, N_STATUS, "valid");
+	text_is(g, AP_T_NORMALIZED, 1, N_STATUS, "poison");
+	text_is(g, AP_T_NORMALIZED, 1, N_TRADE_ID, "42");
+	text_is(g, AP_T_NORMALIZED, 1, N_SYMBOL, "BTC-USDT");
+	json_is(g, AP_T_NORMALIZED, 1, N_ERRORS, "[{\"reason\":\"poison\",\"detail\":\"tick\",\"stage\":\"persist\"}]");
+	text_is(g, AP_T_NORMALIZED, 2, N_STATUS, "valid");
+	assert_int_equal(g->m->t[AP_T_ALERTS].n, 1);
+	assert_false(map_full(g->m));
+}
+
+static void a_poison_message_goes_in_as_text_and_is_not_parsed(void **state)
+{
+	struct rig *g = *state;
+	struct ap_rec raw = { .kind = AP_RAW, .u.raw = { .source = ap_str_c("s"), .symbol = ap_str_c("X-Y"), .format = ap_str_c("trade"),
+		.seq = origin, .recv = { 1700000000000 * ms_ns }, .payload = ap_str_c("{\"a\":1}") } };
+
+	put(g, raw);
+	entry_with_poison(g, 0, AP_S_RAW, 1700000000001, 0);
+	assert_int_equal(g->m->t[AP_T_MESSAGES].n, 0);
+	json_is(g, AP_T_NORMALIZED, 0, N_DATA, "\"{\\\"a\\\":1}\"");
+	text_is(g, AP_T_NORMALIZED, 0, N_KEY, "#00ab3f000000002a.0:poison:raw.0");
+	assert_true((uint64_t)int_of(g, AP_T_NORMALIZED, 0, N_ORIGIN) == origin);
+}
+
+static void of_an_entry_that_is_poison_as_a_whole_nothing_is_read(void **state)
+{
+	struct rig *g = *state;
+	const struct map_entry e = { 2, AP_S_CANDLE, { 1700000000001, 0 }, 9, ap_str_c("no frame at all"), NULL, 0 };
+
+	assert_true(map_poison_entry(g->m, &e, 1700000000005));
+	assert_int_equal(g->m->bad_frames, 0);
+	assert_int_equal(g->m->t[AP_T_CANDLES].n, 0);
+	text_is(g, AP_T_NORMALIZED, 0, N_STATUS, "poison");
+	json_is(g, AP_T_NORMALIZED, 0, N_DATA, "\"\"");
+	assert_int_equal(g->m->t[AP_T_ALERTS].n, 1);
+}
+
 /* What PostgreSQL tells rows apart by must not depend on the entry that brought them. */
 static void rows_published_again_under_another_entry_have_the_same_keys(void **state)
 {
@@ -674,6 +734,9 @@ int main(void)
 		T(what_is_read_again_after_a_reset_is_stored_again),
 		T(alerts_are_read_from_their_labels),
 		T(an_entry_that_cannot_be_read_is_counted_and_leaves_an_alert),
+		T(a_poison_record_is_a_row_that_says_so_and_its_neighbours_are_theirs),
+		T(a_poison_message_goes_in_as_text_and_is_not_parsed),
+		T(of_an_entry_that_is_poison_as_a_whole_nothing_is_read),
 		T(what_is_switched_off_leaves_no_row),
 		T(the_transaction_is_closed_before_anything_overflows),
 	};

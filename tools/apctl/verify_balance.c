@@ -17,7 +17,9 @@ enum mark { MARK_IN = 1, MARK_GOOD = 2, MARK_BAD = 4, MARK_ROW_GOOD = 8, MARK_RO
 static const struct {
 	const char *name, *sql;
 } parts[FROM_N] = {
-	[FROM_MESSAGES] = { "messages", "SELECT origin, message_id, true FROM stream_messages ORDER BY origin" },
+	[FROM_MESSAGES] = { "messages", "SELECT origin, message_id, true FROM stream_messages UNION ALL "
+			    "SELECT origin, original_message_id, true FROM normalized_data WHERE validation_status = 'poison' AND "
+			    "validation_errors->0->>'stage' = 'persist' AND validation_errors->0->>'detail' = 'raw' ORDER BY origin" },
 	[FROM_RESULTS] = { "results", "SELECT origin, message_id, success FROM processing_results ORDER BY origin" },
 	[FROM_NORMALIZED] = { "outcomes", "SELECT origin, original_message_id, validation_status = 'valid' FROM normalized_data "
 			      "WHERE coalesce(validation_errors->0->>'stage', 'normalize') = 'normalize' ORDER BY origin" },
