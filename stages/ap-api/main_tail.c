@@ -13,6 +13,7 @@
 
 #include "../../common/core/timefmt.h"
 #include "../../common/core/wire.h"
+#include "../../common/io/entry.h"
 
 enum { READ_COUNT = 32 };
 
@@ -133,22 +134,6 @@ static void take(struct api_tail *t, const struct ap_rec *rec, int64_t now)
 }
 
 /* Field `name` of an entry's field list; empty when it is missing. */
-static ap_str field(const redisReply *fields, const char *name)
-{
-	for (size_t i = 0; i + 1 < fields->elements; i += 2)
-		if (ap_str_is(ap_reply_text(fields, i), name))
-			return ap_reply_text(fields, i + 1);
-	return ap_str_c(NULL);
-}
-
-static uint64_t number(ap_str s)
-{
-	uint64_t n = 0;
-	for (size_t i = 0; i < s.len && i < 19 && s.p[i] >= '0' && s.p[i] <= '9'; i++)
-		n = n * 10 + (uint64_t)(s.p[i] - '0');
-	return n;
-}
-
 static void follow(struct api_tail *t, unsigned i, uint64_t q)
 {
 	uint64_t missing = t->q[i] != 0 && q > t->q[i] + 1 ? q - t->q[i] - 1 : 0;
@@ -165,21 +150,19 @@ static void follow(struct api_tail *t, unsigned i, uint64_t q)
 static void take_entry(struct api_tail *t, unsigned i, const redisReply *entry, int64_t now)
 {
 	struct ap_rec rec;
-	ap_id id;
-	ap_str idtext = ap_reply_text(entry, 0);
-	const redisReply *fields = entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 ? entry->element[1] : NULL;
-	if (fields == NULL || fields->type != REDIS_REPLY_ARRAY || !ap_id_parse(idtext, &id) || idtext.len >= AP_ID_TEXT)
+	struct ap_entry e;
+	if (!ap_entry_read(entry, NULL, &e) || e.gone || e.id_text.len >= AP_ID_TEXT)
 		return;
-	memcpy(t->id[i], idtext.p, idtext.len);
-	t->id[i][idtext.len] = '\0';
-	follow(t, i, number(field(fields, "q")));
+	memcpy(t->id[i], e.id_text.p, e.id_text.len);
+	t->id[i][e.id_text.len] = '\0';
+	follow(t, i, e.q);
 	if (t->at_end[i])
-		api_pipe_arrived(&t->api->pipe, sources[i].stream, ap_id_origin(id), now);
+		api_pipe_arrived(&t->api->pipe, sources[i].stream, ap_id_origin(e.id), now);
 	t->api->counts.tail_entries_total++;
 	enum ap_wire_rc rc;
-	ap_wire_start(&t->it, field(fields, "b"), (uint32_t)number(field(fields, "n")));
+	ap_wire_start(&t->it, e.body, e.n);
 	while ((rc = ap_wire_next(&t->it, &rec)) == AP_WIRE_OK) {
-		rec.id = id;
+		rec.id = e.id;
 		t->api->counts.tail_records_total++;
 		take(t, &rec, now);
 	}

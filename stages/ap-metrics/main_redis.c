@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "common/core/timefmt.h"
+#include "common/io/entry.h"
 
 /* The stages that keep a cursor in Redis, and what they read. */
 static const struct { const char *stage; enum ap_stream in; } consumers[CONSUMERS] = {
@@ -20,30 +21,17 @@ static const struct { const char *stage; enum ap_stream in; } consumers[CONSUMER
 
 static void tail_next(struct watch *w);
 
-static ap_str field_of(const redisReply *fields, const char *name)
-{
-	for (size_t i = 0; i + 1 < fields->elements; i += 2)
-		if (ap_str_is(ap_reply_text(fields, i), name))
-			return ap_reply_text(fields, i + 1);
-	return (ap_str){ 0 };
-}
-
 static void take_entry(struct watch *w, const redisReply *entry)
 {
-	const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
-	ap_str id = ap_reply_text(entry, 0), n;
+	struct ap_entry e;
 	struct ap_rec rec;
 	enum ap_wire_rc rc;
-	uint32_t count = 0;
 
-	if (fields == NULL || fields->type != REDIS_REPLY_ARRAY || id.len >= sizeof w->last_id)
+	if (!ap_entry_read(entry, NULL, &e) || e.gone || e.id_text.len >= sizeof w->last_id)
 		return;
-	memcpy(w->last_id, id.p, id.len);
-	w->last_id[id.len] = '\0';
-	n = field_of(fields, "n");
-	for (size_t i = 0; i < n.len && i < 6; i++)
-		count = count * 10 + (uint32_t)(n.p[i] - '0');
-	ap_wire_start(&w->it, field_of(fields, "b"), count);
+	memcpy(w->last_id, e.id_text.p, e.id_text.len);
+	w->last_id[e.id_text.len] = '\0';
+	ap_wire_start(&w->it, e.body, e.n);
 	while ((rc = ap_wire_next(&w->it, &rec)) == AP_WIRE_OK)
 		if (rec.kind == AP_METRIC)
 			mtable_put(w->table, &rec.u.metric);

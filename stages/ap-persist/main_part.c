@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "common/core/timefmt.h"
+#include "common/io/entry.h"
 
 enum {
 	ACKS = 256, ARGV_MAX = ACKS + 4, LEAVING_BLOCK_MS = 50,
@@ -139,34 +140,18 @@ static void set_cb(void *ctx, const redisReply *reply)
 		seek_done(pt);
 }
 
-static ap_str field_of(const redisReply *fields, const char *name)
-{
-	for (size_t i = 0; i + 1 < fields->elements; i += 2)
-		if (ap_str_is(ap_reply_text(fields, i), name))
-			return ap_reply_text(fields, i + 1);
-	return (ap_str){ 0 };
-}
-
-static uint64_t number(ap_str s)
-{
-	uint64_t v = 0;
-
-	for (size_t i = 0; i < s.len && s.p[i] >= '0' && s.p[i] <= '9' && v < UINT64_MAX / 10 - 1; i++)
-		v = v * 10 + (uint64_t)(s.p[i] - '0');
-	return v;
-}
-
 /* The first entry behind the cursor. */
 static void there_cb(void *ctx, const redisReply *reply)
 {
 	struct stream *st = ctx;
 	struct part *pt = st->part;
+	struct ap_entry first;
 	const redisReply *e;
 
 	if (reply == NULL || pt->phase != PH_SEEK)
 		return;
 	e = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 ? reply->element[0] : NULL;
-	st->first_there = e != NULL && e->elements == 2 && e->element[1]->type == REDIS_REPLY_ARRAY ? (int64_t)number(field_of(e->element[1], "q")) : 0;
+	st->first_there = e != NULL && ap_entry_read(e, NULL, &first) ? (int64_t)first.q : 0;
 	if (reply->type != REDIS_REPLY_ARRAY)
 		part_forget(pt, "stream_not_read");
 	else
@@ -262,7 +247,7 @@ static void known_cb(void *ctx, const redisReply *reply)
 	pt->known = reply->type == REDIS_REPLY_ARRAY && reply->elements > 0 ? calloc(reply->elements / 2, sizeof *pt->known) : NULL;
 	for (size_t i = 0; pt->known != NULL && i + 1 < reply->elements; i += 2) {
 		ap_str f = ap_reply_text(reply, i);
-		uint64_t v = number(ap_reply_text(reply, i + 1));
+		uint64_t v = ap_reply_u64(reply, i + 1, 0);
 
 		for (size_t k = 0; k < MAP_STREAMS; k++)
 			if (f.len > 2 && memcmp(f.p, "q:", 2) == 0 && ap_str_is(ap_str_n(f.p + 2, f.len - 2), map_stream_name((unsigned)k)))
@@ -339,9 +324,8 @@ void part_loaded(struct part *pt)
 /* Copies one entry [id, [field, value, …]] into the inbox; a trimmed one has no fields. False: no memory. */
 static bool box_put(struct inbox *b, unsigned s, const redisReply *entry)
 {
-	const redisReply *fields = entry->elements == 2 ? entry->element[1] : NULL;
 	struct boxed *e;
-	ap_str body;
+	struct ap_entry there;
 
 	if (b->n == b->cap) {
 		size_t cap = b->cap == 0 ? 256 : b->cap * 2;
@@ -354,13 +338,13 @@ static bool box_put(struct inbox *b, unsigned s, const redisReply *entry)
 	}
 	e = &b->e[b->n];
 	*e = (struct boxed){ .s = s, .at = b->bytes.len };
-	if (!ap_id_parse(ap_reply_text(entry, 0), &e->id) || fields == NULL || fields->type != REDIS_REPLY_ARRAY)
+	if (!ap_entry_read(entry, NULL, &there) || there.gone)
 		return true;
-	e->q = (int64_t)number(field_of(fields, "q"));
-	e->n = (uint32_t)number(field_of(fields, "n"));
-	body = field_of(fields, "b");
-	ap_buf_str(&b->bytes, body);
-	e->len = body.len;
+	e->id = there.id;
+	e->q = (int64_t)there.q;
+	e->n = there.n;
+	ap_buf_str(&b->bytes, there.body);
+	e->len = there.body.len;
 	b->n++;
 	return !b->bytes.full;
 }

@@ -11,7 +11,7 @@
 #include "../../common/core/json.h"
 #include "../../common/core/recjson.h"
 #include "../../common/core/timefmt.h"
-#include "../../common/core/wire.h"
+#include "../../common/io/entry.h"
 
 /* Reads DIR/run/supervisor.json whole. */
 static char *read_status(const struct ctl *c, size_t *len)
@@ -132,18 +132,15 @@ static void print_owners(const struct ctl *c, const struct ctl_owner *o, int n)
 static void metric_in(const redisReply *entry, const char *component, const char *name, double *value)
 {
 	static struct ap_wire_iter it;
-	const redisReply *f = entry->type == REDIS_REPLY_ARRAY && entry->elements == 2 ? entry->element[1] : NULL;
-	const char *n = f != NULL ? ctl_hash(f, "n") : NULL;
+	struct ap_entry e;
 	struct ap_rec rec;
 
-	for (size_t i = 0; n != NULL && i + 1 < f->elements; i += 2) {
-		if (strcmp(f->element[i]->str, "b") != 0)
-			continue;
-		ap_wire_start(&it, ap_str_n(f->element[i + 1]->str, f->element[i + 1]->len), (uint32_t)strtoul(n, NULL, 10));
-		while (ap_wire_next(&it, &rec) == AP_WIRE_OK)
-			if (rec.kind == AP_METRIC && ap_str_is(rec.u.metric.component, component) && ap_str_is(rec.u.metric.name, name))
-				*value = rec.u.metric.value;
-	}
+	if (!ap_entry_read(entry, "metric", &e) || e.gone || e.bad != NULL)
+		return;
+	ap_wire_start(&it, e.body, e.n);
+	while (ap_wire_next(&it, &rec) == AP_WIRE_OK)
+		if (rec.kind == AP_METRIC && ap_str_is(rec.u.metric.component, component) && ap_str_is(rec.u.metric.name, name))
+			*value = rec.u.metric.value;
 }
 
 /* What ap-ingest last said of the quotes it left out since its start; 0 also where it says nothing. */
