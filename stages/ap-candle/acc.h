@@ -42,18 +42,23 @@ static inline int candle_key_cmp(int64_t a_ns, ap_str a_id, const struct candle_
 	return candle_id_cmp(a_id, ap_str_n(b->id, b->len));
 }
 
+/* Copies a text. An ordinary id is its first and its last eight bytes, which may overlap, and takes no call. */
+static inline void candle_text_copy(void *to, ap_str s)
+{
+	if (s.len - 8 <= 16 - 8) {
+		memcpy(to, s.p, 8);
+		memcpy((char *)to + s.len - 8, s.p + s.len - 8, 8);
+	} else if (s.len > 0) {
+		memcpy(to, s.p, s.len);
+	}
+}
+
 /* An id is AP_TRADE_ID_MAX bytes at most. */
 static inline void candle_key_set(struct candle_key *k, int64_t ts_ns, ap_str id)
 {
 	k->ts_ns = ts_ns;
 	k->len = (uint8_t)id.len;
-	/* An ordinary id is its first and its last eight bytes, which may overlap. */
-	if (id.len - 8 <= 16 - 8) {
-		memcpy(k->id, id.p, 8);
-		memcpy(k->id + id.len - 8, id.p + id.len - 8, 8);
-	} else if (id.len > 0) {
-		memcpy(k->id, id.p, id.len);
-	}
+	candle_text_copy(k->id, id);
 }
 
 enum { CANDLE_QV_TOP_BITS = 62, CANDLE_VOL_BITS = 126 };

@@ -39,6 +39,17 @@ static inline void field_put_u64(struct field_wr *b, uint64_t v)
 	b->p += 8;
 }
 
+/* So many words one after the other: their place is looked for once. */
+static inline void field_put_words(struct field_wr *b, const uint64_t *w, size_t n)
+{
+	uint8_t *const p = b->p;
+
+	assert((size_t)(b->end - p) >= n * 8);
+	for (size_t i = 0; i < n; i++)
+		ap_le_put(p + i * 8, w[i], 8);
+	b->p = p + n * 8;
+}
+
 static inline void field_put_i64(struct field_wr *b, int64_t v)
 {
 	field_put_u64(b, (uint64_t)v);
@@ -57,9 +68,12 @@ static inline void field_put_i128(struct field_wr *b, ap_i128 v)
 
 static inline void field_put_text(struct field_wr *b, ap_str s)
 {
-	assert(s.len <= UINT8_MAX);
-	field_put_u8(b, (uint8_t)s.len);
-	field_put_bytes(b, s.p, s.len);
+	uint8_t *const p = b->p;
+
+	assert(s.len <= UINT8_MAX && (size_t)(b->end - p) > s.len);
+	p[0] = (uint8_t)s.len;
+	candle_text_copy(p + 1, s);
+	b->p = p + 1 + s.len;
 }
 
 /* Seven bits a byte, least first. */

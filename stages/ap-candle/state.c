@@ -33,22 +33,30 @@ uint64_t candle_text_sum(const char *a, const char *b)
 
 /* --- writing ----------------------------------------------------------- */
 
-static void put_ohlc(struct field_wr *b, const struct candle_ohlc *p)
+static uint64_t low(ap_i128 v)
 {
-	field_put_i128(b, p->o.e18);
-	field_put_i128(b, p->h.e18);
-	field_put_i128(b, p->l.e18);
-	field_put_i128(b, p->c.e18);
+	return (uint64_t)(ap_u128)v;
 }
 
-static void put_sums(struct field_wr *b, const struct candle_sums *s)
+static uint64_t high(ap_i128 v)
 {
-	field_put_i128(b, s->vol_e18);
-	field_put_i128(b, s->buy_e18);
-	field_put_i128(b, s->sell_e18);
-	for (int i = 0; i < 4; i++)
-		field_put_u64(b, s->qv.w[i]);
-	field_put_u64(b, s->n);
+	return (uint64_t)((ap_u128)v >> 64);
+}
+
+static inline void put_ohlc(struct field_wr *b, const struct candle_ohlc *p)
+{
+	const uint64_t w[] = { low(p->o.e18), high(p->o.e18), low(p->h.e18), high(p->h.e18),
+			       low(p->l.e18), high(p->l.e18), low(p->c.e18), high(p->c.e18) };
+
+	field_put_words(b, w, sizeof w / sizeof w[0]);
+}
+
+static inline void put_sums(struct field_wr *b, const struct candle_sums *s)
+{
+	const uint64_t w[] = { low(s->vol_e18), high(s->vol_e18), low(s->buy_e18), high(s->buy_e18), low(s->sell_e18), high(s->sell_e18),
+			       s->qv.w[0], s->qv.w[1], s->qv.w[2], s->qv.w[3], s->n };
+
+	field_put_words(b, w, sizeof w / sizeof w[0]);
 }
 
 static void put_key(struct field_wr *b, const struct candle_key *k)
