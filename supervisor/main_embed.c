@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
-#include <libpq-fe.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -19,6 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include <xxhash.h>
+
+#include "../common/io/pg.h"
 
 bool sup_mkdirs(const char *path, mode_t mode)
 {
@@ -51,16 +52,6 @@ bool sup_pg_user(const struct sup *s, uid_t *uid, gid_t *gid)
 }
 
 /* One value of pg.conninfo ("port"), or dflt. */
-static void pg_value(const struct sup *s, const char *key, const char *dflt, char *out, size_t cap)
-{
-	snprintf(out, cap, "%s", dflt);
-	PQconninfoOption *o = PQconninfoParse(s->app.conf.pg_conninfo, NULL);
-	for (const PQconninfoOption *p = o; p != NULL && p->keyword != NULL; p++)
-		if (strcmp(p->keyword, key) == 0 && p->val != NULL && p->val[0] != '\0')
-			snprintf(out, cap, "%s", p->val);
-	PQconninfoFree(o);
-}
-
 /* redis://127.0.0.1:16379/0 -> 16379. */
 static unsigned redis_port(const struct sup *s)
 {
@@ -206,8 +197,8 @@ bool sup_embed_argv(const struct sup *s, enum ap_child_what what, const char **a
 		at += (size_t)snprintf(room + at, roomlen - at, __VA_ARGS__) + 1;                      \
 	} while (0)
 	pg_bin_dir(s, bin, sizeof bin);
-	pg_value(s, "user", "alpha_emon", user, sizeof user);
-	pg_value(s, "port", "5432", port, sizeof port);
+	ap_pg_conninfo_value(s->app.conf.pg_conninfo, "user", "alpha_emon", user, sizeof user);
+	ap_pg_conninfo_value(s->app.conf.pg_conninfo, "port", "5432", port, sizeof port);
 	if (what != AP_W_REDIS && !pg_data_dir(s, data))
 		return false;
 	switch (what) {

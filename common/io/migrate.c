@@ -5,6 +5,8 @@
  */
 #include "migrate.h"
 
+#include "secret.h"
+
 #include <inttypes.h>
 #include <libpq-fe.h>
 #include <stdio.h>
@@ -177,27 +179,6 @@ static enum ap_migrate_rc run_locked(struct mig *m, bool dry)
 }
 
 /* The password: first line of its file, which nobody else may read. False: reason in err. */
-static bool read_password(const char *path, char *out, size_t cap, char *err, size_t errlen)
-{
-	FILE *f;
-	bool ok;
-
-	out[0] = '\0';
-	if (path == NULL || *path == '\0')
-		return true;
-	f = fopen(path, "re");
-	if (f == NULL) {
-		snprintf(err, errlen, "pg.password_file %s cannot be read", path);
-		return false;
-	}
-	ok = fgets(out, (int)cap, f) != NULL;
-	out[strcspn(out, "\r\n")] = '\0';
-	fclose(f);
-	if (!ok)
-		snprintf(err, errlen, "pg.password_file %s is empty", path);
-	return ok;
-}
-
 static PGconn *open_conn(const struct ap_conf *conf, struct ap_migrate_report *rep)
 {
 	char password[512], wait_s[24];
@@ -206,8 +187,10 @@ static PGconn *open_conn(const struct ap_conf *conf, struct ap_migrate_report *r
 	const char *vals[] = { conf->pg_conninfo, password, wait_s, "alphapulse-migrate", NULL };
 	PGconn *c;
 
-	if (!read_password(conf->pg_password_file, password, sizeof password, rep->err, sizeof rep->err))
+	if (!ap_secret_read(conf->pg_password_file, password, sizeof password)) {
+		snprintf(rep->err, sizeof rep->err, "pg.password_file %s cannot be read, or is empty", conf->pg_password_file);
 		return NULL;
+	}
 	if (password[0] == '\0')
 		vals[1] = NULL;
 	snprintf(wait_s, sizeof wait_s, "%" PRIu64, s < 2 ? 2 : s);

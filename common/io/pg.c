@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 
 #include "app.h"
+#include "secret.h"
 
 enum { QUEUE_MAX = 64, PARAMS_MAX = 64, COPY_MS = 10000 };
 
@@ -343,22 +344,6 @@ static void copy_more(struct ap_pg *pg)
 
 /* --- connecting --- */
 
-/* False: there should be a password, and it cannot be read. */
-static bool password_read(const struct ap_pg *pg, char *out, size_t cap)
-{
-	out[0] = '\0';
-	if (*pg->conf->pg_password_file == '\0')
-		return true;
-	FILE *f = fopen(pg->conf->pg_password_file, "re");
-	if (f == NULL)
-		return false;
-	bool ok = fgets(out, (int)cap, f) != NULL;
-	fclose(f);
-	if (ok)
-		out[strcspn(out, "\r\n")] = '\0';
-	return ok;
-}
-
 static void notice_drop(void *arg, const char *message)
 {
 	(void)arg, (void)message;       /* may quote rows; errors are what the caller gets */
@@ -406,7 +391,7 @@ static void connect_start(struct ap_pg *pg)
 	snprintf(user_ms, sizeof user_ms, "%d", AP_USER_TIMEOUT_MS);
 	snprintf(every_s, sizeof every_s, "%d", AP_KEEPALIVE_S);
 	snprintf(times, sizeof times, "%d", AP_KEEPALIVE_TIMES);
-	if (!password_read(pg, pass, sizeof pass)) {
+	if (!ap_secret_read(pg->conf->pg_password_file, pass, sizeof pass)) {
 		lose(pg, "password_file_unreadable");
 		return;
 	}
@@ -624,4 +609,15 @@ struct ap_pg *ap_pg_new(struct ev_loop *loop, struct ap_log *log, const struct a
 bool ap_pg_is_up(const struct ap_pg *pg)
 {
 	return pg->state == UP && pg->doom[0] == '\0' && !pg->freed;
+}
+
+void ap_pg_conninfo_value(const char *conninfo, const char *keyword, const char *dflt, char *out, size_t cap)
+{
+	PQconninfoOption *all = PQconninfoParse(conninfo, NULL);
+
+	snprintf(out, cap, "%s", dflt);
+	for (const PQconninfoOption *p = all; p != NULL && p->keyword != NULL; p++)
+		if (strcmp(p->keyword, keyword) == 0 && p->val != NULL && p->val[0] != '\0')
+			snprintf(out, cap, "%s", p->val);
+	PQconninfoFree(all);
 }

@@ -74,4 +74,7 @@ void ap_pg_copy_end(struct ap_pg *pg, const char *why);
 /* Drops the connection now and connects again after the back-off. */
 void ap_pg_reset(struct ap_pg *pg, const char *why);
 
+/* What a conninfo string says under a keyword (host, port, user ...), or dflt where it says nothing. */
+void ap_pg_conninfo_value(const char *conninfo, const char *keyword, const char *dflt, char *out, size_t cap);
+
 #endif

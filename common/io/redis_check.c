@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "redis_int.h"
+#include "secret.h"
 
 /* An error's first word; the rest may quote what was sent. */
 static void check_failed(struct ap_redis *r, const char *what, const redisReply *reply)
@@ -92,19 +93,6 @@ static void ready_cb(void *ctx, const redisReply *reply)
 }
 
 /* False: there should be a password, and it cannot be read. */
-static bool password_read(const char *path, char *out, size_t cap)
-{
-	FILE *f = fopen(path, "re");
-
-	if (f == NULL)
-		return false;
-	bool ok = fgets(out, (int)cap, f) != NULL;
-	fclose(f);
-	if (ok)
-		out[strcspn(out, "\r\n")] = '\0';
-	return ok && out[0] != '\0';
-}
-
 static bool auth_send(struct ap_redis *r)
 {
 	char pass[512];
@@ -115,7 +103,7 @@ static bool auth_send(struct ap_redis *r)
 
 	if (*path == '\0')
 		return true;
-	if (!password_read(path, pass, sizeof pass)) {
+	if (!ap_secret_read(path, pass, sizeof pass) || pass[0] == '\0') {
 		ap_redis_reset(r, "password_file_unreadable");
 		return false;
 	}

@@ -19,6 +19,7 @@
 #include "common/io/file.h"
 #include "common/io/fn_load.h"
 #include "common/io/metric.h"
+#include "common/io/secret.h"
 
 static char err[512];
 
@@ -224,6 +225,29 @@ static void mistakes_exit_100_and_checks_exit_0(void **s)
 }
 
 /* --- readiness --- */
+
+static void a_secret_is_the_first_line_of_its_file(void **s)
+{
+	static const struct {
+		const char *text, *want;        /* NULL: it cannot be read */
+	} t[] = { { "hunter2\n", "hunter2" }, { "hunter2", "hunter2" }, { "a b\r\nc\n", "a b" }, { "\n", "" }, { "", NULL } };
+	char path[] = "/tmp/ap-secret-XXXXXX", out[16];
+
+	(void)s;
+	for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+		FILE *f = i == 0 ? fdopen(mkstemp(path), "w") : fopen(path, "w");
+
+		assert_non_null(f);
+		fputs(t[i].text, f);
+		fclose(f);
+		assert_int_equal(ap_secret_read(path, out, sizeof out), t[i].want != NULL);
+		assert_string_equal(out, t[i].want != NULL ? t[i].want : "");
+	}
+	unlink(path);
+	assert_false(ap_secret_read(path, out, sizeof out));
+	assert_true(ap_secret_read("", out, sizeof out));
+	assert_string_equal(out, "");
+}
 
 static void readiness_is_a_datagram_to_the_socket_named(void **s)
 {
@@ -463,6 +487,7 @@ int main(void)
 		cmocka_unit_test(an_assignment_needs_a_name_that_exists_and_an_equal_sign),
 		cmocka_unit_test(arguments_win_over_environment_over_file),
 		cmocka_unit_test(mistakes_exit_100_and_checks_exit_0),
+		cmocka_unit_test(a_secret_is_the_first_line_of_its_file),
 		cmocka_unit_test(readiness_is_a_datagram_to_the_socket_named),
 		cmocka_unit_test(the_pause_doubles_with_jitter_up_to_its_limit),
 		cmocka_unit_test(a_worker_without_a_name_is_host_and_pid),

@@ -16,6 +16,7 @@
 
 #include "common/io/app.h"
 #include "common/io/pg.h"
+#include "test/lib/conf.h"
 
 static struct {
 	struct ev_loop *loop;
@@ -51,13 +52,6 @@ static void answer(void *ctx, const struct ap_pg_result *r)
 	t.answers++;
 }
 
-static void conf_set(const char *name, const char *value)
-{
-	char err[200];
-
-	assert_true(ap_conf_set(&t.conf, ap_opt_find(ap_str_c(name)), ap_str_c(value), err, sizeof err));
-}
-
 static bool start(char *err, size_t len)
 {
 	static const struct ap_pg_events ev = { up, down };
@@ -87,9 +81,9 @@ static int setup(void **s)
 	t.loop = ev_default_loop(0);
 	t.log = (struct ap_log){ .app = "test", .least = AP_ERROR };
 	ap_conf_init(&t.conf);
-	conf_set("runtime.connect_ms", "60");
-	conf_set("runtime.backoff_min_ms", "1");
-	conf_set("runtime.backoff_max_ms", "10");
+	conf_set(&t.conf, "runtime.connect_ms", "60");
+	conf_set(&t.conf, "runtime.backoff_min_ms", "1");
+	conf_set(&t.conf, "runtime.backoff_max_ms", "10");
 	snprintf(t.dir, sizeof t.dir, "/tmp/ap-pg.XXXXXX");
 	if (mkdtemp(t.dir) == NULL)
 		return -1;
@@ -100,7 +94,7 @@ static int setup(void **s)
 	if (bind(t.listen_fd, (struct sockaddr *)&un, sizeof un) == -1 || listen(t.listen_fd, 8) == -1)
 		return -1;
 	snprintf(info, sizeof info, "host=%s port=5999 dbname=d user=u", t.dir);
-	conf_set("pg.conninfo", info);
+	conf_set(&t.conf, "pg.conninfo", info);
 	return 0;
 }
 
@@ -120,7 +114,7 @@ static void a_conninfo_that_is_none_is_refused_with_a_sentence(void **s)
 	char err[200];
 
 	(void)s;
-	conf_set("pg.conninfo", "host=/tmp nonsense=1");
+	conf_set(&t.conf, "pg.conninfo", "host=/tmp nonsense=1");
 	assert_false(start(err, sizeof err));
 	assert_memory_equal(err, "pg.conninfo: ", 13);
 }
@@ -130,7 +124,7 @@ static void a_host_that_no_name_service_knows_is_refused_with_a_sentence(void **
 	char err[200];
 
 	(void)s;
-	conf_set("pg.conninfo", "host=no.such.host.invalid dbname=d");
+	conf_set(&t.conf, "pg.conninfo", "host=no.such.host.invalid dbname=d");
 	assert_false(start(err, sizeof err));
 	assert_memory_equal(err, "pg.conninfo: host no.such.host.invalid", 38);
 }
@@ -148,6 +142,22 @@ static void a_server_that_is_not_there_is_tried_again_and_takes_no_command(void 
 	assert_false(ap_pg_exec(t.pg, answer, NULL, 0, "SELECT 1"));
 	assert_false(ap_pg_copy(t.pg, NULL, answer, NULL, "COPY t FROM STDIN"));
 	assert_int_equal(t.answers, 0);
+}
+
+static void a_conninfo_is_asked_by_keyword(void **s)
+{
+	static const char info[] = "host=/run/pg port=5433 user='al pha' dbname=''";
+	char out[32];
+
+	(void)s;
+	ap_pg_conninfo_value(info, "port", "5432", out, sizeof out);
+	assert_string_equal(out, "5433");
+	ap_pg_conninfo_value(info, "user", "nobody", out, sizeof out);
+	assert_string_equal(out, "al pha");
+	ap_pg_conninfo_value(info, "dbname", "alphapulse", out, sizeof out);
+	assert_string_equal(out, "alphapulse");
+	ap_pg_conninfo_value("what is this", "port", "5432", out, sizeof out);
+	assert_string_equal(out, "5432");
 }
 
 static void a_server_that_accepts_and_is_silent_is_given_up_in_time(void **s)
@@ -185,7 +195,7 @@ static void a_password_file_that_is_not_there_is_tried_again(void **s)
 	char err[200];
 
 	(void)s;
-	conf_set("pg.password_file", "/nowhere/at/all");
+	conf_set(&t.conf, "pg.password_file", "/nowhere/at/all");
 	assert_true(start(err, sizeof err));
 	until_downs(2);
 	assert_string_equal(t.why, "password_file_unreadable");
@@ -209,7 +219,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_conninfo_that_is_none_is_refused_with_a_sentence), T(a_host_that_no_name_service_knows_is_refused_with_a_sentence),
 		T(a_server_that_is_not_there_is_tried_again_and_takes_no_command),
-		T(a_server_that_accepts_and_is_silent_is_given_up_in_time), T(a_server_that_hangs_up_is_tried_again),
+		T(a_conninfo_is_asked_by_keyword), T(a_server_that_accepts_and_is_silent_is_given_up_in_time), T(a_server_that_hangs_up_is_tried_again),
 		T(a_password_file_that_is_not_there_is_tried_again), T(it_may_be_freed_in_down),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

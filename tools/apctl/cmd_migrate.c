@@ -10,18 +10,9 @@
 
 #include "../../common/io/fn_load.h"
 #include "../../common/io/migrate.h"
+#include "../../common/io/pg.h"
 
 /* One value of pg.conninfo. */
-static void pg_value(const struct ctl *c, const char *key, const char *dflt, char *out, size_t cap)
-{
-	snprintf(out, cap, "%s", dflt);
-	PQconninfoOption *o = PQconninfoParse(c->app.conf.pg_conninfo, NULL);
-	for (const PQconninfoOption *p = o; p != NULL && p->keyword != NULL; p++)
-		if (strcmp(p->keyword, key) == 0 && p->val != NULL && p->val[0] != '\0')
-			snprintf(out, cap, "%s", p->val);
-	PQconninfoFree(o);
-}
-
 /*
  * A server that answers but lacks the database gets it, if this user may make one. Whatever else is wrong
  * is reported by ap_migrate, which looks next.
@@ -29,10 +20,10 @@ static void pg_value(const struct ctl *c, const char *key, const char *dflt, cha
 static void make_database(const struct ctl *c)
 {
 	char name[128], user[128], host[256], port[32], sql[300];
-	pg_value(c, "dbname", "alphapulse", name, sizeof name);
-	pg_value(c, "user", "", user, sizeof user);
-	pg_value(c, "host", "127.0.0.1", host, sizeof host);
-	pg_value(c, "port", "5432", port, sizeof port);
+	ap_pg_conninfo_value(c->app.conf.pg_conninfo, "dbname", "alphapulse", name, sizeof name);
+	ap_pg_conninfo_value(c->app.conf.pg_conninfo, "user", "", user, sizeof user);
+	ap_pg_conninfo_value(c->app.conf.pg_conninfo, "host", "127.0.0.1", host, sizeof host);
+	ap_pg_conninfo_value(c->app.conf.pg_conninfo, "port", "5432", port, sizeof port);
 	const char *keys[] = { "host", "port", "user", "dbname", "connect_timeout", NULL };
 	const char *vals[] = { host, port, user, "postgres", "3", NULL };
 	PGconn *pg = PQconnectdbParams(keys, vals, 0);

@@ -48,17 +48,6 @@ bool ctl_flag_u64(const struct ctl *c, const char *name, uint64_t dflt, uint64_t
 	return true;
 }
 
-bool ctl_secret(const char *path, char *out, size_t cap)
-{
-	FILE *f = fopen(path, "re");
-	if (f == NULL)
-		return false;
-	bool ok = fgets(out, (int)cap, f) != NULL;
-	fclose(f);
-	out[ok ? strcspn(out, "\r\n") : 0] = '\0';
-	return ok;
-}
-
 int ctl_connect(const char *host_port)
 {
 	char host[200];
@@ -85,7 +74,7 @@ PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen)
 	const char *keys[] = { "dbname", "password", "connect_timeout", "application_name", NULL };
 	const char *vals[] = { c->app.conf.pg_conninfo, NULL, "5", "apctl", NULL };
 	if (c->app.conf.pg_password_file[0] != '\0') {
-		if (!ctl_secret(c->app.conf.pg_password_file, pass, sizeof pass)) {
+		if (!ap_secret_read(c->app.conf.pg_password_file, pass, sizeof pass)) {
 			snprintf(err, errlen, "pg.password_file %s cannot be read", c->app.conf.pg_password_file);
 			return NULL;
 		}

@@ -10,6 +10,7 @@
 #include "../../common/core/redis_url.h"
 #include "../../common/core/stage.h"
 #include "../../common/io/app.h"
+#include "../../common/io/secret.h"
 
 /* Exit codes beside 0, 100 and 111. */
 enum { CTL_EX_TIMEOUT = 124, CTL_EX_DIFFERENT = 1 };
@@ -63,8 +64,6 @@ unsigned ctl_masters(const struct ctl *c, redisContext *r, redisContext **out, u
 /* How many of the Sentinels name a primary that says it is one. */
 unsigned ctl_sentinels(const struct ctl *c, const struct ap_redis_url *u);
 
-/* The first line of a file, without its newline; false: not readable. */
-bool ctl_secret(const char *path, char *out, size_t cap);
 /* Connects with a 5 s deadline and the password file. NULL after saying why. */
 PGconn *ctl_pg(const struct ctl *c);
 PGconn *ctl_pg_quiet(const struct ctl *c, char *err, size_t errlen);

@@ -57,7 +57,7 @@ static bool login(redisContext *r, const char *user, const char *password_file, 
 
 	if (password_file[0] == '\0')
 		return true;
-	if (!ctl_secret(password_file, pass, sizeof pass)) {
+	if (!ap_secret_read(password_file, pass, sizeof pass)) {
 		snprintf(err, errlen, "the password file %s cannot be read", password_file);
 		return false;
 	}
