@@ -15,6 +15,7 @@
 
 #include "common/io/app.h"
 #include "common/io/redis.h"
+#include "test/lib/conf.h"
 
 #define DATASET "11111111-2222-4333-8444-555555555555"
 
@@ -168,13 +169,6 @@ static void client_start(enum ap_redis_check check)
 		assert_true(cond);                                              \
 	} while (0)
 
-static void conf_set(const char *name, const char *value)
-{
-	char err[200];
-
-	assert_true(ap_conf_set(&cli.conf, ap_opt_find(ap_str_c(name)), ap_str_c(value), err, sizeof err));
-}
-
 static int setup(void **s)
 {
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
@@ -199,10 +193,10 @@ static int setup(void **s)
 	cli.log = (struct ap_log){ .app = "test", .least = AP_ERROR };
 	ap_conf_init(&cli.conf);
 	snprintf(url, sizeof url, "unix://%s", srv.path);
-	conf_set("redis.url", url);
-	conf_set("runtime.command_ms", "100");
-	conf_set("runtime.backoff_min_ms", "1");
-	conf_set("runtime.backoff_max_ms", "10");
+	conf_set(&cli.conf, "redis.url", url);
+	conf_set(&cli.conf, "runtime.command_ms", "100");
+	conf_set(&cli.conf, "runtime.backoff_min_ms", "1");
+	conf_set(&cli.conf, "runtime.backoff_max_ms", "10");
 	return 0;
 }
 
@@ -369,7 +363,7 @@ static void a_user_who_may_not_ask_for_his_rights_is_trusted(void **s)
 
 	(void)s;
 	srv.first = strict;
-	conf_set("redis.appendfsync", "always");
+	conf_set(&cli.conf, "redis.appendfsync", "always");
 	client_start(AP_REDIS_DATASET);
 	UNTIL(cli.ups == 1);
 	assert_true(srv.rights > 20);
@@ -382,14 +376,14 @@ static void a_user_who_may_not_ask_for_his_rights_is_trusted(void **s)
 static void a_server_that_syncs_less_than_asked_for_is_refused(void **s)
 {
 	(void)s;
-	conf_set("redis.appendfsync", "always");
+	conf_set(&cli.conf, "redis.appendfsync", "always");
 	check_refused("CONFIG", CONFIG_IS("$3\r\nyes\r\n", "8", "everysec"), "appendfsync_weaker");
 }
 
 static void a_server_without_a_file_is_refused_whatever_it_says_of_syncing(void **s)
 {
 	(void)s;
-	conf_set("redis.appendfsync", "everysec");
+	conf_set(&cli.conf, "redis.appendfsync", "everysec");
 	check_refused("CONFIG", CONFIG_IS("$2\r\nno\r\n", "6", "always"), "appendfsync_weaker");
 }
 
@@ -399,7 +393,7 @@ static void a_server_that_syncs_as_asked_for_is_taken(void **s)
 
 	(void)s;
 	srv.first = good;
-	conf_set("redis.appendfsync", "always");
+	conf_set(&cli.conf, "redis.appendfsync", "always");
 	client_start(AP_REDIS_DATASET);
 	UNTIL(cli.ups == 1);
 }
@@ -445,7 +439,7 @@ static void replicas_are_waited_for_and_too_few_are_said(void **s)
 	int rc = -1;
 
 	(void)s;
-	conf_set("redis.wait_replicas", "2");
+	conf_set(&cli.conf, "redis.wait_replicas", "2");
 	cli.log.least = AP_ERROR + 1;
 	client_start(AP_REDIS_PRIMARY);
 	UNTIL(cli.ups == 1);
@@ -619,7 +613,7 @@ static void a_large_command_arrives_whole(void **s)
 	(void)s;
 	assert_non_null(big);
 	memset(big, 'x', N);
-	conf_set("runtime.command_ms", "3000");
+	conf_set(&cli.conf, "runtime.command_ms", "3000");
 	client_start(AP_REDIS_PRIMARY);
 	UNTIL(cli.ups == 1);
 	srv.seen[0] = '\0';
@@ -659,8 +653,8 @@ static void a_password_is_sent_from_its_file_with_the_user(void **s)
 	assert_non_null(f);
 	fputs("s3cret\n", f);
 	fclose(f);
-	conf_set("redis.password_file", path);
-	conf_set("redis.user", "candle");
+	conf_set(&cli.conf, "redis.password_file", path);
+	conf_set(&cli.conf, "redis.user", "candle");
 	client_start(AP_REDIS_BARE);
 	UNTIL(cli.ups == 1);
 	unlink(path);
@@ -670,7 +664,7 @@ static void a_password_is_sent_from_its_file_with_the_user(void **s)
 static void a_password_file_that_is_not_there_is_tried_again(void **s)
 {
 	(void)s;
-	conf_set("redis.password_file", "/nowhere/at/all");
+	conf_set(&cli.conf, "redis.password_file", "/nowhere/at/all");
 	client_start(AP_REDIS_BARE);
 	UNTIL(cli.downs >= 2);
 	assert_string_equal(cli.why, "password_file_unreadable");
@@ -679,7 +673,7 @@ static void a_password_file_that_is_not_there_is_tried_again(void **s)
 static void a_server_that_is_not_there_is_tried_again(void **s)
 {
 	(void)s;
-	conf_set("redis.url", "unix:///nowhere/at/all");
+	conf_set(&cli.conf, "redis.url", "unix:///nowhere/at/all");
 	client_start(AP_REDIS_BARE);
 	UNTIL(cli.downs >= 3);
 	assert_int_equal(cli.ups, 0);
@@ -693,7 +687,7 @@ static void urls_that_say_nothing_usable_are_refused_with_a_sentence(void **s)
 
 	(void)s;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		conf_set("redis.url", bad[i]);
+		conf_set(&cli.conf, "redis.url", bad[i]);
 		err[0] = '\0';
 		assert_null(ap_redis_new(srv.loop, &cli.log, &cli.conf, AP_REDIS_BARE, NULL, NULL, err, sizeof err));
 		assert_memory_equal(err, "redis.url", 9);
@@ -703,12 +697,12 @@ static void urls_that_say_nothing_usable_are_refused_with_a_sentence(void **s)
 static void a_database_number_is_selected(void **s)
 {
 	(void)s;
-	conf_set("redis.url", "redis://127.0.0.1:1/7");
+	conf_set(&cli.conf, "redis.url", "redis://127.0.0.1:1/7");
 	char err[200];
 	struct ap_redis *r = ap_redis_new(srv.loop, &cli.log, &cli.conf, AP_REDIS_BARE, NULL, NULL, err, sizeof err);
 	assert_non_null(r);
 	ap_redis_free(r);
-	conf_set("redis.url", "redis://[::1]:6379/0");
+	conf_set(&cli.conf, "redis.url", "redis://[::1]:6379/0");
 	r = ap_redis_new(srv.loop, &cli.log, &cli.conf, AP_REDIS_BARE, NULL, NULL, err, sizeof err);
 	assert_non_null(r);
 	ap_redis_free(r);

@@ -13,16 +13,15 @@
 #include <cmocka.h>
 
 #include "common/core/dec.h"
+#include "test/lib/laws.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 
-static uint64_t seed = 0x9e3779b97f4a7c15u;
+static struct laws_rng chance = { 0x9e3779b97f4a7c15u };
+
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return laws_rand(&chance);
 }
 
 static ap_i128 i128(int64_t hi, uint64_t lo)

@@ -9,6 +9,7 @@
 
 #include "common/core/crc32c.h"
 #include "common/core/journal.h"
+#include "test/lib/laws.h"
 
 enum { RECS = 60, FLIPS = 100000, SEG_MAX = 1 << 20 };
 
@@ -23,13 +24,11 @@ struct seg {
 	size_t at[RECS + 1];    /* where each record begins; the last: where they end */
 };
 
-static uint64_t rng = 0x2545f4914f6cdd1d;
+static struct laws_rng chance = { 0x2545f4914f6cdd1d };
+
 static uint64_t next(void)
 {
-	rng ^= rng << 13;
-	rng ^= rng >> 7;
-	rng ^= rng << 17;
-	return rng;
+	return laws_rand(&chance);
 }
 
 /* Record i's payload: 0 to 299 bytes that depend on i alone. */

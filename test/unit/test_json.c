@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "test/fuzz/json_agree.h"
+#include "test/lib/laws.h"
 
 static struct ap_jtok toks[AP_JSON_TOKS];
 
@@ -124,15 +125,6 @@ static void escapes_are_resolved(void **unused)
 	}
 }
 
-/* xorshift64*: the same inputs on every run. */
-static uint64_t rnd(uint64_t *s)
-{
-	*s ^= *s >> 12;
-	*s ^= *s << 25;
-	*s ^= *s >> 27;
-	return *s * UINT64_C(0x2545f4914f6cdd1d);
-}
-
 static void the_scanner_equals_yajl_on_mutated_messages(void **unused)
 {
 	static const char *const seeds[] = {
@@ -143,22 +135,22 @@ static void the_scanner_equals_yajl_on_mutated_messages(void **unused)
 		"12", "\"s\"", "true",
 	};
 	static const char alphabet[] = "{}[]\",:\\ 019.-+eEtrufalsn\n\x80\xc3\xa9/x";
-	uint64_t s = 20240101;
+	struct laws_rng s = { 20240101 };
 	uint32_t accepted = 0;
 	(void)unused;
 	for (int round = 0; round < 300000; round++) {
 		char text[160];
-		const char *seed = seeds[rnd(&s) % (sizeof seeds / sizeof seeds[0])];
+		const char *seed = seeds[laws_rand(&s) % (sizeof seeds / sizeof seeds[0])];
 		size_t n = strlen(seed);
 		const char *why;
 		bool taken;
 		memcpy(text, seed, n);
-		for (uint64_t k = rnd(&s) % 4; k > 0; k--) {
-			size_t at = rnd(&s) % n;
-			if (rnd(&s) % 3 == 0 && n > 1)
+		for (uint64_t k = laws_rand(&s) % 4; k > 0; k--) {
+			size_t at = laws_rand(&s) % n;
+			if (laws_rand(&s) % 3 == 0 && n > 1)
 				memmove(text + at, text + at + 1, --n - at);
 			else
-				text[at] = alphabet[rnd(&s) % (sizeof alphabet - 1)];
+				text[at] = alphabet[laws_rand(&s) % (sizeof alphabet - 1)];
 		}
 		why = json_disagreement(ap_str_n(text, n), &taken);
 		if (why != NULL)

@@ -11,6 +11,7 @@
 
 #include "common/core/symbol.h"
 #include "test/lib/shared.h"
+#include "test/lib/laws.h"
 
 static void assert_canon(const char *source, const char *venue, const char *want)
 {
@@ -86,14 +87,6 @@ static void a_name_of_the_greatest_length_fits(void **unused)
 	assert_int_equal(ap_symbol_canon(ap_str_c("x"), ap_str_n(long_name, AP_SYMBOL_MAX), out), 0);
 }
 
-static uint64_t rnd(uint64_t *s)
-{
-	*s ^= *s >> 12;
-	*s ^= *s << 25;
-	*s ^= *s >> 27;
-	return *s * UINT64_C(0x2545f4914f6cdd1d);
-}
-
 static void a_canonical_name_maps_to_itself_for_every_source(void **unused)
 {
 	static const char *const sources[] = {
@@ -104,15 +97,15 @@ static void a_canonical_name_maps_to_itself_for_every_source(void **unused)
 		"BTC", "XBT", "USD", "USDT", "TUSD", "-", "-", "_", "/", ":", "SWAP", "PERP", "210924", "M21", "Z", "X", "PI_",
 		"eth", "dot", ".", "1000",
 	};
-	uint64_t s = 7;
+	struct laws_rng s = { 7 };
 	size_t named = 0;
 	(void)unused;
 	for (int round = 0; round < 200000; round++) {
 		char text[80] = "", once[AP_SYMBOL_MAX], twice[AP_SYMBOL_MAX];
-		ap_str src = ap_str_c(sources[rnd(&s) % (sizeof sources / sizeof sources[0])]);
+		ap_str src = ap_str_c(sources[laws_rand(&s) % (sizeof sources / sizeof sources[0])]);
 		size_t n, m;
-		for (uint64_t k = 1 + rnd(&s) % 7; k > 0; k--)
-			strcat(text, pieces[rnd(&s) % (sizeof pieces / sizeof pieces[0])]);
+		for (uint64_t k = 1 + laws_rand(&s) % 7; k > 0; k--)
+			strcat(text, pieces[laws_rand(&s) % (sizeof pieces / sizeof pieces[0])]);
 		n = ap_symbol_canon(src, ap_str_c(text), once);
 		if (n == 0)
 			continue;

@@ -11,17 +11,16 @@
 
 #include "common/core/recjson.h"
 #include "common/core/wire.h"
+#include "test/lib/laws.h"
 
 #define LEN(a) (sizeof(a) / sizeof((a)[0]))
 #define S(lit) ap_str_n(lit, sizeof(lit) - 1)
 
-static uint64_t seed = 0x2545f4914f6cdd1du;
+static struct laws_rng chance = { 0x2545f4914f6cdd1du };
+
 static uint64_t rnd(void)
 {
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed;
+	return laws_rand(&chance);
 }
 
 static struct ap_wire_iter it;
