@@ -77,11 +77,26 @@ static bool outputs_write(struct filter *f)
 	return ok;
 }
 
+/* One entry puts a bounded number of records. What is still due when the tape ends comes out in entries that bring none. */
+static bool rest_write(struct filter *f, ap_id after)
+{
+	const char *why = NULL;
+	bool ok = true, more = true;
+
+	while (ok && more) {
+		after.seq += AP_ID_STEP;
+		more = ap_fold_entry(&f->fold, after, 0, ap_str_c(""), &why) && f->fold.n_frames > 0;
+		ok = outputs_write(f);
+	}
+	return ok;
+}
+
 /* --- frames --- */
 
 static int frames_run(struct filter *f)
 {
 	struct ap_file_frame fr;
+	ap_id last = { 0, 0 };
 	enum ap_file_rc rc;
 	const char *why = "";
 
@@ -91,6 +106,7 @@ static int frames_run(struct filter *f)
 				return failed(f, AP_EX_AGAIN, "write", strerror(errno));
 			continue;
 		}
+		last = fr.id;
 		if (!ap_fold_entry(&f->fold, fr.id, fr.n, fr.body, &why))
 			failed(f, 0, "bad frame rejected", why);
 		if (!f->json && !ap_file_write(stdout, &fr))
@@ -98,7 +114,9 @@ static int frames_run(struct filter *f)
 		if (!outputs_write(f))
 			return failed(f, AP_EX_AGAIN, "write", strerror(errno));
 	}
-	return rc == AP_FILE_BAD ? failed(f, AP_EX_MISTAKE, "standard input", why) : AP_EX_OK;
+	if (rc == AP_FILE_BAD)
+		return failed(f, AP_EX_MISTAKE, "standard input", why);
+	return rest_write(f, last) ? AP_EX_OK : failed(f, AP_EX_AGAIN, "write", strerror(errno));
 }
 
 /* --- NDJSON --- */
@@ -206,7 +224,7 @@ static int lines_run(struct filter *f, bool close_tape)
 	free(line);
 	for (size_t i = 0; ok && close_tape && i < f->n_src; i++)
 		ok = beat(f, &f->src[i], f->src[i].last_s + 1, true);
-	ok = ok && entry_step(f);
+	ok = ok && entry_step(f) && rest_write(f, (ap_id){ 1, f->entries * AP_ID_STEP });
 	return ok ? AP_EX_OK : failed(f, AP_EX_AGAIN, "write", strerror(errno));
 }
 

@@ -38,6 +38,12 @@ check "candles come out ($(wc -l <"$d/from-frames"))" test "$(wc -l <"$d/from-fr
 # Lines have no end of tape, so the last intervals stay open.
 check "NDJSON on standard input gives the same candles" sh -c "test \$(wc -l <'$d/from-lines') -gt 50 && ! grep -vxF -f '$d/from-frames' '$d/from-lines' | grep -q ."
 
+# One entry puts no more than 16,000 of them; the last one of a tape has more to close.
+finals() { "$bin/ap-candle" --file --json | grep -c '"state":"final"'; }
+awk 'BEGIN { for (i = 0; i < 4000; i++)
+	printf "{\"symbol\":\"T%d-USD\",\"price\":\"1.5\",\"quantity\":\"2\",\"timestamp\":1767323045,\"trade_id\":\"%d\"}\n", i, i }' >"$d/wide"
+equal "a tape of 4,000 symbols closes its six candles of each" 24000 "$("$bin/ap-normalize" --file --close <"$d/wide" | finals)"
+
 if [ -d "$AP_SHARED/data/trades" ]; then
 	frames "$AP_SHARED/data/trades/binance-spot-XRPETH-aggTrades-2019-10-11_13.csv.gz" --format binance-aggtrades --source binance --symbol XRP-ETH |
 		"$bin/ap-normalize" --file | "$bin/ap-candle" --file --json | candles | cut -d '|' -f 3- | sort >"$d/got"
