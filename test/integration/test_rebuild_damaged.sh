@@ -28,7 +28,8 @@ number() { basename "$1" | sed 's/^0*\([0-9]*\)-.*/\1/'; }
 
 check "pipeline comes up" pipe_up -o journal.segment_mb=1
 tape >"$AP_P_DIR/tape.ndjson"
-check "a tape is replayed" replay "$AP_P_DIR/tape.ndjson" --format ndjson --close
+# Not at full speed: a group never spans segments, and one of some megabytes would leave too few of them.
+check "a tape is replayed" replay "$AP_P_DIR/tape.ndjson" --format ndjson --close --speed 1750
 check "stored" ctl drain --timeout 120
 rows_digest >"$AP_P_DIR/before"
 check "apctl verify agrees" ctl verify
