@@ -7,6 +7,7 @@
 
 #include "common/core/crc32c.h"
 #include "common/core/journal.h"
+#include "test/bench/measure.h"
 
 enum { ROUNDS = 7, RECS = 200000, PAYLOAD = 180, SEG = 64 << 20 };
 
@@ -18,16 +19,9 @@ static double now_s(void)
 	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return *x == *y ? 0 : *x < *y ? -1 : 1;
-}
-
 static double median(double v[ROUNDS])
 {
-	qsort(v, ROUNDS, sizeof v[0], by_value);
+	measure_sort(v, ROUNDS);
 	return v[ROUNDS / 2];
 }
 

@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/core/venue.h"
 #include "common/core/wire.h"
 #include "stages/ap-normalize/normalize.h"
+#include "test/bench/measure.h"
 
 enum { WARM = 100, FRAMES = WARM + 200, RECS = 512, REPEATS = 9, SERIES = 500, TRADES = (FRAMES - WARM) * RECS };
 
@@ -29,13 +29,6 @@ struct sink {
 };
 
 static struct frame frames[FRAMES];
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static void put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 {
@@ -112,7 +105,7 @@ static double fold_ns(struct sink *s)
 		struct ap_rec rec;
 		if (f == WARM) {
 			s->recs = s->state_bytes = 0;
-			from = now_ns();
+			from = measure_cpu_ns();
 		}
 		ap_buf_clear(&s->buf);
 		ap_wire_start(&it, ap_buf_view(&frames[f].body), RECS);
@@ -122,7 +115,7 @@ static double fold_ns(struct sink *s)
 		}
 		stage->save(st, &s->saver, false);
 	}
-	from = now_ns() - from;
+	from = measure_cpu_ns() - from;
 	stage->close(st);
 	ap_conf_done(&conf);
 	return (double)from / TRADES;
@@ -131,7 +124,7 @@ static double fold_ns(struct sink *s)
 static double route_ns(struct ap_venue *v)
 {
 	static struct ap_wire_iter it;
-	int64_t from = now_ns();
+	int64_t from = measure_cpu_ns();
 	for (unsigned f = 0; f < FRAMES; f++) {
 		struct ap_rec rec;
 		ap_wire_start(&it, ap_buf_view(&frames[f].body), RECS);
@@ -143,14 +136,14 @@ static double route_ns(struct ap_venue *v)
 				exit(100);
 		}
 	}
-	return (double)(now_ns() - from) / (FRAMES * RECS);
+	return (double)(measure_cpu_ns() - from) / (FRAMES * RECS);
 }
 
 static double scan_ns(bool (*parse)(struct ap_json *, ap_str, struct ap_jtok *, uint32_t))
 {
 	static struct ap_wire_iter it;
 	static struct ap_jtok toks[256];
-	int64_t from = now_ns();
+	int64_t from = measure_cpu_ns();
 	for (unsigned f = 0; f < FRAMES; f++) {
 		struct ap_rec rec;
 		ap_wire_start(&it, ap_buf_view(&frames[f].body), RECS);
@@ -160,18 +153,12 @@ static double scan_ns(bool (*parse)(struct ap_json *, ap_str, struct ap_jtok *, 
 				exit(100);
 		}
 	}
-	return (double)(now_ns() - from) / (FRAMES * RECS);
-}
-
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-	return *x < *y ? -1 : *x > *y;
+	return (double)(measure_cpu_ns() - from) / (FRAMES * RECS);
 }
 
 static void print(const char *what, double *v)
 {
-	qsort(v, REPEATS, sizeof *v, by_value);
+	measure_sort(v, REPEATS);
 	printf("\"%s_ns\":{\"least\":%.0f,\"median\":%.0f}", what, v[0], v[REPEATS / 2]);
 }
 

@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/core/wire.h"
 #include "stages/ap-candle/candle.h"
 #include "stages/ap-normalize/normalize.h"
+#include "test/bench/measure.h"
 
 enum { WARM = 70, FRAMES = WARM + 200, RECS = 511, REPEATS = 7, QUOTES = (FRAMES - WARM) * RECS };
 
@@ -27,14 +27,6 @@ struct sink {
 };
 
 static struct ap_buf raw[FRAMES], tick[FRAMES];
-
-static int64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-	return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
-}
 
 static void put(struct ap_out *out, enum ap_stream to, const struct ap_rec *rec)
 {
@@ -105,7 +97,7 @@ static double fold_ns(const struct ap_stage *stage, struct ap_buf *in, struct si
 
 		if (f == WARM) {
 			s->recs = s->bars = s->state_bytes = 0;
-			from = now_ns();
+			from = measure_cpu_ns();
 		}
 		s->keep = &tick[f];
 		if (in == raw)
@@ -119,22 +111,15 @@ static double fold_ns(const struct ap_stage *stage, struct ap_buf *in, struct si
 			stage->flush(st, &s->out);
 		stage->save(st, &s->saver, false);
 	}
-	from = now_ns() - from;
+	from = measure_cpu_ns() - from;
 	stage->close(st);
 	ap_conf_done(&conf);
 	return (double)from / QUOTES;
 }
 
-static int by_value(const void *a, const void *b)
-{
-	const double *x = a, *y = b;
-
-	return (*x > *y) - (*x < *y);
-}
-
 static void print(const char *what, double *v, const struct sink *s)
 {
-	qsort(v, REPEATS, sizeof *v, by_value);
+	measure_sort(v, REPEATS);
 	printf(",\"%s\":{\"least_ns\":%.0f,\"median_ns\":%.0f,\"records_out\":%llu,\"bars_closed\":%llu,\"state_bytes_per_quote\":%.1f}", what, v[0],
 	       v[REPEATS / 2], (unsigned long long)s->recs, (unsigned long long)s->bars, (double)s->state_bytes / QUOTES);
 }
