@@ -7,7 +7,7 @@
 #   AP_BENCH_CASES    empty, stored, or both in this order
 #   AP_BENCH_LIMIT_S  longest time without a step before a rebuild is given up (600)
 # Room on disk for 10 million: about 20 GB, most of it rows.
-# shellcheck disable=SC2317  # functions called by name
+# shellcheck disable=SC2317,SC2086  # functions called by name
 cd "$(dirname "$0")/../.." || exit 111
 . test/lib/pipeline.sh
 tools=${AP_TOOLS:-build/test/tools}

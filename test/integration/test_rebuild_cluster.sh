@@ -1,7 +1,7 @@
 #!/bin/sh
 # apctl rebuild on a Cluster of three masters: all three emptied while a tape goes through, then one of them alone. Rows come out as those
 # of an undisturbed tape, nothing is lost, the reconciler agrees.
-# shellcheck disable=SC2317,SC2034  # functions called by name; variables read by the library
+# shellcheck disable=SC2317,SC2034,SC2086  # functions called by name; variables read by the library
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 . test/faults/lib_topology.sh
