@@ -16,14 +16,10 @@ admin() { PGOPTIONS='-c default_transaction_read_only=off' sql "$1"; }
 admin "CREATE ROLE pipe LOGIN; ALTER DATABASE alphapulse OWNER TO pipe; ALTER ROLE pipe SET deadlock_timeout = '4s'" || die "no user"
 kinds="serialization deadlock slots read_only"
 full=$AP_T_DIR/full
-mkdir "$full"
 # Tables are made in the small place, unless it cannot be had.
-if mount -t tmpfs -o size=$((200 + 60 * AP_TRIALS))m,mode=755 tmpfs "$full" 2>/dev/null; then
+if fault_volume "$full" "size=$((200 + 60 * AP_TRIALS))m,mode=755"; then
 	chown "$AP_T_PG_USER" "$full"
-	fault_more_done() {
-		pg_kill
-		umount -l "$full"
-	}
+	fault_more_done() { pg_kill; }
 	if sql "CREATE TABLESPACE small LOCATION '$full'"; then
 		admin "GRANT CREATE ON TABLESPACE small TO pipe; ALTER ROLE pipe SET default_tablespace = small" || die "no tablespace"
 		kinds="$kinds disk_full"

@@ -9,16 +9,7 @@ cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 fault_init
 vol=$AP_T_DIR/vol
-mkdir "$vol"
-mount -t tmpfs -o size=96m tmpfs "$vol" 2>/dev/null || skip_all "no small volume can be mounted here"
-f18_done() {
-	f18_rc=$?
-	rm -f "$vol/ballast"
-	umount -l "$vol"      # whoever still writes there keeps it
-	(exit "$f18_rc")
-	fault_done
-}
-trap f18_done EXIT
+fault_volume "$vol" size=96m || skip_all "no small volume can be mounted here"
 fault_up -o journal.dir="$vol/journal" -o journal.min_free_mb=1 -o journal.segment_mb=4
 
 held() { logged ap-ingest.0 'ev=sources_held why=disk'; }

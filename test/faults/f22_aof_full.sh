@@ -9,16 +9,7 @@ cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 fault_init
 vol=$AP_T_DIR/redis
-mkdir "$vol"
-mount -t tmpfs -o size=256m tmpfs "$vol" 2>/dev/null || skip_all "no small volume can be mounted here"
-f22_done() {
-	f22_rc=$?
-	rm -f "$vol/ballast"
-	umount -l "$vol"      # whoever still writes there keeps it
-	(exit "$f22_rc")
-	fault_done
-}
-trap f22_done EXIT
+fault_volume "$vol" size=256m || skip_all "no small volume can be mounted here"
 redis_start --appendfsync always
 fault_up_apart
 

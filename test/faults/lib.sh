@@ -37,6 +37,7 @@
 #   pid_of NAME          of a child of the supervisor ("ap-candle.0", "redis", "postgres"); "" while there is none
 #   logged NAME REGEX    a line in the program's log that was written after the last log_mark
 #   log_mark             what stands in the logs now is old
+#   fault_volume DIR OPTIONS  a small volume of its own (tmpfs) at the new directory DIR, taken away at the end; false: none can be mounted here
 #   fault_more_done      a test may define it: what it has to take down besides
 #   fault_end            load ends, drain, apctl verify agrees, nothing lost, every tape's rows are those of the undisturbed one,
 #                        budget (with 10 trials or more), plan of the TAP
@@ -49,7 +50,7 @@
 AP_TOOLS=${AP_TOOLS:-build/test/tools}
 AP_TRIALS=${AP_TRIALS:-1}
 export AP_BIN AP_TOOLS
-trial_k=0 tapes=0 load_pid='' apart=''
+trial_k=0 tapes=0 load_pid='' apart='' fault_volumes=''
 
 fault_init() {
 	fault_id=$(sed -n 's/^# fault: \(F[0-9]*\) .*/\1/p' "$0" | head -1)
@@ -80,12 +81,21 @@ fault_done() {
 		cp "$AP_P_DIR/alphapulse.conf" "$AP_T_DIR"/*.log "$AP_T_DIR.logs" 2>/dev/null
 	fi
 	fault_more_done
+	for volume in $fault_volumes; do
+		rm -f "$volume/ballast"
+		umount -l "$volume"     # whoever still writes there keeps it
+	done
 	fault_rc_is "$fault_rc"
 	servers_done            # leaves with the exit code of what came last
 }
 fault_rc_is() { return "$1"; }
 # For a test that has more to take down, after the pipeline and before the servers.
 fault_more_done() { :; }
+
+# What fills it up is to be called DIR/ballast.
+fault_volume() {
+	mkdir "$1" && mount -t tmpfs -o "$2" tmpfs "$1" 2>/dev/null && fault_volumes="$fault_volumes $1"
+}
 
 mono() { "$AP_TOOLS/probe" now; }
 
