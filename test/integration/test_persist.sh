@@ -71,6 +71,15 @@ equal "a changed file is refused" 100 $?
 sql "DROP SCHEMA public CASCADE; CREATE SCHEMA public"
 check "migrate after the database was emptied" migrate
 
+# --- two sinks want the same partition at once -----------------------------------------------------------------------------------------
+ensure="SELECT ap_partition_ensure('normalized_data', 'normalized_data_test', '2001-01-01', '2001-01-02')"
+bg first psql -X -qAt -v ON_ERROR_STOP=1 -h "$AP_T_PG_DIR" -p "$AP_T_PG_PORT" -U alphapulse -d alphapulse -c "BEGIN; $ensure; SELECT pg_sleep(1.5); COMMIT"
+first=$BG_PID
+check "one makes it" wait_for 10 sh -c "psql -qAt -h '$AP_T_PG_DIR' -p '$AP_T_PG_PORT' -U alphapulse -d alphapulse -c \"SELECT 1 FROM pg_locks WHERE locktype = 'advisory'\" | grep -q 1"
+equal "the other waits for it, and finds it there" "f" "$(sql "$ensure" 2>&1)"
+wait "$first"
+sql "DROP TABLE normalized_data_test"
+
 # --- rows in = rows out ----------------------------------------------------------------------------------------------
 feed 0 40
 persist
