@@ -797,6 +797,13 @@ const char *ap_reply_word(const redisReply *reply)
 	return s.len == 0 ? "" : s.p;   /* hiredis ends every text with a NUL */
 }
 
+ap_str ap_reply_why(const redisReply *reply)
+{
+	const char *word = reply != NULL && reply->type == REDIS_REPLY_ERROR ? reply->str : ap_reply_word(reply);
+
+	return ap_str_n(word, strcspn(word, " \r\n"));
+}
+
 uint64_t ap_reply_u64(const redisReply *reply, size_t i, uint64_t dflt)
 {
 	if (reply == NULL || reply->type != REDIS_REPLY_ARRAY || i >= reply->elements)

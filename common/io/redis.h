@@ -109,6 +109,8 @@ bool ap_redis_wait_short(const struct ap_redis *r);
 
 /* First element of an array reply as a word ("OK", "FENCED" ...), or "" when the reply is something else. */
 const char *ap_reply_word(const redisReply *reply);
+/* The first word of an error reply ("OOM", "NOPERM"), or of what a function answered ("FENCED"): why it refused. */
+ap_str ap_reply_why(const redisReply *reply);
 /* Element i of an array reply as text; empty when there is none. */
 ap_str ap_reply_text(const redisReply *reply, size_t i);
 /* Element i of an array reply as a number (integer or digits); dflt when it is not one. */

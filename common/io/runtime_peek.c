@@ -27,7 +27,7 @@ static void show_cb(void *ctx, const redisReply *reply)
 	/* Once: an older library has no such function, and a lease that is gone is the commit's business. */
 	if (reply != NULL && strcmp(ap_reply_word(reply), "OK") != 0 && k->refused++ == 0)
 		ap_log(&k->p->rt->app.log, AP_WARN, "provisional_refused", KV_U("part", k->p->p),
-		       KV_T("why", ap_str_n(ap_reply_word(reply), strcspn(ap_reply_word(reply), " \r\n"))), KV_S("next", "go_on"));
+		       KV_T("why", ap_reply_why(reply)), KV_S("next", "go_on"));
 }
 
 static void show(struct peeking *k)

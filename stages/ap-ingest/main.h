@@ -145,6 +145,8 @@ struct outlet_events {
 	void (*down)(void *ctx);
 	/* The record with this ticket is in its stream, at place idx of entry id (0-0: the id was lost). */
 	void (*answer)(void *ctx, uint64_t ticket, unsigned part, uint32_t idx, ap_id id);
+	/* Whether somebody still waits for that answer. */
+	bool (*waits)(void *ctx, uint64_t ticket);
 	void (*moved)(void *ctx);               /* something has reached its stream, after the answers */
 	void (*held)(void *ctx, bool held);     /* stop, or go on, bringing more */
 	/* It cannot go on: leave with this code. Nothing is in danger that had been answered. */
@@ -256,6 +258,8 @@ uint64_t conns_overlong(const struct conns *cs);
 void conns_hold(struct conns *cs, bool held);
 /* A message is in its stream; whoever waits for that is told with the next conns_tell. */
 void conns_answer(struct conns *cs, uint64_t ticket, unsigned part, uint32_t idx, ap_id id);
+/* Whether the connection that asked for it is there and has no answer yet. */
+bool conns_waits(const struct conns *cs, uint64_t ticket);
 void conns_tell(struct conns *cs);
 /* No more is read; answers still go out. */
 void conns_stop(struct conns *cs);

@@ -218,20 +218,17 @@ static void on_searched(void *ctx, const redisReply *reply)
 
 static void frame_refused(struct lane *l, const redisReply *reply)
 {
-	const char *word = ap_reply_word(reply), *what = reply->type == REDIS_REPLY_ERROR ? reply->str : word;
-	char why[64];
-	ap_str detail = strcmp(word, "BAD") == 0 ? ap_reply_text(reply, 1) : (ap_str){ 0 };
+	ap_str why = ap_reply_why(reply), detail = ap_str_is(why, "BAD") ? ap_reply_text(reply, 1) : (ap_str){ 0 };
 
-	snprintf(why, sizeof why, "%.*s", (int)strcspn(what, " "), what);
 	l->a->n.retries++;
 	l->pausing = true;
 	/* Full, it takes one append and refuses the next: one line a second is enough. */
 	if ((l->a->attempt & (l->a->attempt - 1)) == 0 && (l->said_ns == 0 || ap_mono_ns() - l->said_ns > 1000000000)) {
 		l->said_ns = ap_mono_ns();
-		ap_log(&l->a->app->log, AP_ERROR, "append_refused", KV_U("part", l->part), KV_S("why", why), KV_T("what", detail),
+		ap_log(&l->a->app->log, AP_ERROR, "append_refused", KV_U("part", l->part), KV_T("why", why), KV_T("what", detail),
 		       KV_S("next", "retry"));
 	}
-	pause_lanes(l->a, strcmp(why, "OOM") == 0 ? NO_ROOM_S : HUGE_VAL);
+	pause_lanes(l->a, ap_str_is(why, "OOM") ? NO_ROOM_S : HUGE_VAL);
 }
 
 static void on_appended(void *ctx, const redisReply *reply)

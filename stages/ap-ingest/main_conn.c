@@ -86,7 +86,7 @@ static uint64_t ticket_of(const struct conn *c, uint32_t answer)
 	return (uint64_t)c->generation << 46 | (uint64_t)c->slot << 32 | answer;
 }
 
-static struct conn *conn_of(struct conns *cs, uint32_t generation, unsigned slot)
+static struct conn *conn_of(const struct conns *cs, uint32_t generation, unsigned slot)
 {
 	struct conn *c = slot < cs->max ? cs->table[slot] : NULL;
 
@@ -164,12 +164,24 @@ static bool ring_make(struct conn *c)
 	return c->ring != NULL || c->kind != SRC_HTTP;
 }
 
-void conns_answer(struct conns *cs, uint64_t t, unsigned part, uint32_t idx, ap_id id)
+static struct conn *waiting_conn(const struct conns *cs, uint64_t t)
 {
 	struct conn *c = conn_of(cs, (uint32_t)(t >> 46), (unsigned)(t >> 32) & 0x3fff);
+
+	return c != NULL && (uint32_t)t - c->first < c->last - c->first ? c : NULL;
+}
+
+bool conns_waits(const struct conns *cs, uint64_t ticket)
+{
+	return waiting_conn(cs, ticket) != NULL;
+}
+
+void conns_answer(struct conns *cs, uint64_t t, unsigned part, uint32_t idx, ap_id id)
+{
+	struct conn *c = waiting_conn(cs, t);
 	struct answer *a;
 
-	if (c == NULL || (uint32_t)t - c->first >= c->last - c->first)
+	if (c == NULL)
 		return;         /* it has gone without waiting */
 	a = &c->ring[(uint32_t)t % ANSWERS_MAX];
 	a->state = id.ms == 0 ? A_ERROR : A_ID;
@@ -327,6 +339,10 @@ static void conn_read(struct conn *c)
 		if (n <= 0) {
 			conn_ended(c);
 			conn_drained(c);
+			if (n == -1) {          /* not an end but a break: nobody is there for the answers */
+				c->first = c->last;
+				c->out_at = c->out.len;
+			}
 			break;
 		}
 		ap_split_feed(&c->split, cs->in, (size_t)n, on_message, c);

@@ -513,6 +513,13 @@ static void on_answer(void *ctx, uint64_t ticket, unsigned part, uint32_t idx, a
 	conns_answer(f->conns, ticket, part, idx, id);
 }
 
+static bool on_waits(void *ctx, uint64_t ticket)
+{
+	const struct feed *f = ctx;
+
+	return conns_waits(f->conns, ticket);
+}
+
 static void on_moved(void *ctx)
 {
 	struct feed *f = ctx;
@@ -666,7 +673,7 @@ static void on_ready(void *ctx)
 
 static bool feed_start(struct feed *f, char *err, size_t errlen)
 {
-	static const struct outlet_events ev = { .ready = on_ready, .standby = on_standby, .up = on_up, .answer = on_answer, .moved = on_moved,
+	static const struct outlet_events ev = { .ready = on_ready, .standby = on_standby, .up = on_up, .answer = on_answer, .waits = on_waits, .moved = on_moved,
 						 .held = on_held, .failed = on_failed };
 	const struct ap_conf *c = &f->app->conf;
 	char producer[AP_JOURNAL_PRODUCER + 1];

@@ -96,26 +96,44 @@ void out_judge(struct outlet *o)
 
 /* --- who waits for a record that is on disk only ---------------------------------------------- */
 
+/* Forgets who has been answered, and who has gone without waiting. */
+static void waiters_thin(struct outlet *o)
+{
+	size_t n = 0;
+
+	for (size_t i = o->wait_at; i < o->wait_n; i++)
+		if (o->ev.waits == NULL || o->ev.waits(o->ctx, o->wait[i].ticket))
+			o->wait[n++] = o->wait[i];
+	o->wait_at = 0;
+	o->wait_n = n;
+}
+
+/* What connections may wait for is bounded (main_conn.c), and so is this: it grows only when half of it is theirs. */
+static void waiters_room(struct outlet *o)
+{
+	struct waiter *w;
+	size_t cap;
+
+	if (o->wait_n < o->wait_cap)
+		return;
+	waiters_thin(o);
+	if (o->wait_n < o->wait_cap / 2)
+		return;
+	cap = o->wait_cap == 0 ? TICKETS_FIRST : 2 * o->wait_cap;
+	w = realloc(o->wait, cap * sizeof *w);
+	if (w == NULL) {
+		ap_log(&o->app->log, AP_ERROR, "no_memory", KV_U("waiters", o->wait_n), KV_S("next", "exit"));
+		exit(AP_EX_AGAIN);
+	}
+	o->wait = w;
+	o->wait_cap = cap;
+}
+
 static void wait_for(struct outlet *o, uint64_t seq, uint64_t ticket)
 {
 	if (ticket == 0)
 		return;
-	if (o->wait_at > 0 && o->wait_n == o->wait_cap) {
-		memmove(o->wait, o->wait + o->wait_at, (o->wait_n - o->wait_at) * sizeof o->wait[0]);
-		o->wait_n -= o->wait_at;
-		o->wait_at = 0;
-	}
-	if (o->wait_n == o->wait_cap) {
-		size_t cap = o->wait_cap == 0 ? TICKETS_FIRST : 2 * o->wait_cap;
-		struct waiter *w = realloc(o->wait, cap * sizeof *w);
-
-		if (w == NULL) {
-			ap_log(&o->app->log, AP_ERROR, "no_memory", KV_U("waiters", o->wait_n), KV_S("next", "exit"));
-			exit(AP_EX_AGAIN);
-		}
-		o->wait = w;
-		o->wait_cap = cap;
-	}
+	waiters_room(o);
 	o->wait[o->wait_n++] = (struct waiter){ seq, ticket };
 }
 

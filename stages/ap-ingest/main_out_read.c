@@ -50,7 +50,7 @@ static void to_direct(struct outlet *o)
 	ap_journal_reader_free(o->reader);
 	o->reader = NULL;
 	o->direct = true;
-	ap_log(&o->app->log, AP_INFO, "caught_up", KV_U("number", o->last), KV_U("read", o->n.read));
+	ap_log(&o->app->log, AP_INFO, "caught_up", KV_U("number", o->last), KV_U("read", o->n.read), KV_U("waiters_most", o->wait_cap));
 }
 
 /* All that is safe has been read. */

@@ -260,4 +260,29 @@ equal "and deletes its journal when PostgreSQL has it" "" "$(find "$dir/var/jour
 ingest --replay "$dir/tape.ndjson" --format ndjson --close --source tape >"$dir/sum" 2>/dev/null
 equal "after which a replay of the file still adds nothing" "0 0" "$(sed -n 's/.*"appended":\([0-9]*\).*/\1/p' "$dir/sum") $(find "$dir/var/journal/$name" -name '*.apj' | wc -l)"
 gone_by -TERM
+# --- clients that die -------------------------------------------------------------------------
+# Without their answers, again and again, while there is no Redis to answer for: nobody waits for these any more.
+fresh
+live one -o ingest.backlog_bytes=1048576
+listens one
+redis_kill
+files() { find "/proc/$live_pid/fd" -type l | wc -l; }
+few() { [ "$(files)" -le "$open" ]; }
+sleep 0.5
+open=$(($(files) + 1))
+for k in $(seq 40); do
+	messages "${k}0001" "${k}1000" | "$tools/tcp" 127.0.0.1 "$ack" 60 cut
+	wait_for 20 few || not_ok "connection $k is closed"
+done
+messages 1 500 | "$tools/tcp" 127.0.0.1 "$ack" 60 >"$dir/answers" &
+client=$!
+check "clients that died left Redis behind" wait_for 20 grep -q ev=redis_left_behind "$dir/one.log"
+redis_start --appendfsync always
+wait $client
+sync_all >/dev/null
+equal "what clients sent before they died is there, and who stayed is answered" "40500 500" "$(ids | wc -l) $(grep -c message_id "$dir/answers")"
+check "it is live again" wait_for 20 grep -q ev=caught_up "$dir/one.log"
+most=$(sed -n 's/.*ev=caught_up.* waiters_most=\([0-9]*\).*/\1/p' "$dir/one.log" | sort -n | tail -1)
+check "and of the 40500 it kept no more in mind than a few clients may wait for ($most)" test "${most:-99999}" -le 16384
+gone_by -TERM
 tap_end

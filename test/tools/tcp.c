@@ -1,17 +1,21 @@
 /*
  * tcp.c - sends standard input to a socket, ends its own side, prints what comes back until the other side ends too.
  *
- *   tcp HOST PORT [SECONDS]
+ *   tcp HOST PORT [SECONDS] [cut]
  *
+ * cut: it does not wait for what comes back; as soon as all is sent and acknowledged it resets the connection, and exits 0.
  * Exit 0: the other side ended in time (default 10 s); 1: it did not, or the connection was lost.
  */
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static int connect_to(const char *host, const char *port)
@@ -28,6 +32,21 @@ static int connect_to(const char *host, const char *port)
 	}
 	freeaddrinfo(a);
 	return fd;
+}
+
+/* As a client that dies: the other side gets a RST, after all that was sent. */
+static int cut(int fd)
+{
+	const struct linger hard = { 1, 0 };
+	const struct timespec nap = { 0, 20000000 };
+	int unsent = 1;
+
+	while (ioctl(fd, SIOCOUTQ, &unsent) == 0 && unsent > 0)
+		nanosleep(&nap, NULL);
+	nanosleep(&nap, NULL);
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
+	close(fd);
+	return 0;
 }
 
 int main(int argc, char **argv)
@@ -63,6 +82,8 @@ int main(int argc, char **argv)
 			if (n == -1)
 				return 1;
 			at += (size_t)n;
+			if (len == 0 && argc > 4)
+				return cut(fd);
 			if (len == 0) {
 				sending = false;
 				shutdown(fd, SHUT_WR);
