@@ -37,7 +37,7 @@ message() {
 tape() {
 	for i in 10 11 12 13 14 15 16 17 18 19; do message "N$((i % 3))-USD" "$trial_k$1$i" fine; done
 	case $1 in
-	candle) message "BADTRADE$trial_k-USD" 2 fine ;;
+	candle) message "LONGNAMEDBADTRADE$trial_k-USD" 2 fine ;;
 	indicators) message "PRBBADCANDLE$trial_k-USD" 1 fine ;;
 	persist) message N0-USD "${trial_k}bad" 'POISON é' ;;
 	esac
@@ -54,8 +54,8 @@ while next_trial; do
 	for kind in candle indicators persist; do
 		now=$(date +%s)
 		if [ $kind = candle ]; then
-			# The first trade of a series makes it, the second one meets it.
-			message "BADTRADE$trial_k-USD" 1 fine >"$AP_T_DIR/first.ndjson"
+			# The first trade of a series makes it, the second one meets it; names of sixteen letters or less are compared without the library.
+			message "LONGNAMEDBADTRADE$trial_k-USD" 1 fine >"$AP_T_DIR/first.ndjson"
 			send "$AP_T_DIR/first.ndjson"
 			flow "$(mono)"
 		fi
