@@ -440,8 +440,12 @@ static void write_cb(struct ev_loop *loop, ev_io *w, int revents)
 	enter(pg);
 	if (pg->state == CONNECTING)
 		connect_poll(pg);
-	else if (pg->doom[0] == '\0' && flush(pg) && pg->copying && !ev_is_active(&pg->wr))
-		copy_more(pg);
+	else if (pg->doom[0] == '\0' && flush(pg)) {
+		if (pg->copying && !ev_is_active(&pg->wr))
+			copy_more(pg);
+		/* While the socket takes no more, libpq reads: an answer that came in between (a row of a COPY was refused) is never readable again. */
+		results_take(pg);
+	}
 	leave(pg);
 }
 
