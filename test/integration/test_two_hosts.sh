@@ -16,6 +16,7 @@ rcli HSET ap:dataset id $id parts 4 created 2026-01-01T00:00:00Z >/dev/null
 for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $id parts 4; done >/dev/null
 
 # --- two hosts: what differs between them ------------------------------------------------------
+# shellcheck disable=SC2034  # read by port, whose names are made
 tcp_east=$(free_port) ack_east=$(free_port) tcp_west=$(free_port) ack_west=$(free_port) proxy=$(free_port)
 bg proxy "$tools/faultproxy" "127.0.0.1:$proxy" "127.0.0.1:$AP_T_REDIS_PORT" "$dir/proxy.ctl"
 line() { "$tools/faultproxy" ctl "$dir/proxy.ctl" "$@" >/dev/null; }
