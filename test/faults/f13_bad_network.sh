@@ -31,7 +31,8 @@ rate() {
 	through
 }
 
-load_start
+# What a line of 100 KB/s and a fifth of a second there and back can carry.
+load_start "${AP_SPEED:-150}"
 while next_trial; do
 	for kind in latency slices resets rate; do
 		$kind

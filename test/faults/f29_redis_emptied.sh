@@ -36,7 +36,8 @@ foreign() {
 	for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $other parts 4 >/dev/null; done
 }
 
-load_start
+# Each rebuild goes through all journals, and what comes in meanwhile makes the next one longer: a load that lasts for many trials.
+load_start "${AP_SPEED:-300}"
 while next_trial; do
 	for kind in flush empty foreign; do
 		log_mark
