@@ -51,7 +51,6 @@ bool sup_pg_user(const struct sup *s, uid_t *uid, gid_t *gid)
 	return true;
 }
 
-/* One value of pg.conninfo ("port"), or dflt. */
 /* redis://127.0.0.1:16379/0 -> 16379. */
 static unsigned redis_port(const struct sup *s)
 {

@@ -178,7 +178,7 @@ static enum ap_migrate_rc run_locked(struct mig *m, bool dry)
 	return rc;
 }
 
-/* The password: first line of its file, which nobody else may read. False: reason in err. */
+/* NULL: the reason is in rep->err. A connection that failed is returned as it is. */
 static PGconn *open_conn(const struct ap_conf *conf, struct ap_migrate_report *rep)
 {
 	char password[512], wait_s[24];

@@ -12,7 +12,6 @@
 #include "../../common/io/migrate.h"
 #include "../../common/io/pg.h"
 
-/* One value of pg.conninfo. */
 /*
  * A server that answers but lacks the database gets it, if this user may make one. Whatever else is wrong
  * is reported by ap_migrate, which looks next.
