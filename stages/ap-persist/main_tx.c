@@ -324,10 +324,16 @@ static void step_cover(struct sink *s)
 	cols_send(s, &c, step_cb, sql, NULL);
 }
 
+/* One that is taken alone: the batch must hold all of it. */
+static bool entry_half_mapped(const struct sink *s)
+{
+	return s->alone != NULL && s->alone->alone.on && s->alone->alone.group == 0;
+}
+
 /* What was taken is not stored and will be read again. */
 static void untake(struct sink *s)
 {
-	if (s->alone != NULL && s->alone->alone.on && s->alone->alone.group == 0)
+	if (entry_half_mapped(s))
 		part_forget(s->alone, "batch_given_up");
 	for (int k = 0; k < 2; k++) {
 		batch_clear(s, &s->batch[k]);
@@ -872,12 +878,6 @@ static void load_next(struct sink *s)
 			sink_load(s, &s->part[p]);
 			return;
 		}
-}
-
-/* One that is taken alone: the batch must hold all of it. */
-static bool entry_half_mapped(const struct sink *s)
-{
-	return s->alone != NULL && s->alone->alone.on && s->alone->alone.group == 0;
 }
 
 void sink_pump(struct sink *s)
