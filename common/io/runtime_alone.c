@@ -152,7 +152,7 @@ static void marked_cb(void *ctx, const redisReply *reply)
 	if (reply == NULL || p->state != AP_R_COMMITTING || !a->on)
 		return;
 	/* Without memory Redis refuses the mark, and what would make room waits for us: on without it. */
-	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "OOM", 3) != 0) {
+	if (reply->type == REDIS_REPLY_ERROR && !ap_str_is(ap_reply_why(reply), "OOM")) {
 		part_refused(p, "mark", reply->str);
 		return;
 	}

@@ -132,7 +132,7 @@ static void marked_cb(void *ctx, const redisReply *reply)
 
 	if (reply == NULL || !a->on)
 		return;
-	if (reply->type == REDIS_REPLY_ERROR && strncmp(reply->str, "OOM", 3) != 0) {
+	if (reply->type == REDIS_REPLY_ERROR && !ap_str_is(ap_reply_why(reply), "OOM")) {
 		part_forget(pt, "mark_refused");
 		return;
 	}
