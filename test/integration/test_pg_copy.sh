@@ -5,8 +5,8 @@ cd "$(dirname "$0")/../.." || exit 111
 need psql
 servers_init 27000 27199
 pg_start
-"${AP_TOOLS:-build/test/tools}/pgcopy" "$AP_T_CONNINFO" "${AP_COPIES:-50}" 40000 >"$AP_T_DIR/out"
-equal "every COPY is answered, with its error" "answers=${AP_COPIES:-50} errors=${AP_COPIES:-50}" "$(cut -d' ' -f1,2 "$AP_T_DIR/out")"
-longest=$(sed 's/.*longest_ms=//' "$AP_T_DIR/out")
-check "the longest after $longest ms, none at its deadline of 10 s" test "$longest" -lt 9000
+"${AP_TOOLS:-build/test/tools}/pgcopy" "$AP_T_CONNINFO" "${AP_COPIES:-50}" 40000 30 >"$AP_T_DIR/out"
+equal "every COPY is answered, with its error, before the client gives it up" "0 answers=${AP_COPIES:-50} errors=${AP_COPIES:-50}" \
+	"$? $(cut -d' ' -f1,2 "$AP_T_DIR/out")"
+echo "# $(cut -d' ' -f3 "$AP_T_DIR/out")"
 tap_end

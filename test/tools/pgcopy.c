@@ -1,10 +1,11 @@
 /*
  * pgcopy.c - rows that the server refuses while they are still being sent: how long until the answer is there.
  *
- *   pgcopy CONNINFO TIMES ROWS
+ *   pgcopy CONNINFO TIMES ROWS PATIENCE_S
  *
  * TIMES times a COPY of ROWS rows of 100 bytes into a temporary table; the first two rows have one key. Prints answers=, errors= and
- * longest_ms=.
+ * longest_ms=. An answer that is not there after PATIENCE_S is not waited for, and the exit code is
+ * 111; the client's own deadline lies behind 60 s.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ enum { CHUNK = 1000 };  /* rows of one put: 100 kB */
 static struct {
 	struct ap_pg *pg;
 	struct ev_loop *loop;
+	ev_timer patience;      /* of the running COPY */
 	unsigned times, rows, put, answers, errors;
 	int64_t began_ns, longest_ns;
 } t;
@@ -63,8 +65,16 @@ static void begin(void)
 {
 	t.put = 0;
 	t.began_ns = ap_mono_ns();
+	ev_timer_again(t.loop, &t.patience);
 	if (!ap_pg_copy(t.pg, ready, done, NULL, "COPY pgcopy FROM STDIN"))
 		ev_break(t.loop, EVBREAK_ALL);
+}
+
+static void no_answer(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w, (void)revents;
+	fprintf(stderr, "pgcopy: no answer\n");
+	ev_break(loop, EVBREAK_ALL);
 }
 
 static void made(void *ctx, const struct ap_pg_result *r)
@@ -96,13 +106,15 @@ int main(int argc, char **argv)
 	struct ap_conf conf;
 	char err[200];
 
-	if (argc != 4)
+	if (argc != 5)
 		return AP_EX_MISTAKE;
 	t.times = (unsigned)strtoul(argv[2], NULL, 10);
 	t.rows = (unsigned)strtoul(argv[3], NULL, 10);
 	t.loop = ev_default_loop(0);
+	ev_timer_init(&t.patience, no_answer, 0.0, (double)strtoul(argv[4], NULL, 10));
 	ap_conf_init(&conf);
 	if (!ap_conf_set(&conf, ap_opt_find(ap_str_c("pg.conninfo")), ap_str_c(argv[1]), err, sizeof err) ||
+	    !ap_conf_set(&conf, ap_opt_find(ap_str_c("runtime.command_ms")), ap_str_c("60000"), err, sizeof err) ||
 	    (t.pg = ap_pg_new(t.loop, &log, &conf, &ev, NULL, err, sizeof err)) == NULL) {
 		fprintf(stderr, "pgcopy: %s\n", err);
 		return AP_EX_MISTAKE;
