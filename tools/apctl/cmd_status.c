@@ -144,10 +144,10 @@ static void metric_in(const redisReply *entry, const char *component, const char
 }
 
 /* What ap-ingest last said of the quotes it left out since its start; 0 also where it says nothing. */
-static uint64_t quotes_conflated(redisContext *r)
+static uint64_t quotes_conflated(const struct ctl *c, redisContext *r)
 {
 	enum { LOOK = 64 };     /* newest entries: every program writes one a second */
-	redisReply *e = redisCommand(r, "XREVRANGE ap:metric + - COUNT %d", LOOK);
+	redisReply *e = ctl_key(c, r, "XREVRANGE ap:metric + - COUNT %d", LOOK);
 	double value = -1;
 
 	for (size_t i = 0; e != NULL && e->type == REDIS_REPLY_ARRAY && i < e->elements && value < 0; i++)
@@ -206,7 +206,7 @@ int cmd_status(struct ctl *c)
 
 	redisContext *r = ctl_redis(c);
 	int owned = r != NULL ? ctl_owners(c, r, owner, sizeof owner / sizeof owner[0]) : -1;
-	uint64_t conflated = r != NULL ? quotes_conflated(r) : 0;
+	uint64_t conflated = r != NULL ? quotes_conflated(c, r) : 0;
 
 	if (c->json) {
 		int rc = print_json(text, len, have, owner, owned, conflated);
