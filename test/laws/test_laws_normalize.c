@@ -2,8 +2,7 @@
  * test_laws_normalize.c - the normalize fold under the laws, on raw markets of several tempers.
  */
 #include "stages/ap-normalize/normalize.h"
-#include "test/lib/conf.h"
-#include "test/lib/laws.h"
+#include "test/lib/laws_hold.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,22 +18,8 @@ static const struct laws_walk lone = {
 
 static void hold(const struct laws_walk *w, const char *ids, const char *ms, const char *ratio)
 {
-	struct ap_conf conf;
-	struct laws_case c = { .stage = &ap_normalize_stage, .conf = &conf, .seed = w->seed };
-	struct laws_tape *tape = laws_walk_raws(w);
-	char why[LAWS_WHY] = "";
-	bool ok;
-	ap_conf_init(&conf);
-	conf_set(&conf, "normalize.dedup_ids", ids);
-	conf_set(&conf, "normalize.dedup_ms", ms);
-	conf_set(&conf, "normalize.outlier_ratio_pct", ratio);
-	conf_set(&conf, "normalize.outlier_after", "20");
-	c.tape = tape;
-	ok = laws_all(&c, why);
-	laws_tape_free(tape);
-	ap_conf_done(&conf);
-	if (!ok)
-		fail_msg("%s", why);
+	laws_hold(&ap_normalize_stage, w, "normalize.dedup_ids", ids, "normalize.dedup_ms", ms, "normalize.outlier_ratio_pct", ratio,
+		  "normalize.outlier_after", "20", NULL);
 }
 
 static void the_laws_hold_with_room_for_every_id(void **s)

@@ -7,12 +7,15 @@
 #include "conf.h"
 #include "laws.h"
 
-/* Fails unless the stage keeps all laws on the ticks of the market w. Options as "key", "value", ..., NULL. */
+/*
+ * Fails unless the stage keeps all laws on the market w, as raw messages or as ticks, whichever it reads.
+ * Options as "key", "value", ..., NULL.
+ */
 static inline void laws_hold(const struct ap_stage *stage, const struct laws_walk *w, ...)
 {
 	struct ap_conf conf;
 	struct laws_case c = { .stage = stage, .conf = &conf, .seed = w->seed };
-	struct laws_tape *tape = laws_walk_ticks(w);
+	struct laws_tape *tape = stage->in == AP_S_RAW ? laws_walk_raws(w) : laws_walk_ticks(w);
 	char why[LAWS_WHY] = "";
 	va_list ap;
 	bool ok;
