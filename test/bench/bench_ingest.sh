@@ -7,7 +7,6 @@ cd "$(dirname "$0")/../.." || exit 111
 tools=${AP_TOOLS:-build/test/tools} AP_BIN=${AP_BIN:-bin}
 messages=${AP_BENCH_MESSAGES:-400000} rounds=${AP_BENCH_ROUNDS:-5}
 servers_init 23500 23999
-id=12345678-1234-4234-8234-123456789012
 awk -v n="$messages" 'BEGIN { for (i = 0; i < n; i++)
 	printf "{\"source\":\"bench\",\"symbol\":\"B%d-USD\",\"price\":\"%d.25\",\"quantity\":\"0.5\",\"timestamp\":%.0f,\"trade_id\":\"%d\"}\n", i % 40, 100 + i % 7,
 		1700000000000 + i, i }' >"$AP_T_DIR/messages"
@@ -15,9 +14,8 @@ cpu_ms() { awk -v hz="$(getconf CLK_TCK)" '{ print ($14 + $15) * 1000 / hz }' "/
 
 round() { # CASE: appends "ms cpu_ms" to its figures
 	redis_start --appendfsync everysec --auto-aof-rewrite-percentage 0
-	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
-	rcli HSET ap:dataset id $id parts 4 created 2026-01-01T00:00:00Z >/dev/null
-	for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $id parts 4; done >/dev/null
+	redis_functions
+	redis_dataset
 	tcp=$(free_port) ack=$(free_port)
 	: >"$AP_T_DIR/ingest.log"
 	[ "$1" = journal ] && on=true || on=false

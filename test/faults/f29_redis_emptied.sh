@@ -25,15 +25,11 @@ empty() {
 	redis_kill
 	rm -rf "$AP_T_DIR/redis"
 	redis_start --appendfsync always
-	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
+	redis_functions
 }
 foreign() {
-	redis_kill
-	rm -rf "$AP_T_DIR/redis"
-	redis_start --appendfsync always
-	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
-	rcli HSET ap:dataset id $other parts 4 marked 1 >/dev/null
-	for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $other parts 4 >/dev/null; done
+	empty
+	redis_dataset $other
 }
 
 # Each rebuild goes through all journals, and what comes in meanwhile makes the next one longer: a load that lasts for many trials.

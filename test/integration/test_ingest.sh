@@ -13,9 +13,8 @@ fresh() {
 	redis_stop
 	rm -rf "$AP_T_DIR/redis" "${dir:?}/var"
 	redis_start --appendfsync always
-	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
-	rcli HSET ap:dataset id 12345678-1234-4234-8234-123456789012 parts 4 created 2026-01-01T00:00:00Z marked 1 >/dev/null
-	for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds 12345678-1234-4234-8234-123456789012 parts 4; done >/dev/null
+	redis_functions
+	redis_dataset
 }
 ingest() {
 	"$AP_BIN/ap-ingest" -c /dev/null -o redis.url="$AP_REDIS_URL" -o data.dir="$dir/var" -o runtime.stream_max=10000000 \

@@ -8,18 +8,13 @@ tools=${AP_TOOLS:-build/test/tools}
 need redis-server redis-cli awk
 servers_init 23000 23499
 dir=$AP_T_DIR
-id=12345678-1234-4234-8234-123456789012
 
-dataset() { # as apctl migrate makes it
-	rcli HSET ap:dataset id $id parts 4 created 2026-01-01T00:00:00Z >/dev/null
-	for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $id parts 4; done >/dev/null
-}
 fresh() {
 	redis_stop
 	rm -rf "$AP_T_DIR/redis" "${dir:?}/var"
 	redis_start --appendfsync always
-	rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
-	dataset
+	redis_functions
+	redis_dataset
 	: >"$dir/one.log"
 	: >"$dir/two.log"
 }
@@ -138,7 +133,7 @@ messages 41201 42000 | send
 sleep 1
 equal "without a data set nothing is sent" 0 "$(rcli EXISTS 'ap:{0}:raw' 'ap:{1}:raw' 'ap:{2}:raw' 'ap:{3}:raw')"
 rcli HSET ap:dataset rebuilding 1 >/dev/null
-dataset
+redis_dataset
 wait_for 20 grep -q ev=dataset_rebuilding "$dir/one.log"
 messages 42001 42100 | send
 sleep 1
@@ -192,10 +187,9 @@ equal "a tag that belongs to another name is refused, and the option is named" "
 rcli HSET ap:dataset "$field" here >/dev/null
 ingest -o ingest.producer='../x' 2>"$dir/err"
 equal "so is a name that is none" "100 1" "$? $(grep -c 'names no producer' "$dir/err")"
-rcli HSET ap:dataset id 22345678-1234-4234-8234-123456789012 >/dev/null
-for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds 22345678-1234-4234-8234-123456789012; done >/dev/null
+redis_dataset 22345678-1234-4234-8234-123456789012
 ingest -o ingest.tcp= -o ingest.ack= 2>"$dir/err"
-equal "and a journal of another data set" "100 1" "$? $(grep -c "^ap-ingest: .*belongs to data set $id" "$dir/err")"
+equal "and a journal of another data set" "100 1" "$? $(grep -c "^ap-ingest: .*belongs to data set $AP_T_DATASET" "$dir/err")"
 
 # --- deletion --------------------------------------------------------------------------------------------------
 fresh

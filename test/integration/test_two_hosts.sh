@@ -8,12 +8,10 @@ tools=${AP_TOOLS:-build/test/tools}
 need redis-server redis-cli awk
 servers_init 23500 23999
 dir=$AP_T_DIR
-id=12345678-1234-4234-8234-123456789012
 
 redis_start --appendfsync always
-rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null
-rcli HSET ap:dataset id $id parts 4 created 2026-01-01T00:00:00Z >/dev/null
-for p in 0 1 2 3; do rcli HSET "ap:{$p}:seq" ds $id parts 4; done >/dev/null
+redis_functions
+redis_dataset
 
 # --- two hosts: what differs between them ------------------------------------------------------
 # shellcheck disable=SC2034  # read by port, whose names are made

@@ -6,6 +6,8 @@
 #   servers_init 23000 23999     port range; sets AP_T_DIR
 #   redis_start [option ...]     sets AP_T_REDIS_PORT, AP_REDIS_URL, AP_T_REDIS_PID
 #   pg_start                     sets AP_T_PG_PORT, AP_T_PG_DIR, AP_T_CONNINFO; database and user alphapulse
+#   redis_functions              loads the functions
+#   redis_dataset [ID]           makes the data set ID (AP_T_DATASET unless given), of four partitions, as apctl migrate does
 #   redis_stop | redis_kill, pg_stop | pg_kill, then redis_start / pg_start again: the data stays
 #   rcli ...  sql "..."          redis-cli, psql -At
 #   wait_for SECONDS command...  until it succeeds; fails after that
@@ -102,6 +104,13 @@ redis_start() {
 
 redis_ready() { [ "$(redis-cli -p "$AP_T_REDIS_PORT" ping 2>/dev/null)" = PONG ]; }
 rcli() { redis-cli -p "$AP_T_REDIS_PORT" "$@"; }
+
+redis_functions() { rcli -x FUNCTION LOAD REPLACE <schema/functions/alphapulse_v1.lua >/dev/null; }
+AP_T_DATASET=12345678-1234-4234-8234-123456789012
+redis_dataset() {
+	for ds_part in 0 1 2 3; do rcli HSET "ap:{$ds_part}:seq" ds "${1:-$AP_T_DATASET}" parts 4; done >/dev/null
+	rcli HSET ap:dataset id "${1:-$AP_T_DATASET}" parts 4 created 2026-01-01T00:00:00Z marked 1 >/dev/null
+}
 
 redis_signal() {
 	[ -n "${AP_T_REDIS_PID:-}" ] || return 0
