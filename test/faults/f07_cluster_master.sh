@@ -11,7 +11,6 @@ cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib_topology.sh
 fault_init
 cluster_start
-node_of() { slot_owner "$(ncli "$AP_CLUSTER_EYE" cluster keyslot "$1")"; }
 # The one that partition 0 lies on; the test looks through another one.
 AP_CLUSTER_EYE=m1
 victim=$(node_of 0)

@@ -5,12 +5,10 @@
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 . test/faults/lib_topology.sh
-AP_TRIALS=${AP_TRIALS:-1}
 fault_init
 fault_up_cluster
-node_of() { slot_owner "$(ncli m1 cluster keyslot "$1")"; }
 next_node() { case $1 in m1) echo m2 ;; m2) echo m3 ;; *) echo m1 ;; esac; }
-for p in 0 1 2 3; do node_of $p; done | sort -u >"$AP_T_DIR/nodes"
+partition_nodes >"$AP_T_DIR/nodes"
 check "the partitions lie on more than one node" test "$(wc -l <"$AP_T_DIR/nodes")" -gt 1
 load_start 1200
 while next_trial; do
@@ -38,6 +36,6 @@ conflated() {
 		rcli -x XADD ap:metric '*' v 1 k metric q 0 n 1 t 1700000000000 b
 	ctl status --json | grep -q '"quotes_conflated":7}'
 }
-equal "the processes' figures lie at another node than the first" m3 "$(slot_owner "$(ncli m1 cluster keyslot ap:metric)")"
+equal "the processes' figures lie at another node than the first" m3 "$(node_of ap:metric)"
 check "apctl status reads them there" wait_for 20 conflated
 fault_end

@@ -5,10 +5,8 @@
 cd "$(dirname "$0")/../.." || exit 111
 . test/faults/lib.sh
 . test/faults/lib_topology.sh
-AP_TRIALS=${AP_TRIALS:-1}
 fault_init
 fault_up_cluster
-node_of() { slot_owner "$(ncli m1 cluster keyslot "$1")"; }
 stored() { psql_q "SELECT count(*) FROM stream_messages WHERE source LIKE 'tape%'"; }
 more() { [ "$(stored)" -gt "$before" ]; }
 flows() {
@@ -34,7 +32,7 @@ while next_trial; do
 	check "all: apctl status says what to do" wait_for 20 said 'is empty, but PostgreSQL holds rows of data set .*apctl rebuild --dir'
 	rebuild all
 	equal "all: the data set is the same one" "$id" "$(rcli HGET ap:dataset id)"
-	for p in 0 1 2 3; do node_of $p; done | sort -u >"$AP_T_DIR/nodes"
+	partition_nodes >"$AP_T_DIR/nodes"
 	check "all: its partitions lie on more than one node" test "$(wc -l <"$AP_T_DIR/nodes")" -gt 1
 
 	log_mark

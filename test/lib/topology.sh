@@ -10,6 +10,8 @@
 #   primary_port                 of the present primary, by a Sentinel's word
 #   cluster_start                masters m1 m2 m3 with a third of the slots each; AP_REDIS_URL
 #   cluster_replica NAME OF      one more node, a replica of the master OF, with all it has; CLUSTER_NODES names all nodes
+#   node_of PARTITION            the master that it lies on, also of any other key; asked of AP_CLUSTER_EYE, m1 unless set
+#   partition_nodes              the masters that partitions 0 to 3 lie on, each once
 #   slot_move SLOT FROM TO       moves one slot between two masters while it is in use, key by key
 
 node_port() { eval "echo \"\${NODE_$1_port:-}\""; }
@@ -123,6 +125,8 @@ slot_owner() {
 			n = split($f, a, "-"); if ($f !~ /^\[/ && a[1] + 0 <= slot && slot <= a[n] + 0) ok = 1 } } END { exit !ok }' && echo "$node_name" && return
 	done
 }
+node_of() { slot_owner "$(ncli "${AP_CLUSTER_EYE:-m1}" cluster keyslot "$1")"; }
+partition_nodes() { for p in 0 1 2 3; do node_of $p; done | sort -u; }
 slot_move() {
 	ncli "$3" cluster setslot "$1" importing "$(node_id "$2")" >/dev/null
 	ncli "$2" cluster setslot "$1" migrating "$(node_id "$3")" >/dev/null
