@@ -141,10 +141,7 @@ static bool hold(struct rebuild *b, const struct filler_counts *n)
 
 /* --- what the journals lack -------------------------------------------------------------------------------- */
 
-/*
- * A journal that no longer reaches back to its beginning, or has lost records in between, gives candles without their first trades and indicators that warm up anew. What is
- * stored of intervals before now is the better one then: rows are only replaced by higher revisions.
- */
+/* Rows of intervals before `when`, an SQL expression, are only replaced by higher revisions. */
 static int keep_before(struct rebuild *b, const char *when)
 {
 	char sql[100];
@@ -159,6 +156,10 @@ static int keep_before(struct rebuild *b, const char *when)
 	return rc;
 }
 
+/*
+ * A journal that no longer reaches back to its beginning, or has lost records in between, gives candles without their
+ * first trades and indicators that warm up anew. What is stored of intervals before now is the better one then.
+ */
 static int keep_stored(struct rebuild *b)
 {
 	int rc = b->kept ? 0 : keep_before(b, "now()");

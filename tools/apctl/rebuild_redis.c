@@ -397,9 +397,12 @@ static bool prepare_known(const struct ctl *c, redisContext *r, PGconn *pg, cons
 			ok = run(r, "what is stored", ctl_key(c, r, "HSET ap:{%u}:stored %s:%s %s", (unsigned)p, PQgetvalue(w, i, 0), hex,
 								   PQgetvalue(w, i, 3)));
 	}
-	for (int i = 0; ok && i < PQntuples(cur); i++)
-		ok = PQgetvalue(cur, i, 3)[0] == '-' || !is_lacking(c, lacking, PQgetvalue(cur, i, 0)) || run(r, "where streams begin", ctl_key(c, r, "HSET ap:{%s}:stored q:%s %s", PQgetvalue(cur, i, 0),
-												 PQgetvalue(cur, i, 1), PQgetvalue(cur, i, 3)));
+	for (int i = 0; ok && i < PQntuples(cur); i++) {
+		const char *part = PQgetvalue(cur, i, 0), *name = PQgetvalue(cur, i, 1), *q = PQgetvalue(cur, i, 3);
+
+		if (q[0] != '-' && is_lacking(c, lacking, part))
+			ok = run(r, "where streams begin", ctl_key(c, r, "HSET ap:{%s}:stored q:%s %s", part, name, q));
+	}
 	PQclear(w);
 	return ok;
 }
