@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "../../common/core/json.h"
+#include "../../common/io/pg.h"
 
 enum { PATH_LEN = PATH_MAX + 64, VALUE_MAX = 300000 };      /* longer than any option may be */
 
@@ -324,23 +325,20 @@ static void env_line(const char *name, const char *prefix, const char *value, co
 
 int cmd_env(struct ctl *c)
 {
-	char url[600];
-	const char *v[4] = { "alpha_emon", "127.0.0.1", "5432", "alphapulse" };
-	static const char *const key[4] = { "user", "host", "port", "dbname" };
-	PQconninfoOption *o = PQconninfoParse(c->app.conf.pg_conninfo, NULL);
-	for (const PQconninfoOption *p = o; p != NULL && p->keyword != NULL; p++)
-		for (size_t i = 0; i < 4; i++)
-			if (strcmp(p->keyword, key[i]) == 0 && p->val != NULL)
-				v[i] = p->val;
-	if (v[1][0] == '/')
-		snprintf(url, sizeof url, "postgresql://%s@/%s?port=%s&host=%s", v[0], v[3], v[2], v[1]);
+	char url[600], user[128], host[256], port[32], name[128];
+	const char *pg = c->app.conf.pg_conninfo;
+	ap_pg_conninfo_value(pg, "user", "alpha_emon", user, sizeof user);
+	ap_pg_conninfo_value(pg, "host", "127.0.0.1", host, sizeof host);
+	ap_pg_conninfo_value(pg, "port", "5432", port, sizeof port);
+	ap_pg_conninfo_value(pg, "dbname", "alphapulse", name, sizeof name);
+	if (host[0] == '/')
+		snprintf(url, sizeof url, "postgresql://%s@/%s?port=%s&host=%s", user, name, port, host);
 	else
-		snprintf(url, sizeof url, "postgresql://%s@%s:%s/%s", v[0], v[1], v[2], v[3]);
+		snprintf(url, sizeof url, "postgresql://%s@%s:%s/%s", user, host, port, name);
 	env_line("AP_REDIS_URL", "", c->app.conf.redis_url, "");
 	env_line("AP_PG_URL", "", url, "");
 	env_line("AP_API_URL", "http://", c->app.conf.api_listen, "");
 	env_line("AP_METRICS_URL", "http://", c->app.conf.metrics_listen, "/metrics");
 	env_line("AP_INGEST_TCP", "", c->app.conf.ingest_tcp, "");
-	PQconninfoFree(o);
 	return 0;
 }
