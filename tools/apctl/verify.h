@@ -48,6 +48,8 @@ struct verify_rows {
 };
 /* Declares a cursor for the query. False: told, v->away. */
 bool verify_rows_open(struct verify_rows *r, struct verify *v, const char *name, const char *sql);
+/* The same for a query that was put together in a buffer, which it takes: nothing is left in it. */
+bool verify_rows_ask(struct verify_rows *r, struct verify *v, const char *name, struct ap_buf *sql);
 /* The next row. False: there is none, or v->away. */
 bool verify_rows_next(struct verify_rows *r);
 void verify_rows_close(struct verify_rows *r);

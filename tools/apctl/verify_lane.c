@@ -48,9 +48,7 @@ static bool lane_open(struct lane *l, struct verify *v, const struct verify_tf *
 	verify_where_series(v, &sql);
 	verify_where_time(v, &sql, "open_time", "close_time", "<=");
 	ap_buf_puts(&sql, " ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", open_time");
-	ap_buf_putc(&sql, '\0');
-	ok = verify_rows_open(&l->rows, v, name, (const char *)sql.p);
-	ap_buf_done(&sql);
+	ok = verify_rows_ask(&l->rows, v, name, &sql);
 	l->has = ok && verify_rows_next(&l->rows);
 	return ok;
 }
@@ -179,7 +177,6 @@ enum trade_col { T_SOURCE, T_SYMBOL, T_US, T_NS, T_ID, T_PRICE, T_QTY, T_SIDE, T
 static bool trades_open(struct verify *v, struct verify_rows *r)
 {
 	struct ap_buf sql;
-	bool ok;
 
 	ap_buf_init(&sql, 1 << 16);
 	ap_buf_puts(&sql,
@@ -194,10 +191,7 @@ static bool trades_open(struct verify *v, struct verify_rows *r)
 		    "AND x.symbol = t.symbol AND x.timestamp = t.timestamp AND coalesce(x.trade_id, '') = coalesce(t.trade_id, '') "
 		    "AND (t.trade_id IS NOT NULL OR starts_with(x.record_key, t.record_key || ':'))) "
 		    "ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", timestamp");
-	ap_buf_putc(&sql, '\0');
-	ok = verify_rows_open(r, v, "trades", (const char *)sql.p);
-	ap_buf_done(&sql);
-	return ok;
+	return verify_rows_ask(r, v, "trades", &sql);
 }
 
 /* "ms-seq-idx" of the message, and ".sub" behind the last dot of a key that is not a trade id. */

@@ -46,10 +46,8 @@ static bool bars_open(struct lane *l, size_t nth)
 	verify_where_series(l->v, &sql);
 	verify_where_time(l->v, &sql, "open_time", "close_time", "<=");
 	ap_buf_puts(&sql, " ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", open_time");
-	ap_buf_putc(&sql, '\0');
 	(void)snprintf(name, sizeof name, "bars%zu", nth);
-	l->has = verify_rows_open(&l->rows, l->v, name, (const char *)sql.p) && verify_rows_next(&l->rows);
-	ap_buf_done(&sql);
+	l->has = verify_rows_ask(&l->rows, l->v, name, &sql) && verify_rows_next(&l->rows);
 	return !l->v->away;
 }
 
@@ -57,7 +55,6 @@ static bool bars_open(struct lane *l, size_t nth)
 static bool quotes_open(struct verify *v, struct verify_rows *r)
 {
 	struct ap_buf sql;
-	bool ok;
 
 	ap_buf_init(&sql, 1 << 16);
 	ap_buf_puts(&sql,
@@ -71,10 +68,7 @@ static bool quotes_open(struct verify *v, struct verify_rows *r)
 		    "AND x.timestamp = t.timestamp AND starts_with(x.record_key, t.record_key || ':')) "
 		    "ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", timestamp, ns, (normalized_data->>'seq')::numeric, "
 		    "string_to_array(original_message_id, '-')::bigint[]");
-	ap_buf_putc(&sql, '\0');
-	ok = verify_rows_open(r, v, "quotes", (const char *)sql.p);
-	ap_buf_done(&sql);
-	return ok;
+	return verify_rows_ask(r, v, "quotes", &sql);
 }
 
 /* --- adding up ---------------------------------------------------------------- */

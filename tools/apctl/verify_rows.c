@@ -43,6 +43,16 @@ bool verify_rows_open(struct verify_rows *r, struct verify *v, const char *name,
 	return ok;
 }
 
+bool verify_rows_ask(struct verify_rows *r, struct verify *v, const char *name, struct ap_buf *sql)
+{
+	bool ok;
+
+	ap_buf_putc(sql, '\0');
+	ok = verify_rows_open(r, v, name, (const char *)sql->p);
+	ap_buf_done(sql);
+	return ok;
+}
+
 bool verify_rows_next(struct verify_rows *r)
 {
 	char sql[64];

@@ -12,7 +12,6 @@ enum col { S_SOURCE, S_SYMBOL, S_OPEN_MS, S_CLOSE_MS, S_VOLUME, S_QV, S_COUNT };
 static bool open_rows(struct verify *v, struct verify_rows *r, const char *name, const char *tf)
 {
 	struct ap_buf sql;
-	bool ok;
 
 	ap_buf_init(&sql, 1 << 16);
 	ap_buf_printf(&sql, "SELECT source, symbol, (extract(epoch FROM open_time) * 1000)::bigint, (extract(epoch FROM close_time) * 1000)::bigint, "
@@ -20,10 +19,7 @@ static bool open_rows(struct verify *v, struct verify_rows *r, const char *name,
 	verify_where_series(v, &sql);
 	verify_where_time(v, &sql, "open_time", "close_time", "<=");
 	ap_buf_puts(&sql, " ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", open_time");
-	ap_buf_putc(&sql, '\0');
-	ok = verify_rows_open(r, v, name, (const char *)sql.p);
-	ap_buf_done(&sql);
-	return ok;
+	return verify_rows_ask(r, v, name, &sql);
 }
 
 /* Where a short candle lies: before the long one, in it, behind it. */

@@ -37,17 +37,14 @@ static bool open_rows(struct pass *p)
 	if (p->v->to_ms != INT64_MAX)
 		ap_buf_printf(&sql, " AND (extract(epoch FROM open_time) * 1000)::bigint < %lld", (long long)p->v->to_ms);
 	ap_buf_puts(&sql, " ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", open_time");
-	ap_buf_putc(&sql, '\0');
-	ok = verify_rows_open(&p->candles, p->v, "ind_candles", (const char *)sql.p);
-	ap_buf_clear(&sql);
+	ok = verify_rows_ask(&p->candles, p->v, "ind_candles", &sql);
+	ap_buf_init(&sql, 1 << 16);
 	ap_buf_printf(&sql, "SELECT source, symbol, (extract(epoch FROM timestamp) * 1000)::bigint, indicator_name, parameters::text, value "
 			    "FROM technical_indicators WHERE timeframe = '%s'", p->tf);
 	verify_where_series(p->v, &sql);
 	verify_where_time(p->v, &sql, "timestamp", "timestamp", "<");
 	ap_buf_puts(&sql, " ORDER BY source COLLATE \"C\", symbol COLLATE \"C\", timestamp");
-	ap_buf_putc(&sql, '\0');
-	ok = ok && verify_rows_open(&p->values, p->v, "ind_values", (const char *)sql.p);
-	ap_buf_done(&sql);
+	ok = verify_rows_ask(&p->values, p->v, "ind_values", &sql) && ok;
 	p->has = ok && verify_rows_next(&p->values);
 	return ok;
 }
