@@ -24,4 +24,17 @@ static inline uint64_t ap_le_get(const uint8_t *p, unsigned bytes)
 	return le64toh(v);
 }
 
+/* The same for numbers one behind the other: what stands behind this one. */
+static inline uint8_t *ap_le_push(uint8_t *p, uint64_t v, unsigned bytes)
+{
+	ap_le_put(p, v, bytes);
+	return p + bytes;
+}
+
+static inline const uint8_t *ap_le_pull(const uint8_t *p, uint64_t *v, unsigned bytes)
+{
+	*v = ap_le_get(p, bytes);
+	return p + bytes;
+}
+
 #endif

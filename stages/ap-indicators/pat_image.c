@@ -8,24 +8,10 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "common/core/le.h"
 #include "stages/ap-indicators/pat.h"
 
 static const char magic[4] = { 'A', 'P', 'P', '1' };
-
-static uint8_t *put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		*p++ = (uint8_t)(v >> (8 * i));
-	return p;
-}
-
-static const uint8_t *get(const uint8_t *p, uint64_t *v, unsigned bytes)
-{
-	*v = 0;
-	for (unsigned i = 0; i < bytes; i++)
-		*v |= (uint64_t)*p++ << (8 * i);
-	return p;
-}
 
 static uint8_t *put_doubles(uint8_t *p, const double *v, size_t n)
 {
@@ -33,7 +19,7 @@ static uint8_t *put_doubles(uint8_t *p, const double *v, size_t n)
 		uint64_t bits;
 
 		memcpy(&bits, &v[i], sizeof bits);
-		p = put(p, bits, 8);
+		p = ap_le_push(p, bits, 8);
 	}
 	return p;
 }
@@ -43,7 +29,7 @@ static const uint8_t *get_doubles(const uint8_t *p, double *v, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		uint64_t bits;
 
-		p = get(p, &bits, 8);
+		p = ap_le_pull(p, &bits, 8);
 		memcpy(&v[i], &bits, sizeof bits);
 	}
 	return p;
@@ -52,8 +38,8 @@ static const uint8_t *get_doubles(const uint8_t *p, double *v, size_t n)
 static uint8_t *put_trap(uint8_t *p, const struct pat_trap *t)
 {
 	p = put_doubles(p, &t->level, 1);
-	p = put(p, (uint32_t)t->value, 4);
-	return put(p, (uint32_t)t->left, 4);
+	p = ap_le_push(p, (uint32_t)t->value, 4);
+	return ap_le_push(p, (uint32_t)t->left, 4);
 }
 
 static const uint8_t *get_trap(const uint8_t *p, struct pat_trap *t)
@@ -61,8 +47,8 @@ static const uint8_t *get_trap(const uint8_t *p, struct pat_trap *t)
 	uint64_t value, left;
 
 	p = get_doubles(p, &t->level, 1);
-	p = get(p, &value, 4);
-	p = get(p, &left, 4);
+	p = ap_le_pull(p, &value, 4);
+	p = ap_le_pull(p, &left, 4);
 	t->value = value == 100 ? 100 : (uint32_t)value == (uint32_t)-100 ? -100 : 0;
 	t->left = (int32_t)(left & 3);
 	return p;
@@ -78,8 +64,8 @@ void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE])
 	uint8_t *p = image;
 
 	memcpy(p, magic, sizeof magic);
-	p = put(p + sizeof magic, PAT_IMAGE_VERSION, 4);
-	p = put(p, s->n, 8);
+	p = ap_le_push(p + sizeof magic, PAT_IMAGE_VERSION, 4);
+	p = ap_le_push(p, s->n, 8);
 	p = put_doubles(p, s->sum, PAT_SUMS);
 	for (unsigned i = 0; i < PAT_SPAN; i++)
 		p = put_doubles(p, (const double[]){ s->span[i].body, s->span[i].range, s->span[i].shadows }, 3);
@@ -91,10 +77,10 @@ void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE])
 		p = put_doubles(p, (const double[]){ c->doji, c->half_1 }, 2);
 	}
 	for (unsigned i = 0; i < PAT_OLDER; i++)
-		p = put(p, s->older[i], 8);
+		p = ap_le_push(p, s->older[i], 8);
 	p = put_trap(p, &s->hikkake);
 	p = put_trap(p, &s->hikkakemod);
-	p = put(p, XXH64(image, (size_t)(p - image), 0), 8);
+	p = ap_le_push(p, XXH64(image, (size_t)(p - image), 0), 8);
 	assert(p == image + PAT_IMAGE_SIZE);
 }
 
@@ -119,12 +105,12 @@ bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
 
 	if (size != PAT_IMAGE_SIZE || memcmp(image, magic, sizeof magic) != 0)
 		return false;
-	p = get(image + sizeof magic, &version, 4);
-	(void)get(image + PAT_IMAGE_SIZE - 8, &hash, 8);
+	p = ap_le_pull(image + sizeof magic, &version, 4);
+	(void)ap_le_pull(image + PAT_IMAGE_SIZE - 8, &hash, 8);
 	if (version != PAT_IMAGE_VERSION || hash != XXH64(image, PAT_IMAGE_SIZE - 8, 0))
 		return false;
 	pat_init(s);
-	p = get(p, &s->n, 8);
+	p = ap_le_pull(p, &s->n, 8);
 	p = get_doubles(p, s->sum, PAT_SUMS);
 	for (unsigned i = 0; i < PAT_SPAN; i++) {
 		double v[3];
@@ -135,7 +121,7 @@ bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
 	for (unsigned i = 1; i <= PAT_OLDER; i++)
 		p = get_cell(p, &s->cell[slot_back(s, i)]);
 	for (unsigned i = 0; i < PAT_OLDER; i++)
-		p = get(p, &s->older[i], 8);
+		p = ap_le_pull(p, &s->older[i], 8);
 	p = get_trap(p, &s->hikkake);
 	p = get_trap(p, &s->hikkakemod);
 	assert(p == image + PAT_IMAGE_SIZE - 8);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <xxhash.h>
 
+#include "common/core/le.h"
 #include "stages/ap-indicators/rule_impl.h"
 
 struct piece {               /* one compiled part: steps first .. first + n - 1 of the book */
@@ -552,21 +553,6 @@ enum { IMAGE_HEAD = 24, IMAGE_TAIL = 8, IMAGE_VERSION = 2 };
 
 static const char magic[4] = { 'A', 'P', 'R', '1' };
 
-static uint8_t *put(uint8_t *p, uint64_t v, unsigned bytes)
-{
-	for (unsigned i = 0; i < bytes; i++)
-		*p++ = (uint8_t)(v >> (8 * i));
-	return p;
-}
-
-static const uint8_t *get(const uint8_t *p, uint64_t *v, unsigned bytes)
-{
-	*v = 0;
-	for (unsigned i = 0; i < bytes; i++)
-		*v |= (uint64_t)*p++ << (8 * i);
-	return p;
-}
-
 size_t rule_save_size(const struct rule_book *book)
 {
 	return IMAGE_HEAD + book->ring_n * 8 + book->n_rules * 4 + IMAGE_TAIL;
@@ -594,14 +580,14 @@ size_t rule_save(const struct rule_book *book, const void *state, uint8_t *p, si
 	if (cap < size)
 		return 0;
 	memcpy(q, magic, sizeof magic);
-	q = put(q + sizeof magic, IMAGE_VERSION, 4);
-	q = put(q, book->print, 8);
-	q = put(q, head->n, 8);
+	q = ap_le_push(q + sizeof magic, IMAGE_VERSION, 4);
+	q = ap_le_push(q, book->print, 8);
+	q = ap_le_push(q, head->n, 8);
 	for (size_t i = 0; i < book->ring_n; i++)
-		q = put(q, bits_of(ring[i]), 8);
+		q = ap_le_push(q, bits_of(ring[i]), 8);
 	for (size_t i = 0; i < book->n_rules; i++)
-		q = put(q, wait[i], 4);
-	q = put(q, XXH64(p, (size_t)(q - p), 0), 8);
+		q = ap_le_push(q, wait[i], 4);
+	q = ap_le_push(q, XXH64(p, (size_t)(q - p), 0), 8);
 	assert(q == p + size);
 	return size;
 }
@@ -612,8 +598,8 @@ static bool image_is_good(const struct rule_book *book, const uint8_t *p, size_t
 
 	if (size != rule_save_size(book) || memcmp(p, magic, sizeof magic) != 0)
 		return false;
-	(void)get(get(p + sizeof magic, &version, 4), &print, 8);
-	(void)get(p + size - IMAGE_TAIL, &hash, 8);
+	(void)ap_le_pull(ap_le_pull(p + sizeof magic, &version, 4), &print, 8);
+	(void)ap_le_pull(p + size - IMAGE_TAIL, &hash, 8);
 	return version == IMAGE_VERSION && print == book->print && hash == XXH64(p, size - IMAGE_TAIL, 0);
 }
 
@@ -627,13 +613,13 @@ bool rule_load(const struct rule_book *book, void *state, const uint8_t *p, size
 	rule_state_init(book, state);
 	if (!image_is_good(book, p, size))
 		return false;
-	p = get(p + 16, &head->n, 8);
+	p = ap_le_pull(p + 16, &head->n, 8);
 	for (size_t i = 0; i < book->ring_n; i++) {
-		p = get(p, &word, 8);
+		p = ap_le_pull(p, &word, 8);
 		memcpy(&ring[i], &word, sizeof word);
 	}
 	for (size_t i = 0; i < book->n_rules; i++) {
-		p = get(p, &word, 4);
+		p = ap_le_pull(p, &word, 4);
 		wait[i] = (uint32_t)word;
 	}
 	return true;

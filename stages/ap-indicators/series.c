@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
+#include "common/core/le.h"
 #include "common/core/wire.h"
 #include "stages/ap-indicators/pack.h"
 #include "stages/ap-indicators/series.h"
@@ -213,9 +214,7 @@ size_t ind_series_save(const struct ind_series *s, uint8_t *p, size_t cap)
 	}
 	q += engine_save(s->engine, s->ring, s->base, q);
 	sum = XXH64(p, (size_t)(q - p), 0);
-	for (int i = 0; i < SUM; i++)
-		*q++ = (uint8_t)(sum >> (8 * i));
-	return (size_t)(q - p);
+	return (size_t)(ap_le_push(q, sum, SUM) - p);
 }
 
 static bool candle_get(const uint8_t **q, const uint8_t *end, uint64_t *before, struct ind_candle *c)
@@ -249,14 +248,12 @@ bool ind_series_known(const uint8_t *p, size_t len)
 bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, struct ind_work *w, bool *restarted)
 {
 	const uint8_t *q = p + HEAD, *end;
-	uint64_t before = 0, sum = 0;
+	uint64_t before = 0;
 
 	if (len < HEAD + SUM || p[0] != VERSION || p[1] > IND_REWIND || p[2] > 1)
 		return false;
 	end = p + len - SUM;
-	for (int i = 0; i < SUM; i++)
-		sum |= (uint64_t)end[i] << (8 * i);
-	if (sum != XXH64(p, len - SUM, 0))
+	if (ap_le_get(end, SUM) != XXH64(p, len - SUM, 0))
 		return false;
 	s->begun = p[2] != 0;
 	for (s->n = 0; s->n < p[1]; s->n++)

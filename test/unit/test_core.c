@@ -90,6 +90,7 @@ static void printf_into_a_buffer_may_be_longer_than_any_guess(void **state)
 static void numbers_are_little_endian_bytes_on_every_machine(void **state)
 {
 	uint8_t p[10] = { 0 };
+	uint64_t v;
 
 	(void)state;
 	ap_le_put(p + 1, UINT64_C(0x1122334455667788), 8);
@@ -99,6 +100,10 @@ static void numbers_are_little_endian_bytes_on_every_machine(void **state)
 	ap_le_put(p + 1, UINT64_C(0xffffffffaabbccdd), 4);
 	assert_memory_equal(p, "\0\xdd\xcc\xbb\xaa\x44\x33\x22\x11\0", 10);
 	assert_int_equal(ap_le_get(p + 1, 1), 0xdd);
+	assert_ptr_equal(ap_le_push(ap_le_push(p, UINT64_C(0x123456), 3), 7, 2), p + 5);
+	assert_memory_equal(p, "\x56\x34\x12\x07\0", 5);
+	assert_ptr_equal(ap_le_pull(p, &v, 3), p + 3);
+	assert_int_equal(v, 0x123456);
 }
 
 static void partitions_are_where_they_always_were(void **state)
