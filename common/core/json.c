@@ -484,7 +484,7 @@ ap_str ap_json_text(const struct ap_json *j, uint32_t tok)
 	return ap_str_n(j->text + j->tok[tok].off, j->tok[tok].len);
 }
 
-static unsigned hex4(const char *p)
+unsigned ap_json_hex4(const char *p)
 {
 	unsigned v = 0;
 	for (int i = 0; i < 4; i++) {
@@ -532,9 +532,9 @@ static size_t unescape_one(const char *p, size_t left, char out[4], size_t *outl
 		*outlen = 1;
 		return 2;
 	}
-	cp = hex4(p + 2);
+	cp = ap_json_hex4(p + 2);
 	if (cp >= 0xd800 && cp < 0xdc00 && left >= 12 && p[6] == '\\' && p[7] == 'u') {
-		unsigned low = hex4(p + 8);
+		unsigned low = ap_json_hex4(p + 8);
 		if (low >= 0xdc00 && low < 0xe000) {
 			*outlen = put_utf8(out, 0x10000 + ((cp - 0xd800) << 10) + (low - 0xdc00));
 			return 12;

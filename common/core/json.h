@@ -40,6 +40,8 @@ uint32_t ap_json_get(const struct ap_json *j, uint32_t obj, const char *key);
 uint32_t ap_json_at(const struct ap_json *j, uint32_t arr, uint32_t i);
 /* A token's text: strings without their quotes (escaped as sent), numbers as spelled. */
 ap_str ap_json_text(const struct ap_json *j, uint32_t tok);
+/* What four hexadecimal digits say; they must be such. */
+unsigned ap_json_hex4(const char *p);
 /* A string token with its escapes resolved into out (cap bytes); false if it does not fit. */
 bool ap_json_unescape(const struct ap_json *j, uint32_t tok, char *out, size_t cap, size_t *len);
 

@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/core/json.h"
+
 enum { NUM_NEG = 0x4000, NUM_GROUPS = 100 };
 
 static const int64_t pg_epoch_s = 946684800;    /* 2000-01-01 */
@@ -435,22 +437,10 @@ void rows_json_string(struct ap_buf *b, ap_str s)
 	ap_buf_putc(b, '"');
 }
 
-static unsigned hex4(const char *p)
-{
-	unsigned v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		unsigned c = (unsigned char)p[i];
-
-		v = v << 4 | (c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10);
-	}
-	return v;
-}
-
 /* One \\uXXXX (or a pair) at p; the bytes it takes, 0 when jsonb refuses it. */
 static size_t unicode_escape(const char *p, size_t left)
 {
-	unsigned v = hex4(p + 2);
+	unsigned v = ap_json_hex4(p + 2);
 
 	if (v == 0 || (v >= 0xdc00 && v < 0xe000))
 		return 0;
@@ -458,7 +448,7 @@ static size_t unicode_escape(const char *p, size_t left)
 		return 6;
 	if (left < 12 || p[6] != '\\' || p[7] != 'u')
 		return 0;
-	v = hex4(p + 8);
+	v = ap_json_hex4(p + 8);
 	return v >= 0xdc00 && v < 0xe000 ? 12 : 0;
 }
 

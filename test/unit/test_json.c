@@ -123,6 +123,7 @@ static void escapes_are_resolved(void **unused)
 		assert_memory_equal(out, cases[i].want, len);
 		assert_false(ap_json_unescape(&j, 0, out, len - 1, &len));
 	}
+	assert_int_equal(ap_json_hex4("09aF1"), 0x09af);
 }
 
 static void the_scanner_equals_yajl_on_mutated_messages(void **unused)
