@@ -11,7 +11,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -24,6 +23,7 @@
 #include <unistd.h>
 
 #include "common/core/hist.h"
+#include "dial.h"
 
 enum { SYMBOLS_MAX = 64, MINUTES = 4, PER_MINUTE = 1 << 20, IN_MAX = 4 << 20, OUT_MAX = 1 << 16 };
 
@@ -53,21 +53,8 @@ static int64_t clock_ns(clockid_t id)
 
 static int connect_to(const char *where)
 {
-	char host[200];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
-	int on = 1;
-	snprintf(host, sizeof host, "%s", where);
-	char *colon = strrchr(host, ':');
-	assert(colon != NULL);
-	*colon = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &a) != 0)
-		return -1;
-	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(a);
+	int on = 1, fd = dial_at(where);
+
 	if (fd != -1)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	return fd;

@@ -15,7 +15,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libpq-fe.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +25,7 @@
 #include <unistd.h>
 
 #include "common/core/part.h"
+#include "dial.h"
 
 enum { PARTS_MAX = 64, STEP_MS = 10, REPLY_MS = 1000 };
 
@@ -78,34 +78,12 @@ static void symbols_choose(struct probe *p)
 
 /* --- sending ------------------------------------------------------------------ */
 
-static int connect_to(const char *where)
-{
-	char host[200];
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM }, *a = NULL;
-	int fd = -1;
-
-	snprintf(host, sizeof host, "%s", where);
-	char *colon = strrchr(host, ':');
-	if (colon == NULL)
-		return -1;
-	*colon = '\0';
-	if (getaddrinfo(host, colon + 1, &hints, &a) != 0)
-		return -1;
-	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(a);
-	return fd;
-}
-
 static void send_all(struct probe *p)
 {
 	char text[256 * PARTS_MAX];
 	size_t len = 0;
 
-	p->fd = connect_to(p->where);
+	p->fd = dial_at(p->where);
 	p->lines = 0;
 	if (p->fd == -1)
 		return;

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <linux/sockios.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,21 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-static int connect_to(const char *host, const char *port)
-{
-	struct addrinfo hint = { .ai_socktype = SOCK_STREAM }, *a = NULL;
-	int fd = -1;
-
-	if (getaddrinfo(host, port, &hint, &a) != 0)
-		return -1;
-	fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 && connect(fd, a->ai_addr, a->ai_addrlen) == -1) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(a);
-	return fd;
-}
+#include "dial.h"
 
 /* As a client that dies: the other side gets a RST, after all that was sent. */
 static int cut(int fd)
@@ -54,7 +39,7 @@ int main(int argc, char **argv)
 	static char out[65536], in[65536];
 	size_t at = 0, len = 0;
 	bool sending = true;
-	int fd = argc < 3 ? -1 : connect_to(argv[1], argv[2]), limit_ms = (argc > 3 ? atoi(argv[3]) : 10) * 1000;
+	int fd = argc < 3 ? -1 : dial(argv[1], argv[2]), limit_ms = (argc > 3 ? atoi(argv[3]) : 10) * 1000;
 	ssize_t n;
 
 	if (fd == -1) {
