@@ -151,7 +151,7 @@ static bool set_text(char **to, const struct ap_opt *o, ap_str text, char *err, 
 		if ((unsigned char)text.p[i] < 0x20 && !(o->type == AP_OPT_LIST && strchr("\t\n\r", text.p[i]) != NULL && text.p[i] != '\0'))
 			return refuse(o, ap_str_n(text.p, i), "a control character follows", err, errlen);
 	if (o->type == AP_OPT_LIST && !is_list(text))
-		return refuse(o, text, "a list is needed", err, errlen);
+		return refuse(o, text, "a list is needed: ( { key = value; } ) in a file, [{\"key\": value}] elsewhere", err, errlen);
 	copy = malloc(text.len + 1);
 	if (copy == NULL)
 		return refuse(o, ap_str_c(""), "no memory", err, errlen);
@@ -161,6 +161,27 @@ static bool set_text(char **to, const struct ap_opt *o, ap_str text, char *err, 
 	free(*to);
 	*to = copy;
 	return true;
+}
+
+void ap_conf_place(const struct ap_conf *c, const char *file, char *err, size_t errlen)
+{
+	static const char entry[] = ", line ";
+	const size_t n = strcspn(err, " ,:");
+	const struct ap_opt *o = ap_opt_find(ap_str_n(err, n));
+	const char *rest = err + n;
+	unsigned long line = o == NULL ? 0 : c->line[o - ap_opts];
+	char say[1024];
+
+	if (line == 0)
+		return;
+	if (strncmp(rest, entry, sizeof entry - 1) == 0) {
+		char *end;
+
+		line = strtoul(rest + sizeof entry - 1, &end, 10);
+		rest = end;
+	}
+	snprintf(say, sizeof say, "%s:%lu: %.*s%s", file, line, (int)n, err, rest);
+	snprintf(err, errlen, "%s", say);
 }
 
 bool ap_conf_set(struct ap_conf *c, const struct ap_opt *o, ap_str text, char *err, size_t errlen)

@@ -25,11 +25,20 @@ enum ap_opt_type {
 #define AP_OPT_CTYPE_ENUM unsigned
 #define AP_OPT_CTYPE_LIST char *
 
+/* One number an option, its place in ap_opts. */
+enum {
+#define OPT(section, key, type, dflt, lo, hi, unit, help) AP_OPT_NO_##section##_##key,
+#include "options.def"
+#undef OPT
+	AP_OPT_N
+};
+
 /* One member an option: conf->SECTION_KEY. Texts are owned by the struct. */
 struct ap_conf {
 #define OPT(section, key, type, dflt, lo, hi, unit, help) AP_OPT_CTYPE_##type section##_##key;
 #include "options.def"
 #undef OPT
+	unsigned line[AP_OPT_N];        /* at which an option stands in the file, for whoever reads it; 0: what it is did not come from there */
 };
 
 struct ap_opt {
@@ -50,6 +59,11 @@ void ap_conf_init(struct ap_conf *c);
 void ap_conf_done(struct ap_conf *c);
 /* Finds "section.key". NULL: there is none. */
 const struct ap_opt *ap_opt_find(ap_str dotted);
+/*
+ * Makes of a sentence that begins with an option, "candle.zone = ..." or "candle.bars, line 12: ...", one that begins with its
+ * place in the file, "FILE:12: candle.bars: ...". Another sentence stays as it is, and so does one about an option that was not set there.
+ */
+void ap_conf_place(const struct ap_conf *c, const char *file, char *err, size_t errlen);
 /* Sets one option from text. False with a sentence in err that names the option, the value and the allowed range. */
 bool ap_conf_set(struct ap_conf *c, const struct ap_opt *o, ap_str text, char *err, size_t errlen);
 /* The option's present value as text, as ap_conf_set would read it. Returns the length (cut at cap - 1, NUL-terminated). */

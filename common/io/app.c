@@ -201,7 +201,11 @@ static bool conf_fill(const struct ap_app *app, struct ap_conf *conf, char *err,
 	for (size_t i = 0; i < app->over_n; i++)
 		if (!ap_conf_assign(conf, app->over[i], err, errlen))
 			return false;
-	return app->spec->check == NULL || app->spec->check(app->spec->check_ctx, conf, err, errlen);
+	if (app->spec->check == NULL || app->spec->check(app->spec->check_ctx, conf, err, errlen))
+		return true;
+	if (app->conf_path != NULL)
+		ap_conf_place(conf, app->conf_path, err, errlen);
+	return false;
 }
 
 static bool conf_read(struct ap_app *app, const struct args *a, char *err, size_t errlen)

@@ -71,11 +71,10 @@ static bool json_text(const config_setting_t *s, struct ap_buf *b, unsigned dept
 	return true;
 }
 
-static bool setting_take(struct ap_conf *c, const char *section, const config_setting_t *s, struct ap_buf *b, char *err,
-			 size_t errlen)
+static bool setting_take(struct ap_conf *c, const char *section, const char *key, const config_setting_t *s, struct ap_buf *b,
+			 char *err, size_t errlen)
 {
 	char dotted[160];
-	const char *key = config_setting_name(s);
 
 	snprintf(dotted, sizeof dotted, "%s.%s", section, key);
 	const struct ap_opt *o = ap_opt_find(ap_str_c(dotted));
@@ -95,7 +94,19 @@ static bool setting_take(struct ap_conf *c, const char *section, const config_se
 		snprintf(err, errlen, "%s is too long", dotted);
 		return false;
 	}
-	return ap_conf_set(c, o, ap_buf_view(b), err, errlen);
+	if (!ap_conf_set(c, o, ap_buf_view(b), err, errlen))
+		return false;
+	c->line[o - ap_opts] = config_setting_source_line(s);
+	return true;
+}
+
+/* Whether SECTION = ( ... ) may stand for SECTION = { list = ( ... ); }. */
+static bool is_list_of(const config_setting_t *sec, const char *section)
+{
+	char dotted[160];
+
+	snprintf(dotted, sizeof dotted, "%s.list", section);
+	return config_setting_is_list(sec) && ap_opt_find(ap_str_c(dotted)) != NULL;
 }
 
 static void place(char *err, size_t errlen, const char *name, unsigned line, const char *what)
@@ -117,15 +128,16 @@ static bool settings_take(struct ap_conf *c, const config_t *cfg, const char *na
 	for (int i = 0; ok && i < config_setting_length(root); i++) {
 		const config_setting_t *sec = config_setting_get_elem(root, (unsigned)i);
 		const char *section = config_setting_name(sec);
-		if (!config_setting_is_group(sec)) {
+		bool group = config_setting_is_group(sec), list = is_list_of(sec, section);
+		if (!group && !list) {
 			snprintf(err, errlen, "%s stands outside of a section; write section = { key = value; }", section);
 			place(err, errlen, name, config_setting_source_line(sec), err);
 			ok = false;
 			break;
 		}
-		for (int j = 0; ok && j < config_setting_length(sec); j++) {
-			const config_setting_t *s = config_setting_get_elem(sec, (unsigned)j);
-			ok = setting_take(c, section, s, &b, err, errlen);
+		for (int j = 0; ok && j < (list ? 1 : config_setting_length(sec)); j++) {
+			const config_setting_t *s = list ? sec : config_setting_get_elem(sec, (unsigned)j);
+			ok = setting_take(c, section, list ? "list" : config_setting_name(s), s, &b, err, errlen);
 			if (!ok)
 				place(err, errlen, name, config_setting_source_line(s), err);
 		}
@@ -265,6 +277,7 @@ bool ap_conf_env(struct ap_conf *c, const char *const *env, char *err, size_t er
 			snprintf(err, errlen, "environment %.*s: %s", (int)(eq - *env), *env, say);
 			return false;
 		}
+		c->line[o - ap_opts] = 0;
 	}
 	return true;
 }
@@ -287,5 +300,6 @@ bool ap_conf_assign(struct ap_conf *c, const char *assignment, char *err, size_t
 		snprintf(err, errlen, "-o %s: %s", assignment, say);
 		return false;
 	}
+	c->line[o - ap_opts] = 0;
 	return true;
 }

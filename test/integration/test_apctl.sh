@@ -23,6 +23,12 @@ says "an unknown verb is the user's mistake" 100 'no verb frobnicate' "$ctl_bin"
 says "up without a directory too" 100 'up needs --dir' "$ctl_bin" up
 says "an unknown option is named" 100 'redis.urll' "$ctl_bin" up --dir "$AP_P_DIR/x" -o redis.urll=1
 says "a value out of bounds is named with its bounds" 100 'candle.lateness_ms.*0 to 600000' "$ctl_bin" up --dir "$AP_P_DIR/x" -o candle.lateness_ms=-1
+says "what only a stage can judge is said before anything is started" 100 'ap-candle: candle.timeframes: timeframe "7m"' "$ctl_bin" up --dir "$AP_P_DIR/x" -o candle.timeframes=1m,7m
+printf 'candle = {\n  bars = (\n    { kind = "tick"; } ); };\nindicators = ( { name = "RSI"; period = 1; } );\n' >"$AP_P_DIR.conf"
+says "with its place in the file that was given" 100 'ap-candle: .*\.conf:3: candle.bars: size' "$ctl_bin" up --dir "$AP_P_DIR/x" -c "$AP_P_DIR.conf"
+says "by every program that finds something" 100 'ap-indicators: .*\.conf:4: indicators.list: RSI: period = 1 is not allowed: a whole number from 2 to 5000' \
+	"$ctl_bin" up --dir "$AP_P_DIR/x" -c "$AP_P_DIR.conf"
+rm -f "$AP_P_DIR.conf"
 says "a directory that cannot be made" 100 'cannot be made' "$ctl_bin" up --dir /proc/nothing/here
 says "no server: try again, and what to do" 111 'no Redis at .*apctl up' "$ctl_bin" lag -c /dev/null -o redis.url=redis://127.0.0.1:1
 says "down where there is no pipeline names the file that is not there" 100 'alphapulse.conf: No such file' "$ctl_bin" down --dir "$AP_P_DIR"

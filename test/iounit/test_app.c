@@ -118,6 +118,38 @@ static void a_list_may_be_given_as_the_text_of_one(void **s)
 	refused("candle = { bars = \"tick\"; };\n", "a.conf:1: candle.bars = 'tick': a list is needed");
 }
 
+static void a_section_that_is_its_list_may_be_written_as_one(void **s)
+{
+	struct ap_conf c;
+
+	(void)s;
+	assert_true(text(&c, "indicators = (\n { name = \"RSI\"; period = 14; timeframes = [\"1m\", \"1h\"]; } );\n"));
+	assert_string_equal(c.indicators_list, "[{\"@\":2,\"name\":\"RSI\",\"period\":14,\"timeframes\":[\"1m\",\"1h\"]}]");
+	ap_conf_done(&c);
+	refused("candle = ( { kind = \"tick\"; } );\n", "a.conf:1: candle stands outside of a section");
+}
+
+static void a_file_knows_at_which_line_it_set_an_option(void **s)
+{
+	struct ap_conf c;
+	char say[200] = "candle.bars, line 3: size must be a number above 0", zone[200] = "candle.zone = \"x\": there is no such zone";
+	char other[200] = "redis.url: wrong";
+
+	(void)s;
+	assert_true(text(&c, "candle = {\n bars = (\n { kind = \"tick\"; } );\n zone = \"x\";\n};\n"));
+	ap_conf_place(&c, "a.conf", say, sizeof say);
+	ap_conf_place(&c, "a.conf", zone, sizeof zone);
+	ap_conf_place(&c, "a.conf", other, sizeof other);
+	assert_string_equal(say, "a.conf:3: candle.bars: size must be a number above 0");
+	assert_string_equal(zone, "a.conf:4: candle.zone = \"x\": there is no such zone");
+	assert_string_equal(other, "redis.url: wrong");
+	assert_true(ap_conf_assign(&c, "candle.zone=y", err, sizeof err));
+	snprintf(zone, sizeof zone, "candle.zone = \"y\": there is no such zone");
+	ap_conf_place(&c, "a.conf", zone, sizeof zone);
+	assert_string_equal(zone, "candle.zone = \"y\": there is no such zone");
+	ap_conf_done(&c);
+}
+
 static void a_file_that_is_not_there_is_an_error_with_its_name(void **s)
 {
 	struct ap_conf c;
@@ -482,6 +514,8 @@ int main(void)
 		cmocka_unit_test(an_option_outside_of_a_section_is_an_error),
 		cmocka_unit_test(a_list_where_one_value_belongs_is_an_error),
 		cmocka_unit_test(a_list_may_be_given_as_the_text_of_one),
+		cmocka_unit_test(a_section_that_is_its_list_may_be_written_as_one),
+		cmocka_unit_test(a_file_knows_at_which_line_it_set_an_option),
 		cmocka_unit_test(a_file_that_is_not_there_is_an_error_with_its_name),
 		cmocka_unit_test(the_environment_sets_options_and_leaves_other_names_alone),
 		cmocka_unit_test(an_assignment_needs_a_name_that_exists_and_an_equal_sign),

@@ -94,10 +94,18 @@ static bool overrides(struct ctl *c)
 	return true;
 }
 
+/* Without the lines at which the entries of a list stood in the file they came from ("@":12). */
 static void quoted(FILE *f, const char *s)
 {
+	static const char at[] = "\"@\":";
 	fputc('"', f);
 	for (; *s != '\0'; s++) {
+		if (strncmp(s, at, sizeof at - 1) == 0) {
+			s += sizeof at - 1;
+			s += strspn(s, "0123456789");
+			s -= *s != ',';
+			continue;
+		}
 		if (*s == '"' || *s == '\\')
 			fputc('\\', f);
 		fputc(*s, f);
@@ -160,13 +168,63 @@ static pid_t running(const char *dir)
 	return pid != 0 ? pid : lock_holder(dir, "keeper");
 }
 
+/* The program of this name beside this one. */
+static void beside(const char *name, char out[PATH_LEN])
+{
+	ssize_t n = readlink("/proc/self/exe", out, PATH_LEN - 32);
+	out[n > 0 ? n : 0] = '\0';
+	char *slash = strrchr(out, '/');
+	snprintf(slash != NULL ? slash : out, 32, "/%.30s", name);
+}
+
+/* -n with the file and the options that we were given, so that what it says names them. In the child; never returns. */
+static void exec_check(const struct ctl *c, const char *path)
+{
+	const char *argv[4 + 2 * AP_OVER_MAX + 1] = { path, "-n" };
+	size_t n = 2;
+	int null_fd = open("/dev/null", O_RDWR);
+	if (c->app.conf_path != NULL) {
+		argv[n++] = "-c";
+		argv[n++] = c->app.conf_path;
+	}
+	for (size_t i = 0; i < c->app.over_n; i++) {
+		argv[n++] = "-o";
+		argv[n++] = c->app.over[i];
+	}
+	dup2(null_fd, 0);
+	dup2(null_fd, 1);
+	execv(path, (char *const *)(uintptr_t)argv);
+	_exit(AP_EX_AGAIN);
+}
+
+/*
+ * Asks every program that is to run what it thinks of the configuration; it says itself what is wrong. Those beside this one are
+ * asked, not those of supervisor.bin_dir, which may be anything; where there are none, nothing is known before the start.
+ */
+static bool programs_agree(const struct ctl *c)
+{
+	static const char *const names[] = { "ap-ingest", "ap-normalize", "ap-candle", "ap-indicators", "ap-persist", "ap-metrics", "ap-api" };
+	bool fine = true;
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		char path[PATH_LEN];
+		int st = 0;
+		if (strstr(c->app.conf.supervisor_programs, names[i]) == NULL)
+			continue;
+		beside(names[i], path);
+		pid_t pid = fork();
+		if (pid == 0)
+			exec_check(c, path);
+		while (pid > 0 && waitpid(pid, &st, 0) == -1 && errno == EINTR)
+			;
+		fine = fine && !(pid > 0 && WIFEXITED(st) && WEXITSTATUS(st) == AP_EX_MISTAKE);
+	}
+	return fine;
+}
+
 static void exec_supervisor(const char *dir, const char *conf, const char *flag)
 {
 	char self[PATH_LEN], log[PATH_LEN];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof self - 32);
-	self[n > 0 ? n : 0] = '\0';
-	char *slash = strrchr(self, '/');
-	snprintf(slash != NULL ? slash : self, 32, "/ap-supervisor");
+	beside("ap-supervisor", self);
 	snprintf(log, sizeof log, "%s/log/supervisor.log", dir);
 	setsid();
 	int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644), null_fd = open("/dev/null", O_RDONLY);
@@ -256,6 +314,8 @@ int cmd_up(struct ctl *c)
 	if (running(dir) != 0)
 		return ctl_fail(AP_EX_MISTAKE, "a pipeline runs in %s already (pid %ld); apctl down --dir %s ends it", dir,
 				(long)running(dir), dir);
+	if (!programs_agree(c))
+		return ctl_fail(AP_EX_MISTAKE, "not started: the configuration is wrong, as said above");
 	snprintf(conf, sizeof conf, "%s/alphapulse.conf", dir);
 	snprintf(sub, sizeof sub, "%s/log", dir);
 	if (mkdir(sub, 0755) == -1 && errno != EEXIST)
