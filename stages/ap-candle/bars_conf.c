@@ -81,6 +81,8 @@ static bool conf_name(const struct candle_entry *in, const struct candle_specs *
 	(void)ap_dec_format(spec->size, size);
 	(void)snprintf(text, sizeof text, "%s%s", kinds[spec->kind].prefix, size);
 	name = tok == 0 ? ap_str_c(text) : ap_json_text(&in->j, tok);
+	if (tok == 0 && !name_fine(name))
+		return candle_entry_bad(in, "needs a name of 1 to 16 characters; without one it would be called ", text);
 	if (!name_fine(name))
 		return candle_entry_bad(in, "name must be 1 to 16 of a-z 0-9 . _ - and begin with a letter", "");
 	memcpy(spec->name, name.p, name.len);
@@ -105,7 +107,7 @@ static bool conf_entry(const struct candle_entry *in, struct candle_specs *s)
 	if (!conf_name(in, s, spec))
 		return false;
 	s->n++;
-	return candle_entry_patterns(in, "symbols", &spec->symbols) && candle_entry_patterns(in, "sources", &spec->sources);
+	return candle_entry_texts(in, "symbols", "BTC-*", &spec->symbols) && candle_entry_texts(in, "sources", "binance", &spec->sources);
 }
 
 static bool one_spec(const struct candle_entry *in, void *ctx)
@@ -113,10 +115,24 @@ static bool one_spec(const struct candle_entry *in, void *ctx)
 	return conf_entry(in, ctx);
 }
 
+/* What is for every series must have room in one. */
+static bool specs_fit(const struct candle_specs *s, char *err, size_t errlen)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		n += s->v[i].symbols == NULL && s->v[i].sources == NULL;
+	if (n <= CANDLE_BARS_MAX)
+		return true;
+	(void)snprintf(err, errlen, "candle.bars: %u entries are for every series, which has room for %d; say which are for which symbols",
+		       n, CANDLE_BARS_MAX);
+	return false;
+}
+
 bool candle_specs_parse(struct candle_specs *s, ap_str json, char *err, size_t errlen)
 {
 	memset(s, 0, sizeof *s);
-	if (candle_entries("candle.bars", json, one_spec, s, err, errlen))
+	if (candle_entries("candle.bars", json, one_spec, s, err, errlen) && specs_fit(s, err, errlen))
 		return true;
 	candle_specs_done(s);
 	return false;

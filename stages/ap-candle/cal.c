@@ -242,7 +242,7 @@ static bool session_days(const struct candle_entry *in, struct candle_cal *c)
 	char *list = NULL;
 
 	c->days = 0x3e;                 /* Monday to Friday */
-	if (!candle_entry_patterns(in, "days", &list))
+	if (!candle_entry_texts(in, "days", "mon", &list))
 		return false;
 	if (list == NULL)
 		return true;
@@ -267,7 +267,7 @@ static bool session_holidays(const struct candle_entry *in, struct candle_cal *c
 	char *list = NULL;
 	bool ok = true;
 
-	if (!candle_entry_patterns(in, "holidays", &list))
+	if (!candle_entry_texts(in, "holidays", "2024-12-25", &list))
 		return false;
 	if (list == NULL)
 		return true;
@@ -296,7 +296,7 @@ static bool session_early(const struct candle_entry *in, struct candle_cal *c)
 	char *list = NULL;
 	bool ok = true;
 
-	if (!candle_entry_patterns(in, "early_closes", &list))
+	if (!candle_entry_texts(in, "early_closes", "2024-12-24 13:00", &list))
 		return false;
 	if (list == NULL)
 		return true;
@@ -338,8 +338,8 @@ static bool one_session(const struct candle_entry *in, void *ctx)
 		return candle_entry_bad(in, "more than 16 entries", "");
 	ci->cals->n++;
 	c->session = true;
-	if (!candle_entry_keys(in, keys) || !candle_entry_patterns(in, "symbols", &c->symbols) ||
-	    !candle_entry_patterns(in, "sources", &c->sources) || !session_days(in, c) || !session_holidays(in, c) ||
+	if (!candle_entry_keys(in, keys) || !candle_entry_texts(in, "symbols", "BTC-*", &c->symbols) ||
+	    !candle_entry_texts(in, "sources", "binance", &c->sources) || !session_days(in, c) || !session_holidays(in, c) ||
 	    !session_hours(in, c) || !session_early(in, c))
 		return false;
 	if (zone.len > 0 && !zone_by_name(c, ci, zone, &why))

@@ -15,10 +15,20 @@ bool candle_entry_bad(const struct candle_entry *in, const char *what, const cha
 	const ap_str at = line == 0 ? (ap_str){ NULL, 0 } : ap_json_text(&in->j, line);
 
 	if (at.len > 0)
-		(void)snprintf(in->err, in->errlen, "%s entry %u (line %.*s): %s%s", in->option, in->nth, (int)at.len, at.p, what, which);
+		(void)snprintf(in->err, in->errlen, "%s, line %.*s: %s%s", in->option, (int)at.len, at.p, what, which);
 	else
-		(void)snprintf(in->err, in->errlen, "%s entry %u: %s%s", in->option, in->nth, what, which);
+		(void)snprintf(in->err, in->errlen, "%s, entry %u: %s%s", in->option, in->nth, what, which);
 	return false;
+}
+
+static bool key_unknown(const struct candle_entry *in, ap_str key, const char *const *known)
+{
+	char say[200];
+	int n = snprintf(say, sizeof say, "%.*s; there are", (int)(key.len < 39 ? key.len : 39), key.p);
+
+	for (size_t k = 0; known[k] != NULL && n < (int)sizeof say; k++)
+		n += snprintf(say + n, sizeof say - (size_t)n, " %s", known[k]);
+	return candle_entry_bad(in, "there is no key ", say);
 }
 
 bool candle_entry_keys(const struct candle_entry *in, const char *const *known)
@@ -31,19 +41,22 @@ bool candle_entry_keys(const struct candle_entry *in, const char *const *known)
 
 		for (size_t k = 0; known[k] != NULL; k++)
 			found = found || ap_str_is(key, known[k]);
-		if (!found) {
-			char word[40];
-
-			(void)snprintf(word, sizeof word, "%.*s", (int)(key.len < 39 ? key.len : 39), key.p);
-			return candle_entry_bad(in, "there is no key ", word);
-		}
+		if (!found)
+			return key_unknown(in, key, known);
 		tok = in->j.tok[tok + 1].next;
 	}
 	return true;
 }
 
-/* A list of patterns, one behind the other. */
-bool candle_entry_patterns(const struct candle_entry *in, const char *key, char **out)
+static bool texts_wanted(const struct candle_entry *in, const char *key, const char *example)
+{
+	char say[80];
+
+	(void)snprintf(say, sizeof say, " must be a list such as [\"%s\"]", example);
+	return candle_entry_bad(in, key, say);
+}
+
+bool candle_entry_texts(const struct candle_entry *in, const char *key, const char *example, char **out)
 {
 	const uint32_t tok = ap_json_get(&in->j, in->entry, key);
 	size_t len = 0, at = 0;
@@ -56,11 +69,11 @@ bool candle_entry_patterns(const struct candle_entry *in, const char *key, char 
 		const ap_str one = ap_json_text(&in->j, ap_json_at(&in->j, tok, i));
 
 		if (in->j.tok[ap_json_at(&in->j, tok, i)].type != AP_J_STR || one.len == 0)
-			return candle_entry_bad(in, key, " must be a list of patterns such as \"BTC-*\"");
+			return texts_wanted(in, key, example);
 		len += one.len + 1;
 	}
 	if (n == 0)
-		return candle_entry_bad(in, key, " must be a list of patterns such as \"BTC-*\"");
+		return texts_wanted(in, key, example);
 	*out = calloc(1, len + 1);
 	assert(*out != NULL);
 	for (uint32_t i = 0; i < n; i++) {

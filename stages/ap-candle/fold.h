@@ -338,7 +338,8 @@ enum ap_quality candle_quality(const struct candle_source *src, int64_t open_ms,
 /* --- state.c --- */
 /* The field of this name is to be deleted with the next save. */
 void candle_gone_add(struct candle_fold_state *st, ap_str name);
-uint64_t candle_text_sum(const char *a, const char *b);
+/* Of what the calendars were read from; where an entry stands in its file does not count. */
+uint64_t candle_text_sum(const char *zone, const char *sessions);
 void candle_save(void *st, struct ap_saver *s, bool all);
 bool candle_load(void *st, ap_str field, ap_str value);
 bool candle_loaded(void *st, char *err, size_t errlen);

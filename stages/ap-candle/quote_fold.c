@@ -22,8 +22,8 @@ static bool one_spec(const struct candle_entry *in, void *ctx)
 	if (s->n == CANDLE_SPECS_MAX)
 		return candle_entry_bad(in, "more than 64 entries", "");
 	s->n++;
-	return candle_entry_keys(in, keys) && candle_entry_patterns(in, "symbols", &s->v[s->n - 1].symbols) &&
-	       candle_entry_patterns(in, "sources", &s->v[s->n - 1].sources);
+	return candle_entry_keys(in, keys) && candle_entry_texts(in, "symbols", "BTC-*", &s->v[s->n - 1].symbols) &&
+	       candle_entry_texts(in, "sources", "binance", &s->v[s->n - 1].sources);
 }
 
 struct quote_state *quote_state_new(const struct ap_conf *conf, char *err, size_t errlen)

@@ -239,6 +239,32 @@ static void a_timeframe_that_is_added_later_begins_partial(void **s)
 	rig_free(&again);
 }
 
+/* The line of an entry is there for messages alone: a comment above it must not cost a candle its trades. */
+static void a_list_of_sessions_that_moves_in_its_file_is_the_same_list(void **s)
+{
+	struct rig r = rig_new("candle.sessions", "[{\"@\":7,\"open\":\"00:00\",\"close\":\"23:00\",\"holidays\":[\"2030-01-01\"]}]", NULL);
+	struct rig moved = rig_new("candle.sessions", "[{\"@\":12,\"open\":\"00:00\",\"close\":\"23:00\",\"holidays\":[\"2030-01-01\"]}]", NULL);
+	struct rig other = rig_new("candle.sessions", "[{\"@\":7,\"open\":\"00:00\",\"close\":\"23:00\",\"holidays\":[\"2030-01-02\"]}]", NULL);
+	struct rig *to[] = { &moved, &other };
+
+	(void)s;
+	rig_beat(&r, 0);
+	rig_trade(&r, 1000, "10", "1", "1");
+	rig_beat(&r, 2 * RIG_HOUR);
+	for (int i = 0; i < 2; i++) {
+		carry(&r, to[i]);
+		to[i]->beat_ms = r.beat_ms;
+		rig_trade(to[i], 2 * RIG_HOUR, "20", "1", "2");
+		rig_beat(to[i], RIG_DAY + 2000);
+	}
+	rig_is(rig_need(&moved, AP_S_CANDLE, "1d", 0), "10", "20", "10", "20", "2", 2);
+	assert_int_equal(rig_need(&moved, AP_S_CANDLE, "1d", 0)->quality, AP_Q_FULL);
+	assert_int_equal(rig_need(&other, AP_S_CANDLE, "1d", 0)->quality, AP_Q_PARTIAL);
+	rig_free(&r);
+	rig_free(&moved);
+	rig_free(&other);
+}
+
 static void another_zone_folds_larger_candles_anew(void **s)
 {
 	struct rig r = rig_new("candle.timeframes", "1m,1d", NULL), again = rig_new("candle.timeframes", "1m,1d", "candle.zone", "CET-1", NULL);
@@ -701,6 +727,7 @@ int main(void)
 		cmocka_unit_test(d7_the_first_trade_of_a_candle_is_seen_at_once),
 		cmocka_unit_test(d9_stopping_closes_nothing_and_the_state_comes_back),
 		cmocka_unit_test(a_timeframe_that_is_added_later_begins_partial),
+		cmocka_unit_test(a_list_of_sessions_that_moves_in_its_file_is_the_same_list),
 		cmocka_unit_test(another_zone_folds_larger_candles_anew),
 		cmocka_unit_test(another_base_is_refused_with_a_reason),
 		cmocka_unit_test(d10_larger_candles_are_aligned_to_utc_and_not_to_the_start),

@@ -211,18 +211,36 @@ static void a_close_beat_ends_bars(void **s)
 	rig_free(&r);
 }
 
+#define TICK(n, more) "{\"kind\":\"tick\",\"size\":" #n more "}"
+#define NINE(more) TICK(1, more) "," TICK(2, more) "," TICK(3, more) "," TICK(4, more) "," TICK(5, more) "," TICK(6, more) "," \
+	TICK(7, more) "," TICK(8, more) "," TICK(9, "")
+
+static void a_series_has_the_first_eight_kinds_that_fit_it(void **s)
+{
+	struct rig r = rig_new("candle.bars", "[" NINE(",\"symbols\":[\"BTC-*\"]") "]", NULL);
+
+	(void)s;
+	rig_trade(&r, 1000, "10", "1", "");
+	rig_close_beat(&r, 2000);
+	assert_int_equal(rig_issued(&r, "tick8"), 1);
+	assert_int_equal(rig_issued(&r, "tick9"), 0);
+	rig_free(&r);
+}
+
 static void a_wrong_configuration_names_its_entry(void **s)
 {
 	static const struct { const char *json, *says; } rows[] = {
 		{ "[{\"kind\":\"tick\"}]", "size must be a number above 0" },
 		{ "[{\"kind\":\"tick\",\"size\":1.5}]", "an integer" },
 		{ "[{\"kind\":\"tick\",\"size\":0}]", "above 0" },
-		{ "[{\"kind\":\"hour\",\"size\":1,\"@\":17}]", "(line 17): kind must be one of tick volume" },
+		{ "[{\"kind\":\"hour\",\"size\":1,\"@\":17}]", "candle.bars, line 17: kind must be one of tick volume" },
 		{ "[{\"kind\":\"tick\",\"size\":1},{\"kind\":\"tick\",\"size\":1}]", "entry 2: two bars are called tick1" },
-		{ "[{\"kind\":\"volume\",\"size\":\"123456789.123456789\"}]", "name must be 1 to 16" },
+		{ "[{\"kind\":\"volume\",\"size\":\"123456789.123456789\"}]", "without one it would be called vol123456789.123456789" },
+		{ "[{\"kind\":\"tick\",\"size\":1,\"name\":\"abcdefghijklmnopq\"}]", "name must be 1 to 16" },
 		{ "[{\"kind\":\"tick\",\"size\":1,\"name\":\"1m\"}]", "begin with a letter" },
-		{ "[{\"kind\":\"tick\",\"size\":1,\"colour\":2}]", "there is no key colour" },
-		{ "[{\"kind\":\"tick\",\"size\":1,\"symbols\":[]}]", "symbols must be a list" },
+		{ "[{\"kind\":\"tick\",\"size\":1,\"colour\":2}]", "there is no key colour; there are kind size name symbols sources" },
+		{ "[{\"kind\":\"tick\",\"size\":1,\"symbols\":[]}]", "symbols must be a list such as [\"BTC-*\"]" },
+		{ "[" NINE("") "]", "9 entries are for every series, which has room for 8" },
 		{ "[5]", "not a group" },
 	};
 
@@ -270,6 +288,7 @@ int main(void)
 		cmocka_unit_test(no_two_bars_begin_alike),
 		cmocka_unit_test(patterns_choose_the_series),
 		cmocka_unit_test(a_close_beat_ends_bars),
+		cmocka_unit_test(a_series_has_the_first_eight_kinds_that_fit_it),
 		cmocka_unit_test(a_wrong_configuration_names_its_entry),
 		cmocka_unit_test(the_laws_hold_with_bars_of_every_kind),
 	};

@@ -698,7 +698,7 @@ static void a_wrong_option_is_refused_with_a_sentence(void **s)
 	ap_conf_init(&conf);
 	assert_true(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.quote_series")), ap_str_c("[{\"symbol\":[\"A\"]}]"), err, sizeof err));
 	assert_null(ap_candle_stage.open(&conf, err, sizeof err));
-	assert_string_equal(err, "candle.quote_series entry 1: there is no key symbol");
+	assert_string_equal(err, "candle.quote_series, entry 1: there is no key symbol; there are symbols sources");
 	assert_false(ap_conf_set(&conf, ap_opt_find(ap_str_c("candle.quote_points")), ap_str_c("7"), err, sizeof err));
 	ap_conf_done(&conf);
 }

@@ -385,7 +385,9 @@ static void wrong_sessions_and_zones_are_told(void **s)
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"early_closes\":[\"2024-11-29 17:00\"]}]", "between open and close" },
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"days\":[\"monday\"]}]", "days are sun mon" },
 		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"holidays\":[\"2023-02-29\"]}]", "not 2023-02-29" },
-		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"lunch\":1}]", "there is no key lunch" },
+		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"lunch\":1}]", "there is no key lunch; there are " },
+		{ "candle.sessions", "[{\"open\":\"09:30\",\"close\":\"16:00\",\"holidays\":\"2024-12-25\",\"@\":9}]",
+		  "candle.sessions, line 9: holidays must be a list such as [\"2024-12-25\"]" },
 	};
 
 	(void)s;
