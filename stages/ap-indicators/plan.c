@@ -64,26 +64,78 @@ char *plan_text(struct plan *p, const char *s, size_t len)
 	return copy;
 }
 
+struct words { char all[1024]; size_t len; };
+
+/* "1m, 1h" as words; false: one is empty, or there are too many. */
+static bool words_add(struct words *w, ap_str text)
+{
+	for (size_t at = 0; at <= text.len;) {
+		const char *comma = at < text.len ? memchr(text.p + at, ',', text.len - at) : NULL;
+		size_t end = comma == NULL ? text.len : (size_t)(comma - text.p), next = end + 1;
+
+		while (at < end && text.p[at] == ' ')
+			at++;
+		while (end > at && text.p[end - 1] == ' ')
+			end--;
+		if (end == at || w->len + (end - at) + 1 > sizeof w->all)
+			return false;
+		memcpy(w->all + w->len, text.p + at, end - at);
+		w->len += end - at;
+		w->all[w->len++] = '\n';
+		at = next;
+	}
+	return true;
+}
+
 bool plan_words(struct plan *p, const struct ap_json *j, uint32_t tok, ap_str *out)
 {
 	bool list = j->tok[tok].type == AP_J_ARR;
 	uint32_t n = list ? j->tok[tok].n : 1;
-	char all[1024], *copy;
-	size_t len = 0;
+	struct words w = { .len = 0 };
+	char *copy;
 
 	for (uint32_t i = 0; i < n; i++) {
 		uint32_t t = list ? ap_json_at(j, tok, i) : tok;
-		ap_str w = ap_json_text(j, t);
 
-		if (j->tok[t].type != AP_J_STR || w.len == 0 || len + w.len + 1 > sizeof all)
+		if (j->tok[t].type != AP_J_STR || !words_add(&w, ap_json_text(j, t)))
 			return false;
-		memcpy(all + len, w.p, w.len);
-		len += w.len;
-		all[len++] = '\n';
 	}
-	copy = plan_text(p, all, len);
-	*out = ap_str_n(copy, copy == NULL ? 0 : len);
+	copy = plan_text(p, w.all, w.len);
+	*out = ap_str_n(copy, copy == NULL ? 0 : w.len);
 	return copy != NULL && n > 0;
+}
+
+static bool words_match(ap_str words, ap_str text, bool globs)
+{
+	if (words.len == 0)
+		return true;
+	for (const char *w = words.p, *end = w + words.len; w < end;) {
+		const char *nl = memchr(w, '\n', (size_t)(end - w));
+		ap_str one = ap_str_n(w, (size_t)(nl - w));
+
+		if (globs ? plan_glob(one, text) : ap_str_eq(one, text))
+			return true;
+		w = nl + 1;
+	}
+	return false;
+}
+
+/* Whether candles of each name come: timeframes are those of candle.timeframes, and bars begin with a letter. */
+static bool tfs_built(const struct plan *p, ap_str tfs, struct plan_fault *f)
+{
+	struct words built = { .len = 0 };
+	bool known = words_add(&built, ap_str_c(p->conf->candle_timeframes));
+
+	for (const char *w = tfs.p; known && w < tfs.p + tfs.len; w += strcspn(w, "\n") + 1) {
+		const size_t n = strcspn(w, "\n");
+
+		if (*w >= 'a' && *w <= 'z' ? p->conf->candle_bars[0] != '\0' : words_match(ap_str_n(built.all, built.len), ap_str_n(w, n), false))
+			continue;
+		plan_say(f, "no candles are called \"%.*s\"; candle.timeframes is %.200s, and candle.bars %s", (int)(n < 40 ? n : 40), w,
+			 p->conf->candle_timeframes, p->conf->candle_bars[0] == '\0' ? "is empty" : "has names of its own");
+		return false;
+	}
+	return true;
 }
 
 bool plan_scope_read(struct plan *p, struct plan_scope *s, const struct ap_json *j, uint32_t key, uint32_t val, bool *mine,
@@ -93,9 +145,12 @@ bool plan_scope_read(struct plan *p, struct plan_scope *s, const struct ap_json 
 	bool symbols = ap_str_is(k, "symbols");
 
 	*mine = symbols || ap_str_is(k, "timeframes") || ap_str_is(k, "@");
-	if (!*mine || ap_str_is(k, "@") || plan_words(p, j, val, symbols ? &s->symbols : &s->tfs))
+	if (!*mine || ap_str_is(k, "@"))
 		return true;
-	plan_say(f, "%.*s must be a text or a list of texts", (int)k.len, k.p);
+	if (plan_words(p, j, val, symbols ? &s->symbols : &s->tfs))
+		return symbols || tfs_built(p, s->tfs, f);
+	plan_say(f, "%.*s must be a text or a list of texts, such as %s", (int)k.len, k.p,
+		 symbols ? "[\"BTC-*\", \"ETH-*\"]" : "[\"1m\", \"1h\"]");
 	return false;
 }
 
@@ -205,45 +260,21 @@ static bool items_read(struct plan *p, const char *list, struct plan_fault *f)
 /* "all", "none", or timeframes with commas between them. */
 static bool patterns_read(struct plan *p, const char *text, struct plan_fault *f)
 {
-	char all[256];
-	size_t len = 0;
+	struct words w = { .len = 0 };
 
 	f->option = "indicators.patterns";
 	p->patterns = strcmp(text, "none") != 0;
 	if (!p->patterns || strcmp(text, "all") == 0)
 		return true;
-	for (const char *w = text, *end; *w != '\0'; w = *end == ',' ? end + 1 : end) {
-		end = w + strcspn(w, ",");
-		while (*w == ' ')
-			w++;
-		if (end == w || (size_t)(end - w) > AP_TF_MAX || len + (size_t)(end - w) + 1 > sizeof all) {
-			plan_say(f, "must be all, none, or timeframes like 1h,4h,1d");
-			return false;
-		}
-		memcpy(all + len, w, (size_t)(end - w));
-		len += (size_t)(end - w);
-		all[len++] = '\n';
+	if (!words_add(&w, ap_str_c(text))) {
+		plan_say(f, "must be all, none, or timeframes like 1h,4h,1d");
+		return false;
 	}
-	p->pattern_tfs = ap_str_n(plan_text(p, all, len), len);
-	return p->pattern_tfs.p != NULL;
+	p->pattern_tfs = ap_str_n(plan_text(p, w.all, w.len), w.len);
+	return p->pattern_tfs.p != NULL && tfs_built(p, p->pattern_tfs, f);
 }
 
 /* --- choosing ---------------------------------------------------------------------------------- */
-
-static bool words_match(ap_str words, ap_str text, bool globs)
-{
-	if (words.len == 0)
-		return true;
-	for (const char *w = words.p, *end = w + words.len; w < end;) {
-		const char *nl = memchr(w, '\n', (size_t)(end - w));
-		ap_str one = ap_str_n(w, (size_t)(nl - w));
-
-		if (globs ? plan_glob(one, text) : ap_str_eq(one, text))
-			return true;
-		w = nl + 1;
-	}
-	return false;
-}
 
 static bool in_scope(const struct plan_scope *s, ap_str symbol, ap_str tf)
 {
@@ -396,13 +427,17 @@ struct plan *plan_new(const struct ap_conf *conf, char *err, size_t errlen)
 	struct plan_fault f = { err, errlen, "indicators", 0, 0 };
 	struct plan *p = calloc(1, sizeof *p);
 
-	if (p != NULL)
+	if (p != NULL) {
+		p->conf = conf;
 		p->items = calloc(PLAN_ITEMS_MAX, sizeof *p->items);
+	}
 	if (p == NULL || p->items == NULL)
 		plan_say(&f, "out of memory");
 	else if (items_read(p, conf->indicators_list, &f) && patterns_read(p, conf->indicators_patterns, &f) &&
-		 plan_rules_read(p, conf, &f) && whole_compiles(p, &f))
+		 plan_rules_read(p, conf, &f) && whole_compiles(p, &f)) {
+		p->conf = NULL;
 		return p;
+	}
 	plan_free(p);
 	return NULL;
 }

@@ -27,6 +27,7 @@ struct plan_rule {
 };
 
 struct plan {
+	const struct ap_conf *conf;     /* while it is read */
 	struct plan_item *items;
 	size_t n;
 	struct plan_rule rules[RULE_MAX];
@@ -46,7 +47,7 @@ struct plan_fault { char *p; size_t size; const char *option; unsigned entry; lo
 void plan_say(struct plan_fault *f, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* A copy that lives as long as the plan; NULL: no memory. */
 char *plan_text(struct plan *p, const char *s, size_t len);
-/* "1m" or ["1m", "1h"] as words with a newline behind each. */
+/* "1m,1h" or ["1m", "1h"] as words with a newline behind each. */
 bool plan_words(struct plan *p, const struct ap_json *j, uint32_t tok, ap_str *out);
 /* Members that every entry has: timeframes, symbols, and the line in the file. *mine: it was one of them. */
 bool plan_scope_read(struct plan *p, struct plan_scope *s, const struct ap_json *j, uint32_t key, uint32_t val, bool *mine,

@@ -56,7 +56,7 @@ static bool member_read(struct plan *p, struct plan_rule *r, const struct ap_jso
 	if (ap_str_is(k, "expiry") || ap_str_is(k, "cooldown")) {
 		if (type == AP_J_NUM && number_read(v, ap_str_is(k, "expiry") ? &r->def.expiry : &r->def.cooldown))
 			return true;
-		plan_say(f, "%.*s must be a whole number of candles", (int)k.len, k.p);
+		plan_say(f, "%.*s must be a whole number of candles from %d to %d", (int)k.len, k.p, ap_str_is(k, "expiry"), RULE_WAIT_MAX);
 		return false;
 	}
 	if (ap_str_is(k, "direction")) {

@@ -99,8 +99,9 @@ struct rule_ref {
 };
 
 /*
- * The host's answer to a name: a slot number >= 0 of its own, or -1 with a short reason in why
- * ("there is no output upper"). Called while a book is made; the same value may be asked for often.
+ * The host's answer to a name: a slot number >= 0 of its own, or -1 with a sentence in why
+ * ("BBANDS has no output uper; there are upper middle lower"); without one when it knows no such name.
+ * Called while a book is made; the same value may be asked for often.
  */
 typedef int rule_resolve(void *host, const struct rule_ref *ref, char *why, size_t why_size);
 
@@ -119,7 +120,7 @@ struct rule_error {
 	size_t rule;                       /* which of the definitions */
 	const char *part;                  /* "when", "name", ... */
 	unsigned line, column;             /* in that text, from 1; a column is one byte */
-	char text[160];
+	char text[280];
 };
 
 struct rule_book;

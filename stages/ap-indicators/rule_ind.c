@@ -88,6 +88,16 @@ static const char *key_for(const struct wanted *w, const char *text)
 	return NULL;
 }
 
+/* "period, source"; "none". */
+static void params_list(const struct ind_def *d, char *out, size_t size)
+{
+	const size_t n = ind_def_params(d);
+	size_t len = (size_t)snprintf(out, size, "%s", n == 0 ? "none" : "");
+
+	for (size_t i = 0; i < n && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s", i == 0 ? "" : ", ", d->params[i].name);
+}
+
 static bool take_args(struct wanted *w, const struct rule_ref *ref, char *why, size_t why_size)
 {
 	for (size_t i = 0; i < ref->n_args; i++) {
@@ -97,7 +107,10 @@ static bool take_args(struct wanted *w, const struct rule_ref *ref, char *why, s
 		(void)snprintf(text, TEXT_MAX, "%.*s", (int)ref->arg[i].len, ref->arg[i].p);
 		key = ref->arg[i].len < TEXT_MAX ? key_for(w, text) : NULL;
 		if (key == NULL) {
-			(void)snprintf(why, why_size, "%s has no parameter for %s", w->def->name, text);
+			char list[120];
+
+			params_list(w->def, list, sizeof list);
+			(void)snprintf(why, why_size, "%s has no parameter for %s; it takes %s", w->def->name, text, list);
 			return false;
 		}
 		w->arg[w->n_args] = (struct ind_arg){ key, text };
@@ -109,6 +122,7 @@ static bool take_args(struct wanted *w, const struct rule_ref *ref, char *why, s
 static bool take_output(struct wanted *w, ap_str output, char *why, size_t why_size)
 {
 	const size_t n = ind_def_outputs(w->def);
+	size_t len;
 
 	w->output = 0;
 	if (output.len == 0)
@@ -118,8 +132,10 @@ static bool take_output(struct wanted *w, ap_str output, char *why, size_t why_s
 			w->output = i;
 			return true;
 		}
-	(void)snprintf(why, why_size, "%s has no output %.*s", w->def->name,
-		       (int)(output.len < 24 ? output.len : 24), output.p);
+	len = (size_t)snprintf(why, why_size, "%s has no output %.*s; there %s", w->def->name,
+			       (int)(output.len < 24 ? output.len : 24), output.p, n == 1 ? "is" : "are");
+	for (size_t i = 0; i < n && len < why_size; i++)
+		len += (size_t)snprintf(why + len, why_size - len, " %s", w->def->outputs[i]);
 	return false;
 }
 
@@ -155,7 +171,7 @@ int rule_ind_resolve(void *rule_ind, const struct rule_ref *ref, char *why, size
 	memset(w, 0, sizeof *w);
 	w->def = find_def(ref->name);
 	if (w->def == NULL) {
-		(void)snprintf(why, why_size, "no field, pattern or indicator");
+		(void)snprintf(why, why_size, "%s", "");
 		return -1;
 	}
 	if (!take_args(w, ref, why, why_size) || !take_output(w, ref->output, why, why_size))

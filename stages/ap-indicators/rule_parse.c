@@ -139,8 +139,8 @@ static void next(struct parser *s)
 			if (strncmp(p, marks[i], 2) == 0)
 				s->tok.len = 2;
 		if (s->tok.len == 1 && strchr("+-*/<>()[],.", *p) == NULL)
-			(void)fail(s, p, isprint((unsigned char)*p) ? "unexpected character '%c'"
-				: "unexpected byte 0x%02x", (unsigned char)*p);
+			(void)fail(s, p, *p == '=' ? "unexpected character '%c': equal is ==, at least >=" : isprint((unsigned char)*p)
+				? "unexpected character '%c'" : "unexpected byte 0x%02x", (unsigned char)*p);
 	}
 	s->p = p + s->tok.len;
 }
@@ -363,7 +363,7 @@ static bool split_digits(struct rule_ref *ref)
 static enum type indicator(struct parser *s, ap_str name)
 {
 	struct rule_ref ref = { .name = name };
-	char why[96] = "";
+	char why[240] = "";
 	const char *end = name.p + name.len;
 	bool plain = true;
 	int slot;
@@ -391,9 +391,11 @@ static enum type indicator(struct parser *s, ap_str name)
 	slot = s->resolve(s->host, &ref, why, sizeof why);
 	if (slot < 0 && plain && split_digits(&ref))
 		slot = s->resolve(s->host, &ref, why, sizeof why);
+	if (slot < 0 && why[0] != '\0')
+		return fail(s, name.p, "%s", why);
 	if (slot < 0)
-		return fail(s, name.p, "unknown value '%.*s'%s%s", (int)(name.len < 40 ? name.len : 40), name.p,
-			    why[0] != '\0' ? ": " : "", why);
+		return fail(s, name.p, "unknown value '%.*s': no field, pattern or indicator is called so (docs/signals.md)",
+			    (int)(name.len < 40 ? name.len : 40), name.p);
 	return push_input(s, RULE_OF_INDICATOR, slot, name.p, end);
 }
 

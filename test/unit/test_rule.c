@@ -50,7 +50,8 @@ static int resolve(void *host, const struct rule_ref *ref, char *why, size_t why
 	(void)snprintf(h->asked + len, sizeof h->asked - (size_t)len, ")%s%.*s", ref->output.len > 0 ? "." : "",
 		       (int)ref->output.len, ref->output.len > 0 ? ref->output.p : "");
 	if (!known(ref->name)) {
-		(void)snprintf(why, why_size, "no indicator %.*s", (int)ref->name.len, ref->name.p);
+		if (ap_str_is(ref->name, "bare"))
+			(void)snprintf(why, why_size, "bare needs a period");
 		return -1;
 	}
 	for (const char *c = h->asked; *c != '\0'; c++)
@@ -525,7 +526,9 @@ static void what_is_wrong_is_told_with_line_and_column(void **unused)
 		{ "SMA(1,2,3,4,5,6,7,8,9) > 1", 1, 21, "more than 8 arguments" },
 		{ "SMA(20).5 > 1", 1, 8, "where an operator" },
 		{ "SMA(20).+ > 1", 1, 9, "name of an output" },
-		{ "foo20 > 1", 1, 1, "no indicator foo" },
+		{ "foo20 > 1", 1, 1, "unknown value 'foo20': no field, pattern or indicator" },
+		{ "1 < bare", 1, 5, "bare needs a period" },
+		{ "close = 1", 1, 7, "equal is ==" },
 		{ "volume(3) > 1", 1, 1, "unknown value 'volume'" },
 		{ "# nothing", 1, 10, "ends where a value" },
 	};

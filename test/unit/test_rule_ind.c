@@ -82,9 +82,9 @@ static void what_the_registry_refuses_is_told_with_its_place(void **unused)
 	refuses("1 + foo20", 5, "unknown value 'foo20'");
 	refuses("SMA(0)", 1, "SMA: period");
 	refuses("SMA(20.5)", 1, "SMA: period");
-	refuses("SMA(20, 3)", 1, "no parameter for 3");
+	refuses("SMA(20, 3)", 1, "SMA has no parameter for 3; it takes period, source");
 	refuses("EMA(12, purple)", 1, "no parameter for purple");
-	refuses("MACD.upper", 1, "no output upper");
+	refuses("MACD.upper", 1, "MACD has no output upper; there are macd signal hist");
 	refuses("SMA(123456789012345678901234567890)", 1, "no parameter for");
 	refuses("an_indicator_with_a_name_longer_than_any_there_is_in_the_registry", 1, "unknown value");
 }

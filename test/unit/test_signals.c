@@ -341,7 +341,8 @@ static void what_is_wrong_with_the_configuration_is_told_with_its_place(void **u
 		"indicators.rules, entry 2: rule b: when, line 1 column 1: ");
 	refuses("indicators.rules", "[" RULE("a", "up", "close > 1", "") "]", "direction must be \"long\" or \"short\"");
 	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"expiry\":0") "]", "rule a: expiry: 1 to 10000 candles");
-	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"expiry\":1.5") "]", "expiry must be a whole number");
+	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"expiry\":1.5") "]", "expiry must be a whole number of candles from 1 to 10000");
+	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"cooldown\":-1") "]", "cooldown must be a whole number of candles from 0 to 10000");
 	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"limit\":1") "]", "a rule has no limit; there are name,");
 	refuses("indicators.rules", "[" RULE("A", "long", "close > 1", "") "]", "rule A: name: 1 to 47 of a-z");
 	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", "") "," RULE("a", "long", "close > 1", "") "]",
@@ -353,6 +354,35 @@ static void what_is_wrong_with_the_configuration_is_told_with_its_place(void **u
 	refuses("indicators.rules", "{}", "must be a list");
 	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"timeframes\":7") "]", "timeframes must be a text or a list");
 	refuses("indicators.list", "[{\"name\":\"RSI\",\"@\":17,\"period\":0}]", "indicators.list, line 17: ");
+}
+
+static void a_timeframe_that_has_no_candles_is_a_mistake(void **unused)
+{
+	static const struct words bars[] = {
+		{ "candle.bars", "[{\"kind\":\"volume\",\"size\":10}]" }, { "candle.timeframes", "1m,1M" },
+		{ "indicators.list", "[{\"name\":\"RSI\",\"timeframes\":\"1m, vol10\"},{\"name\":\"OBV\",\"timeframes\":[\"1M\"]}]" },
+		{ "indicators.patterns", "1m,vol10" }, { NULL, NULL }
+	};
+	struct ap_conf conf;
+	struct plan *p;
+	char err[600] = "";
+
+	(void)unused;
+	refuses("indicators.list", "[{\"name\":\"RSI\",\"@\":3,\"timeframes\":[\"1m\",\"1H\"]}]",
+		"indicators.list, line 3: no candles are called \"1H\"; candle.timeframes is 1m,5m,15m,1h,4h,1d, and candle.bars is empty");
+	refuses("indicators.list", "[{\"name\":\"RSI\",\"timeframes\":\"1m,3m\"}]", "no candles are called \"3m\"");
+	refuses("indicators.list", "[{\"name\":\"RSI\",\"timeframes\":\"1m,\"}]", "timeframes must be a text or a list of texts, such as");
+	refuses("indicators.list", "[{\"name\":\"RSI\",\"timeframes\":[\"vol10\"]}]", "no candles are called \"vol10\"");
+	refuses("indicators.rules", "[" RULE("a", "long", "close > 1", ",\"timeframes\":\"2h\"") "]", "no candles are called \"2h\"");
+	refuses("indicators.patterns", "engulfing", "indicators.patterns: no candles are called \"engulfing\"");
+	conf_of(&conf, bars);
+	p = plan_new(&conf, err, sizeof err);
+	if (p == NULL)
+		fail_msg("%s", err);
+	assert_non_null(plan_find(p, ap_str_c("A"), ap_str_c("vol10")));
+	assert_non_null(plan_find(p, ap_str_c("A"), ap_str_c("1m")));
+	plan_free(p);
+	ap_conf_done(&conf);
 }
 
 /* --- revisions ---------------------------------------------------------------------------------- */
@@ -869,6 +899,7 @@ int main(void)
 		cmocka_unit_test(a_rule_keeps_to_its_timeframes_and_symbols),
 		cmocka_unit_test(a_configured_rule_takes_the_place_of_ours_with_its_name),
 		cmocka_unit_test(what_is_wrong_with_the_configuration_is_told_with_its_place),
+		cmocka_unit_test(a_timeframe_that_has_no_candles_is_a_mistake),
 		cmocka_unit_test(a_revision_withdraws_what_no_longer_holds_and_leaves_what_a_straight_run_gives),
 		cmocka_unit_test(a_pattern_carries_the_revision_of_its_candle),
 		cmocka_unit_test(a_forming_candle_gives_provisional_records_and_leaves_no_trace),
