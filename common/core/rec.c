@@ -1,11 +1,12 @@
 /*
  * rec.c - words for the enums of the records.
  *
- * These words are data: they stand in JSON, in PostgreSQL and in logs.
+ * These words are data: they stand in JSON, in PostgreSQL and in logs. And the one figure that follows from a record's others.
  */
 #include "rec.h"
 
 #include <assert.h>
+#include <math.h>
 
 #define WORDS(...) static const char *const words[] = { __VA_ARGS__ }
 #define COUNT (sizeof words / sizeof words[0])
@@ -64,4 +65,13 @@ const char *ap_direction_name(enum ap_direction d)
 	_Static_assert(COUNT == AP_DIR_SHORT + 1, "name every direction");
 	assert((unsigned)d < COUNT);
 	return words[d];
+}
+
+double ap_signal_risk_reward(const struct ap_signal *s)
+{
+	const double risk = fabs(s->entry - s->stop);
+
+	if (!(s->entry > 0 && s->stop > 0 && s->target > 0) || !(risk > 0))
+		return (double)NAN;
+	return fabs(s->target - s->entry) / risk;
 }

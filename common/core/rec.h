@@ -202,5 +202,7 @@ const char *ap_quality_name(enum ap_quality q);
 const char *ap_status_name(enum ap_status s);
 const char *ap_signal_kind_name(enum ap_signal_kind k);
 const char *ap_direction_name(enum ap_direction d);     /* "none" "long" "short" */
+/* |target - entry| / |entry - stop|; NAN where a price is missing or the stop is the entry. */
+double ap_signal_risk_reward(const struct ap_signal *s);
 
 #endif

@@ -322,6 +322,7 @@ static void json_signal(struct ap_buf *b, const struct ap_rec *rec)
 	m_f64(b, "entry", s->entry);
 	m_f64(b, "stop", s->stop);
 	m_f64(b, "target", s->target);
+	m_f64(b, "risk_reward", ap_signal_risk_reward(s));
 	key(b, "inputs");       /* JSON already */
 	if (s->inputs.len > 0)
 		ap_buf_str(b, s->inputs);

@@ -66,6 +66,8 @@ void api_json_signal(struct ap_buf *b, const struct api_signal *g)
 		ap_buf_putc(b, ',');
 		api_put_num(b, price[i].key, price[i].v > 0 ? price[i].v : unknown);
 	}
+	ap_buf_putc(b, ',');
+	api_put_num(b, "risk_reward", ap_signal_risk_reward(s));
 	ap_buf_puts(b, ",\"inputs\":");
 	ap_buf_str(b, s->inputs.len == 0 ? ap_str_c("null") : s->inputs);
 	ap_buf_putc(b, '}');

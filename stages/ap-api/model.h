@@ -13,7 +13,7 @@
 #include "ring.h"
 
 enum {
-	API_TFS_MAX = 16,           /* timeframes of one series */
+	API_TFS_MAX = 32,           /* timeframes of one series, bars that do not follow the clock included */
 	API_RING_IDLE = 8,          /* candles kept while nobody asks */
 	API_RING_WIDE = 500,        /* candles kept once somebody did */
 	API_SIGNALS_MAX = 100,      /* signals kept per series */

@@ -70,14 +70,27 @@ void api_query_init(struct api_query *q)
 	*q = (struct api_query){ .limit = API_LIMIT_DEFAULT, .wait_ms = API_WAIT_DEFAULT_MS, .timeframe = "1m" };
 }
 
+/* A bar that does not follow the clock has a name of its own: vol10, usd1m. */
+static bool bar_name_ok(ap_str tf)
+{
+	for (size_t i = 0; i < tf.len; i++)
+		if (memchr("abcdefghijklmnopqrstuvwxyz0123456789._-", tf.p[i], 39) == NULL)
+			return false;
+	return true;
+}
+
 bool api_timeframe_ok(ap_str tf)
 {
-	if (tf.len < 2 || tf.len > AP_TF_MAX || tf.p[0] < '1' || tf.p[0] > '9')
+	if (tf.len == 0 || tf.len > AP_TF_MAX)
+		return false;
+	if (tf.p[0] >= 'a' && tf.p[0] <= 'z')
+		return bar_name_ok(tf);
+	if (tf.len < 2 || tf.p[0] < '1' || tf.p[0] > '9')
 		return false;
 	for (size_t i = 1; i + 1 < tf.len; i++)
 		if (tf.p[i] < '0' || tf.p[i] > '9')
 			return false;
-	return memchr("smhdw", tf.p[tf.len - 1], 5) != NULL;
+	return memchr("smhdwM", tf.p[tf.len - 1], 6) != NULL;
 }
 
 static bool number(ap_str v, uint32_t lo, uint32_t hi, uint32_t *out)
@@ -112,7 +125,7 @@ static bool set_source(struct api_query *q, ap_str v, char *err, size_t errlen)
 static bool set_timeframe(struct api_query *q, ap_str v, char *err, size_t errlen)
 {
 	if (!api_timeframe_ok(v)) {
-		snprintf(err, errlen, "timeframe: a number and one of s m h d w is expected, as in 1m or 4h");
+		snprintf(err, errlen, API_TIMEFRAME_WANTED);
 		return false;
 	}
 	memcpy(q->timeframe, v.p, v.len);

@@ -47,7 +47,8 @@ struct api_query {
 void api_query_init(struct api_query *q);
 /* Takes one parameter of a route's query. False with a sentence in err. value may have no bytes. */
 bool api_query_set(struct api_query *q, enum api_route route, ap_str key, ap_str value, char *err, size_t errlen);
-/* "1m", "90s", "4h": digits and one of s m h d w, not zero. */
+/* "1m", "4h", "1M": digits and one of s m h d w M, not zero; or what a bar that does not follow the clock may be called. */
+#define API_TIMEFRAME_WANTED "timeframe: a number and one of s m h d w M is expected, as in 1m or 4h, or the name of a bar of candle.bars, as in vol10"
 bool api_timeframe_ok(ap_str tf);
 
 /*

@@ -127,7 +127,7 @@ static bool fill(struct api_request *r, const char *source, const struct words *
 		if (tf->n > 0) {
 			ap_str t = ap_str_c(tf->w[i % nt]);
 			if (!api_timeframe_ok(t)) {
-				bad(r, "timeframe: a number and one of s m h d w is expected, as in 1m or 4h");
+				bad(r, API_TIMEFRAME_WANTED);
 				return false;
 			}
 			memcpy(s->timeframe, t.p, t.len);

@@ -309,7 +309,10 @@ static void a_query_is_taken_whole_or_refused_with_a_reason(void **s)
 		{ API_R_DATA, "limit", "1", true }, { API_R_DATA, "limit", "10000", true }, { API_R_DATA, "limit", "0", false },
 		{ API_R_DATA, "limit", "10001", false }, { API_R_DATA, "limit", "1e3", false }, { API_R_DATA, "limit", "-1", false },
 		{ API_R_DATA, "limit", "", false }, { API_R_DATA, "limit", "99999999999999999999", false },
-		{ API_R_DATA, "timeframe", "15m", true }, { API_R_DATA, "timeframe", "m", false }, { API_R_DATA, "timeframe", "0m", false },
+		{ API_R_DATA, "timeframe", "15m", true }, { API_R_DATA, "timeframe", "M", false }, { API_R_DATA, "timeframe", "0m", false },
+		{ API_R_DATA, "timeframe", "1M", true }, { API_R_DATA, "timeframe", "vol10", true }, { API_R_DATA, "timeframe", "usd-1.5_m", true },
+		{ API_R_DATA, "timeframe", "Vol10", false }, { API_R_DATA, "timeframe", "abcdefghijklmnop", true },
+		{ API_R_DATA, "timeframe", "abcdefghijklmnopq", false }, { API_R_DATA, "timeframe", "vol 10", false },
 		{ API_R_DATA, "timeframe", "1x", false }, { API_R_DATA, "timeframe", "1m'--", false },
 		{ API_R_DATA, "source", "Binance", true }, { API_R_DATA, "source", "a b", false }, { API_R_DATA, "limi", "1", false },
 		{ API_R_STATUS, "limit", "1", false }, { API_R_PROCESS, "wait_ms", "5000", true }, { API_R_PROCESS, "wait_ms", "5001", false },
@@ -421,7 +424,7 @@ static void senseless_messages_are_told_what_is_wrong(void **s)
 	static const char *const bad[] = {
 		"", "[]", "{", "{}", "{\"action\":\"dance\"}", "{\"action\":7}", "{\"action\":\"subscribe\",\"symbol\":7}",
 		"{\"action\":\"subscribe\",\"symbol\":[]}", "{\"action\":\"subscribe\",\"symbol\":[\"\"]}",
-		"{\"action\":\"subscribe\",\"symbol\":\"BTC-USDT\",\"timeframe\":\"soon\"}",
+		"{\"action\":\"subscribe\",\"symbol\":\"BTC-USDT\",\"timeframe\":\"SOON\"}",
 		"{\"action\":\"subscribe\",\"symbol\":\"';DROP\"}", "{\"action\":\"subscribe\",\"source\":\"a b\"}",
 		"{\"action\":\"subscribe\",\"symbol\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}",
 	};
@@ -950,6 +953,12 @@ static void data_has_the_newest_candles_their_values_and_their_signals(void **s)
 	uint32_t values = ap_json_get(&j, ap_json_at(&j, inds, 0), "values");
 	assert_true(ap_str_is(ap_json_text(&j, ap_json_get(&j, values, "SMA(20)")), "1.25"));
 	assert_int_equal(j.tok[ap_json_get(&j, ap_json_at(&j, sigs, 0), "stop")].type, AP_J_NULL);
+	assert_int_equal(j.tok[ap_json_get(&j, ap_json_at(&j, sigs, 0), "risk_reward")].type, AP_J_NULL);
+	ap_buf_clear(&b);
+	g.stop = 1;
+	g.target = 5;
+	api_json_signal(&b, &(struct api_signal){ .s = g });
+	assert_non_null(strstr((const char *)b.p, "\"target\":5,\"risk_reward\":3,\"inputs\":"));
 	ap_buf_done(&b);
 	api_model_done(&m);
 }

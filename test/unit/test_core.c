@@ -311,6 +311,22 @@ static void origins_are_what_they_always_were(void **state)
 	assert_int_equal(ap_origin_tag((ap_str){ 0 }), ap_origin_tag(ap_str_c("")));
 }
 
+static void risk_and_reward_of_a_signal_follow_from_its_prices(void **state)
+{
+	static const struct { double entry, stop, target, want; } rows[] = {
+		{ 100, 98, 103, 1.5 }, { 100, 104, 96, 1 },          /* long, short */
+		{ 100, 100, 103, -1 }, { 0, 98, 103, -1 }, { 100, 0, 103, -1 }, { 100, 98, 0, -1 },  /* none: no risk, no price */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct ap_signal s = { .entry = rows[i].entry, .stop = rows[i].stop, .target = rows[i].target };
+		const double got = ap_signal_risk_reward(&s);
+
+		assert_true(rows[i].want < 0 ? isnan(got) : got == rows[i].want);
+	}
+}
+
 static void streams_are_found_by_their_names(void **state)
 {
 	enum ap_stream s;
@@ -337,6 +353,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_buffer_grows_to_its_limit_and_then_fails_once),
+		cmocka_unit_test(risk_and_reward_of_a_signal_follow_from_its_prices),
 		cmocka_unit_test(a_fixed_buffer_never_allocates_or_overruns),
 		cmocka_unit_test(printf_into_a_buffer_may_be_longer_than_any_guess),
 		cmocka_unit_test(numbers_are_little_endian_bytes_on_every_machine),
