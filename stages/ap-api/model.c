@@ -221,11 +221,14 @@ static void forget_provisional(struct api_series *s, const struct api_tf *t, int
 			s->sig[i].s.direction = AP_DIR_NONE;
 }
 
-/* The candle has closed: what was said of it before is too late. */
-static bool has_closed(const struct api_tf *t, int64_t open_ms)
+/*
+ * Whether what is provisional may be said of the candle: it forms. Of one that has closed it is too late; and one that is not known
+ * was forming before we looked, and may have closed then too: nothing would ever say that it is over.
+ */
+static bool is_forming(const struct api_tf *t, int64_t open_ms)
 {
 	const struct api_bar *b = api_ring_find(&t->ring, open_ms);
-	return b != NULL && (b->c.state != AP_FORMING || (b->vals != NULL && !b->vals->provisional));
+	return b != NULL && b->c.state == AP_FORMING && (b->vals == NULL || b->vals->provisional);
 }
 
 struct api_tf *api_model_candle(struct api_model *m, const struct ap_candle *c, struct api_series **series)
@@ -236,10 +239,10 @@ struct api_tf *api_model_candle(struct api_model *m, const struct ap_candle *c, 
 		return NULL;
 	struct ap_candle own = settled(c, s, t);
 	uint32_t before = t->ring.n;
-	if (!api_ring_put(&t->ring, &own))
-		return NULL;
 	if (c->state != AP_FORMING)
 		forget_provisional(s, t, c->open_ms);
+	if (!api_ring_put(&t->ring, &own))
+		return NULL;
 	if (before == t->ring.max)
 		t->complete = false;
 	m->bars_n += t->ring.n - before;
@@ -268,7 +271,7 @@ struct api_tf *api_model_indicator(struct api_model *m, const struct ap_indicato
 {
 	struct api_series *s = api_model_series(m, i->source, i->symbol, false);
 	struct api_tf *t = s == NULL ? NULL : api_model_tf(m, s, i->tf, false);
-	struct api_vals *vals = t == NULL || api_ring_find(&t->ring, i->open_ms) == NULL || (i->provisional && has_closed(t, i->open_ms)) ? NULL :
+	struct api_vals *vals = t == NULL || api_ring_find(&t->ring, i->open_ms) == NULL || (i->provisional && !is_forming(t, i->open_ms)) ? NULL :
 		api_vals_new(&m->names, i->values, i->n, i->revision, i->provisional);
 	if (vals == NULL || !api_ring_put_vals(&t->ring, i->open_ms, vals))
 		return NULL;
@@ -312,7 +315,7 @@ const struct api_signal *api_model_signal(struct api_model *m, const struct ap_s
 {
 	struct api_series *s = g->name.len >= API_SIGNAL_NAME ? NULL : api_model_series(m, g->source, g->symbol, true);
 	struct api_tf *t = s == NULL ? NULL : api_model_tf(m, s, g->tf, true);
-	if (t == NULL || (g->provisional && has_closed(t, g->open_ms)))
+	if (t == NULL || (g->provisional && !is_forming(t, g->open_ms)))
 		return NULL;
 	if (s->sig == NULL)
 		s->sig = calloc(API_SIGNALS_MAX, sizeof *s->sig);
@@ -426,6 +429,9 @@ void api_model_warm(struct api_model *m, struct api_series *s, struct api_tf *t,
 	m->bars_n -= t->ring.n;
 	api_ring_done(&t->ring);
 	t->ring = *from;
+	for (unsigned i = 0; i < s->sig_n; i++)
+		if (s->sig[i].s.provisional && s->sig[i].s.tf.p == t->tf && !is_forming(t, s->sig[i].s.open_ms))
+			s->sig[i].s.direction = AP_DIR_NONE;
 	api_ring_init(from, 1);
 	t->warm = true;
 	t->complete = complete;

@@ -551,6 +551,31 @@ static void provisional_patterns_last_until_the_next_word_on_their_candle(void *
 	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_LONG);
 	i.provisional = true;
 	assert_null(api_model_indicator(&m, &i, &ser));
+	/* Of a candle that has never been seen nothing provisional is taken: nobody may ever say that it has closed. */
+	doji.open_ms = 120000;
+	assert_null(api_model_signal(&m, &doji));
+	api_model_done(&m);
+}
+
+static void what_was_provisional_is_over_when_the_store_has_the_closed_candle(void **s)
+{
+	(void)s;
+	struct api_model m;
+	struct api_series *ser = NULL;
+	struct api_ring stored;
+	struct ap_candle c = { .source = ap_str_c("x"), .symbol = ap_str_c("A-USD"), .tf = ap_str_c("1m"), .open_ms = 60000, .close_ms = 120000 };
+	struct ap_signal doji = { .source = ap_str_c("x"), .symbol = ap_str_c("A-USD"), .tf = ap_str_c("1m"), .open_ms = 60000, .kind = AP_SIG_PATTERN,
+				  .name = ap_str_c("CDLDOJI"), .direction = AP_DIR_LONG, .provisional = true, .strength = 100 };
+	assert_true(api_model_init(&m, 10, 1000));
+	struct api_tf *t = api_model_candle(&m, &c, &ser);
+	assert_non_null(t);
+	assert_non_null(api_model_signal(&m, &doji));
+	api_ring_init(&stored, 10);
+	c.state = AP_FINAL;
+	assert_true(api_ring_put(&stored, &c));
+	api_model_warm(&m, ser, t, &stored, true);
+	assert_int_equal(api_series_signal(ser, 0)->s.direction, AP_DIR_NONE);
+	api_ring_done(&stored);
 	api_model_done(&m);
 }
 
@@ -1065,6 +1090,7 @@ int main(void)
 		cmocka_unit_test(unsent_forming_candles_give_way_to_newer_ones_and_numbers_have_no_gap),
 		cmocka_unit_test(a_client_that_does_not_read_reaches_its_bound),
 		cmocka_unit_test(provisional_patterns_last_until_the_next_word_on_their_candle),
+		cmocka_unit_test(what_was_provisional_is_over_when_the_store_has_the_closed_candle),
 		cmocka_unit_test(quote_bars_are_kept_by_time_and_the_higher_revision_wins),
 		cmocka_unit_test(a_quote_bar_reads_as_json_with_every_digit),
 		cmocka_unit_test(the_model_knows_who_quoted_last),
