@@ -768,6 +768,7 @@ bool part_taken(struct part *pt)
 		return false;
 	}
 	take_mark(s, pt, &pt->st[a->box.s], &a->box, a->lost);
+	box_used(pt);
 	return true;
 }
 

@@ -192,6 +192,24 @@ check "old partitions are dropped" wait_for 10 none_left
 equal "and candles stay" $((395 * parts)) "$(sql 'SELECT count(*) FROM realtime_candles')"
 persist_end TERM
 
+# --- with care, entry after entry --------------------------------------------------------------------------------------------------------
+# After a death every entry that comes alone is taken alone. More of them than an inbox may hold, all but the last long stored.
+persist
+both_taken() { [ -n "$(rcli hget 'ap:{0}:own:persist' lu)" ] && [ -n "$(rcli hget 'ap:{1}:own:persist' lu)" ]; }
+check "both partitions are taken" wait_for 20 both_taken
+persist_end KILL
+persist
+one_by_one() {
+	i=395
+	while [ "$i" -lt 415 ]; do
+		streams feed "$parts" 1000 "$i" $((i + 1))
+		i=$((i + 1))
+		upto "$i" 30 || return 1
+	done
+}
+check "entries that come one by one after a death are stored, however large they are together" one_by_one
+persist_end TERM
+
 # --- another data set --------------------------------------------------------------------------------------------------------------------
 sql "UPDATE dataset SET id = '00000000-0000-4000-8000-000000000000'"
 timeout 10 "$BIN/ap-persist" -c "$AP_T_DIR/empty.conf" >/dev/null 2>&1
