@@ -68,22 +68,23 @@ double ind_moments_seed(const struct ind_op *o, struct ind_ctx x);
 static inline double moments_next(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w, double in,
 				  double old, double *var)
 {
-	double k = w[M_K].d, d = in - old, rn = o->k[0], m2;
+	double k = w[M_K].d, d = in - old, rn = o->k[0], shift, m2;
 	double s1 = w[M_S1].d + d, s2 = w[M_S2].d + d * ((in - k) + (old - k));
 	double peak = s2 > w[M_PEAK].d ? s2 : w[M_PEAK].d;
 
 	w[M_S1].d = s1;
 	w[M_S2].d = s2;
 	w[M_PEAK].d = peak;
-	m2 = s2 - s1 * s1 * rn;
+	shift = s1 * rn;
+	m2 = s2 - s1 * shift;
 	if (__builtin_expect(peak > CENTRE_LIMIT * m2 || x->t >= w[M_DUE].u, 0)) {
 		m2 = ind_moments_seed(o, ctx_copy(x));
 		k = w[M_K].d;
-		s1 = w[M_S1].d;
+		shift = w[M_S1].d * rn;
 	}
 	m2 *= rn;
 	*var = m2 > 0 ? m2 : 0;
-	return k + s1 * rn;
+	return k + shift;
 }
 
 HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)

@@ -556,7 +556,7 @@ static bool turn_make(struct ind_set *s)
 
 static void print_make(struct ind_set *s)
 {
-	XXH64_hash_t h = XXH64("indicators 3", 12, 0);
+	XXH64_hash_t h = XXH64("indicators 4", 12, 0);
 
 	for (size_t i = 0; i < s->n_slots; i++) {
 		h = XXH64(s->slots[i].name, strlen(s->slots[i].name), h);
@@ -709,28 +709,37 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
 	return x.t;
 }
 
+/* The lower band near zero, after five_step: what hot_bands makes of it. */
+static __attribute__((noinline)) uint64_t five_low(const struct ind_set *set, union ind_word *ring, union ind_word *head, uint64_t t,
+						   double *val, double dev)
+{
+	const struct ind_five *f = &set->five;
+	const struct ind_ctx x = { t, 0, val, ring, head, NULL };
+
+	val[f->up + 2] = low_band(f->bands, &x, val[f->mean], dev);
+	return t;
+}
+
 /*
- * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. What is not
- * ordinary in the window (a new centre, a lower band near zero) is found before anything is stored, and goes that way after
- * all. The arithmetic is hot_five's, to the bit; two lanes where two values go alike. A candle costs what the longest chain
- * through it costs, over as many candles as the processor has room for: every instruction less makes room.
+ * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. A new centre of
+ * the window is found before anything is stored, and goes that way after all. The arithmetic is hot_five's, to the bit; two
+ * lanes where two values go alike. The order is that of the answers: the variance is begun first and its root, the longest
+ * operation, comes last, when its value is there. The processor retires in order and has room for little more than one candle:
+ * what waits in the middle makes all behind it wait.
  */
-static __attribute__((noinline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
-						    const struct ind_bar *bar, double *val, uint64_t *valid)
+static inline __attribute__((always_inline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
+								uint64_t t, const struct ind_bar *bar, double *val, uint64_t *valid)
 {
 	const struct ind_five *f = &set->five;
 	union ind_word *m = head + IND_HEAD_WORDS, *w = m + FIVE_RSI, *d = m + FIVE_MACD;
-	const uint64_t t = head[0].u;
-	const double *price = (const double *)(const void *)((const char *)bar + f->column);
-	const double in = *price, old = ring[(t - f->n) & f->mask].d, k = m[M_K].d, move = in - old, step = in - w[R_BEFORE].d;
-	const double s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k)), m2 = s2 - s1 * s1 * f->rn;
-	const double peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + s1 * f->rn, dev = sqrt(m2 * f->rn);
-	const double low = mean - f->k_low * dev, up = step > 0 ? step : 0;
-	two gl = two_at(w + R_GAIN), fs = two_at(d), last = two_at(d + 2);
-	double *bands = val + f->up, *macd = val + f->macd_out, sum, rsi = w[R_LAST].d;
+	const double in = *(const double *)(const void *)((const char *)bar + f->column), old = ring[(t - f->n) & f->mask].d;
+	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
+	const double shift = s1 * f->rn, m2 = s2 - s1 * shift, peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + shift;
+	double *bands = val + f->up, *macd = val + f->macd_out, step, up, sum, rsi, dev, low;
+	two gl, fs, last;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
-	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u || !(low >= 1e-6 * mean), 0))
+	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u, 0))
 		return whole_step(set, ring, head, bar, val, valid);
 	head[0].u = t + 1;
 	ring[t & f->mask].d = in;
@@ -738,39 +747,47 @@ static __attribute__((noinline)) uint64_t five_step(const struct ind_set *set, u
 	m[M_S2].d = s2;
 	m[M_PEAK].d = peak;
 	val[f->mean] = val[f->mean_too] = mean;
-	bands[0] = mean + f->k_up * dev;
-	bands[2] = low;
+	valid[0] = set->all_first;
+	step = in - w[R_BEFORE].d;
+	w[R_BEFORE].d = in;
+	up = step > 0 ? step : 0;
+	gl = two_at(w + R_GAIN);
 	gl += f->k_rsi * (two_of(up, up - step) - gl);
 	sum = gl[0] + gl[1];
-	if (__builtin_expect(!(sum > 1e-16 * fabs(in)), 0)) {
-		gl = two_of(0, 0);
-		rsi = 0;
-	} else if (step < 0 || step > 0) {
-		rsi = 100.0 * (gl[0] / sum);
-	}
-	two_put(w + R_GAIN, gl);
-	w[R_BEFORE].d = in;
-	val[f->r] = w[R_LAST].d = rsi;
+	fs = two_at(d);
 	fs += f->k_macd * (two_of(in, in) - fs);
 	two_put(d, fs);
 	macd[0] = fs[0] - fs[1];
+	last = two_at(d + 2);
 	last += f->k_last * (two_of(fs[0] - fs[1], in) - last);
 	two_put(d + 2, last);
 	macd[1] = last[0];
 	macd[2] = (fs[0] - fs[1]) - last[0];
 	val[f->e] = last[1];
-	valid[0] = set->all_first;
+	if (__builtin_expect(!(sum > 1e-16 * fabs(in)), 0)) {
+		gl = two_of(0, 0);
+		rsi = 0;
+	} else {
+		rsi = __builtin_expect(step != 0, 1) ? 100.0 * (gl[0] / sum) : w[R_LAST].d;
+	}
+	two_put(w + R_GAIN, gl);
+	val[f->r] = w[R_LAST].d = rsi;
+	dev = sqrt(m2 * f->rn);
+	low = mean - f->k_low * dev;
+	bands[0] = mean + f->k_up * dev;
+	bands[2] = low;
+	if (__builtin_expect(!(low >= 1e-6 * mean), 0))
+		return five_low(set, ring, head, t, val, dev);
 	return t;
 }
 
-/* Two calls at its end, so that it needs no frame of its own. */
 uint64_t ind_step(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, double *val,
 		  uint64_t *valid)
 {
 	const union ind_word *head = core;
 
 	if (head[0].u > set->five_from)
-		return five_step(set, ring, core, bar, val, valid);
+		return five_step(set, ring, core, head[0].u, bar, val, valid);
 	return whole_step(set, ring, core, bar, val, valid);
 }
 

@@ -5,7 +5,8 @@
  * with all 61 patterns, everything there is. Tapes: a walk, a falling market (worst for windows of extremes), a flat one,
  * and one that falls for 200 candles and then leaps. "plain" is what the machine allows: the five written by hand in C,
  * one call each, without checks, start-up, or care for rounding, on the same walk in the same run.
- * Prints one JSON line: per set and tape the least and the median of the repeats.
+ * Prints one JSON line: per set and tape the least and the median of the repeats, and the processor's clock at that time, for
+ * on many machines it comes and goes.
  */
 #include <math.h>
 #include <stdint.h>
@@ -172,6 +173,21 @@ static double subject_run(struct subject *s, const struct ind_bar *b)
 	return sum;
 }
 
+/* The clock: each addition of a chain takes one cycle. */
+static double clock_ghz(void)
+{
+	enum { TURNS = 1000000 };
+	uint64_t sum = 0;
+	double start = now_ns();
+
+	for (uint64_t i = 0; i < TURNS; i++) {
+		sum++;
+		__asm__ volatile("" : "+r"(sum));
+	}
+	start = now_ns() - start;
+	return sum == TURNS ? TURNS / start : 0;
+}
+
 /* Least and median ns per candle. s NULL: the five by hand. */
 static void measure(const char *name, struct subject *s, const struct ind_bar *b)
 {
@@ -257,7 +273,7 @@ int main(void)
 	for (size_t i = 0; i < sizeof cases / sizeof *cases && ok; i++)
 		ok = bench(cases[i].name, cases[i].specs, cases[i].patterns);
 	ok = ok && bench("everything", all, false);
-	printf("}\n");
+	printf(",\"clock_ghz\":%.2f}\n", clock_ghz());
 	free(all);
 	return ok ? 0 : 1;
 }

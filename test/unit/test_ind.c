@@ -230,9 +230,14 @@ static void the_everyday_five_together_give_what_each_gives_alone(void **state)
 		for (size_t i = 0; i < N; i++) {
 			size_t slot = 0;
 
-			/* A leap now and then, and a price that stands still: centres are chosen anew, means shrink. */
+			/*
+			 * A leap now and then, and a price that stands still: centres are chosen anew, means shrink. A price that
+			 * goes to and fro so far that the lower band is at zero.
+			 */
 			if (i % 900 > 600)
 				b[i].c = b[600].c;
+			if (i % 900 > 500 && i % 900 <= 600)
+				b[i].c = i % 2 ? 50 : 150;
 			if (i % 1000 == 999)
 				b[i].c *= 1e6;
 			rig_take(&all, &b[i]);
