@@ -15,6 +15,7 @@ static const char *const about[][2] = {
 	{ "log", "log lines: logfmt, one event a line" },
 	{ "runtime", "what all stages share: reading, leases, deadlines, back-pressure" },
 	{ "ingest", "ap-ingest: the way in" },
+	{ "journal", "the journal of ap-ingest: what is accepted, on disk (docs/journal.md)" },
 	{ "normalize", "ap-normalize: raw messages into trades" },
 	{ "candle", "ap-candle: trades into candles" },
 	{ "indicators", "ap-indicators: candles into indicators, patterns and signals" },

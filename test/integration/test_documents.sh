@@ -42,5 +42,15 @@ else
 	echo "not ok $n - the shipped configurations are accepted"
 	bad=1
 fi
+
+n=$((n + 1))
+left=$(grep -rnE '^(<<<<<<< |>>>>>>> )' README.md HACKING.md NEWS.md docs schema etc stages common supervisor tools test/*/*.sh test/*/*.[ch])
+if [ -z "$left" ]; then
+	echo "ok $n - no merge was left half done"
+else
+	echo "not ok $n - no merge was left half done"
+	echo "$left" | head -n 10 | cut -c1-120 | sed 's/^/#   /'
+	bad=1
+fi
 echo "1..$n"
 exit $bad
