@@ -219,7 +219,7 @@ static void loaded(struct part *p)
 	const struct ap_stage *stage = p->rt->stage;
 
 	if (stage->loaded != NULL && !stage->loaded(p->fold.st, err, sizeof err)) {
-		ap_log(log_of(p), AP_ERROR, "state_refused", KV_U("part", p->p), KV_S("why", err), KV_S("next", "try_again"));
+		ap_log(log_of(p), AP_ERROR, "state_refused", KV_U("part", p->p), KV_S("why", err), KV_S("next", "try_again; docs/operations.md says what cures it"));
 		part_refused(p, "load", "state_does_not_fit");
 		return;
 	}
@@ -247,7 +247,8 @@ static void piece_cb(void *ctx, const redisReply *reply)
 			break;
 		name = ap_str_n(name.p + 2, name.len - 2);      /* without "f:" */
 		if (v->type != REDIS_REPLY_STRING || !p->rt->stage->load(p->fold.st, name, ap_str_n(v->str, v->len))) {
-			ap_log(log_of(p), AP_ERROR, "state_refused", KV_U("part", p->p), KV_T("field", name), KV_S("next", "try_again"));
+			ap_log(log_of(p), AP_ERROR, "state_refused", KV_U("part", p->p), KV_T("field", name),
+			       KV_S("why", "damaged, or of a newer program"), KV_S("next", "try_again; if it stays: apctl rebuild --force"));
 			part_refused(p, "load", "field_refused");
 			return;
 		}

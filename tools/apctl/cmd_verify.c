@@ -133,7 +133,7 @@ static void tf_add(struct verify *v, const char *name)
 		if (strcmp(v->tf[i].name, name) == 0)
 			return;
 	if (!verify_tf_parse(name, &tf) || v->n_tf == VERIFY_TFS) {
-		verify_note(v, "a timeframe is of no kind that is known here");
+		verify_note(v, "bars that do not follow the clock (candle.bars) were not compared");
 		return;
 	}
 	for (i = v->n_tf++; i > 0 && tf_length(&v->tf[i - 1]) > tf_length(&tf); i--)
