@@ -5,7 +5,8 @@ import { Pipeline } from './pipeline.js';
 import { age, amount, clock, minute, price, whole } from './format.js';
 
 const STALE_MS = 15000;
-const TIMEFRAMES = ['1m', '5m', '15m', '1h', '4h', '1d'];
+const USUAL = ['1m', '5m', '15m', '1h', '4h', '1d'];
+const UNIT_S = { s: 1, m: 60, h: 3600, d: 86400, w: 604800, M: 2678400 };
 const byId = (id) => document.getElementById(id);
 
 const state = {
@@ -131,11 +132,23 @@ function know(series) {
 	pickers();
 }
 
+// How long an interval is, in s; bars that do not follow the clock come last.
+function span(timeframe) {
+	const [, n, unit] = /^(\d+)([smhdwM])$/.exec(timeframe) ?? [];
+	return unit ? Number(n) * UNIT_S[unit] : Infinity;
+}
+
+// The usual ones, and what else the series has.
+function timeframes() {
+	const own = state.series.find((s) => s.symbol === state.symbol && s.source === state.source)?.timeframes ?? [];
+	return [...new Set([...USUAL, ...own])].sort((a, b) => (span(a) === span(b) ? a.localeCompare(b) : span(a) - span(b)));
+}
+
 function choose(symbol, source, timeframe) {
 	const sources = state.series.filter((s) => s.symbol === symbol);
 	state.symbol = symbol;
 	state.source = (sources.find((s) => s.source === source) ?? sources[0])?.source ?? null;
-	state.timeframe = TIMEFRAMES.includes(timeframe) ? timeframe : state.timeframe;
+	state.timeframe = [timeframe, state.timeframe, '1m'].find((tf) => timeframes().includes(tf));
 	state.loaded = false;
 	state.updated = 0;
 	chart.clear();
@@ -161,22 +174,29 @@ function options(select, values, value) {
 function pickers() {
 	options(byId('symbol'), [...new Set(state.series.map((s) => s.symbol))], state.symbol);
 	options(byId('source'), state.series.filter((s) => s.symbol === state.symbol).map((s) => s.source), state.source);
-	for (const b of byId('timeframes').children) {
+	const wanted = timeframes();
+	const buttons = byId('timeframes');
+	if ([...buttons.children].map((b) => b.value).join() !== wanted.join()) {
+		buttons.replaceChildren(...wanted.map(timeframeButton));
+	}
+	for (const b of buttons.children) {
 		b.setAttribute('aria-pressed', String(b.value === state.timeframe));
 	}
 }
 
-byId('symbol').addEventListener('change', (e) => choose(e.target.value, state.source, state.timeframe));
-byId('source').addEventListener('change', (e) => choose(state.symbol, e.target.value, state.timeframe));
-byId('timeframes').append(...TIMEFRAMES.map((tf, i) => {
+function timeframeButton(tf, i) {
 	const b = document.createElement('button');
 	b.type = 'button';
 	b.value = tf;
 	b.textContent = tf;
-	b.title = `${tf} candles (key ${i + 1})`;
+	b.title = `${tf} candles${i < 9 ? ` (key ${i + 1})` : ''}`;
 	b.addEventListener('click', () => choose(state.symbol, state.source, tf));
 	return b;
-}));
+}
+
+byId('symbol').addEventListener('change', (e) => choose(e.target.value, state.source, state.timeframe));
+byId('source').addEventListener('change', (e) => choose(state.symbol, e.target.value, state.timeframe));
+byId('timeframes').append(...USUAL.map(timeframeButton));
 addEventListener('hashchange', () => {
 	const [symbol, source, tf] = decodeURIComponent(location.hash.slice(1)).split('/');
 	if (symbol && (symbol !== state.symbol || source !== state.source || tf !== state.timeframe)) {
@@ -190,8 +210,8 @@ addEventListener('keydown', (e) => {
 	if (e.key === '/') {
 		e.preventDefault();
 		byId('symbol').focus();
-	} else if (e.key >= '1' && e.key <= '6' && state.symbol) {
-		choose(state.symbol, state.source, TIMEFRAMES[Number(e.key) - 1]);
+	} else if (e.key >= '1' && e.key <= '9' && state.symbol) {
+		choose(state.symbol, state.source, timeframes()[Number(e.key) - 1]);
 	}
 });
 

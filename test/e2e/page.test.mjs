@@ -99,6 +99,15 @@ try {
 	r = await compare(s.symbol, s.source, '5m');
 	check('key 2 switches to 5m and the chart equals the REST answer', r.same > 0 && r.wrong.length === 0, JSON.stringify(r));
 
+	await page.evaluate(() => {
+		for (const x of globalThis.__alphapulse.state.series) {
+			x.timeframes.push('1M', 'vol50', '10m');
+		}
+	});
+	await page.keyboard.press('2');
+	const buttons = await page.$$eval('#timeframes button', (b) => b.map((x) => x.value).join());
+	check('timeframes of its own that a series has can be chosen, by length', buttons === '1m,5m,10m,15m,1h,4h,1d,1M,vol50', buttons);
+
 	const symbols = await page.$$eval('#symbol option', (o) => o.map((x) => x.value));
 	if (symbols.length > 1) {
 		const other = symbols.find((x) => x !== s.symbol);
