@@ -53,6 +53,10 @@ check "replayed" replay "$AP_P_DIR/gen.ndjson" --format ndjson --close
 check "stored" ctl drain --timeout 120
 verify "an untouched run agrees" 0 '^agrees: 0 differences; 1[0-9]{4} trades, [0-9]+ candles \(0 filled, 0 more are forming\), [0-9]+ sums, [0-9]+ indicator values, 0 quote bars, 12000 messages, 12000 journaled ones compared$'
 verify "the same as JSON" 0 '"agree":true,"differences":0' -- --json
+verify "candles of another zone are not made again from trades, and that is said" 0 \
+	'^agrees: 0 differences; .*another zone \(candle.zone\) were not made again' -- -o candle.zone=America/New_York
+verify "nor are candles of trading hours; sums and values are compared" 0 \
+	'^agrees: .* [1-9][0-9]* sums, [1-9][0-9]* indicator values.*trading hours \(candle.sessions\)' -- -o 'candle.sessions=[{"open":"09:30","close":"16:00"}]'
 verify "one symbol alone agrees" 0 '^agrees: 0 differences; [1-4][0-9]{3} trades.* 0 messages' -- --source gen --symbol V1-USD
 verify "a span of time alone agrees" 0 '^agrees: 0 differences; [1-9][0-9]* trades' -- --from 2023-11-14T23:00:00Z --to 2023-11-15T00:00:00Z
 

@@ -302,6 +302,21 @@ static void compare(struct verify *v, struct lane *lanes, size_t n, struct verif
 	}
 }
 
+/*
+ * Whether the intervals lie where the plain calendar of this code has them: without trading hours, and in UTC, or so short that
+ * every zone has them there (offsets are multiples of a quarter of an hour).
+ */
+static bool plain(const struct verify *v, const struct verify_tf *tf)
+{
+	const struct ap_conf *conf = &v->c->app.conf;
+	int64_t open, close;
+
+	if (strlen(conf->candle_sessions) > strlen("[]"))
+		return false;
+	verify_tf_at(tf, 0, &open, &close);
+	return strcmp(conf->candle_zone, "UTC") == 0 || ((tf->unit == 's' || tf->unit == 'm') && 900000 % (close - open) == 0);
+}
+
 void verify_candles(struct verify *v)
 {
 	struct lane *lanes = calloc(VERIFY_TFS, sizeof *lanes);
@@ -315,8 +330,12 @@ void verify_candles(struct verify *v)
 		return;
 	}
 	ok = lanes != NULL && trades_open(v, &trades);
-	while (ok && n < v->n_tf && (ok = lane_open(&lanes[n], v, &v->tf[n])))
-		n++;
+	for (size_t i = 0; ok && i < v->n_tf; i++) {
+		if (!plain(v, &v->tf[i]))
+			verify_note(v, "candles of trading hours (candle.sessions) or of another zone (candle.zone) were not made again from trades");
+		else if ((ok = lane_open(&lanes[n], v, &v->tf[i])))
+			n++;
+	}
 	if (ok)
 		compare(v, lanes, n, &trades);
 	for (size_t i = 0; i < n; i++)
