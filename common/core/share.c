@@ -76,6 +76,7 @@ void ap_share(const ap_str *workers, size_t n, unsigned parts, uint16_t *whose)
 			if (top == NOBODY || s.weight[p] > s.weight[top])
 				top = p;
 		}
+		assert(top != NOBODY);
 		uint16_t w = s.best[top];
 		s.more -= s.has[w] == s.least;
 		s.has[w]++;

@@ -77,7 +77,8 @@ struct candle_quotes *quote_series_get(struct candle_fold_state *st, struct cand
 	assert(q->lane != NULL);
 	q->floor_ms = CANDLE_NEVER;
 	q->next_close = q->next_drop = INT64_MAX;
-	return ser->quotes = q;
+	ser->quotes = q;
+	return q;
 }
 
 void quote_series_done(struct candle_fold_state *st, struct candle_series *ser)

@@ -45,8 +45,9 @@ static void pump_on(struct history *h)
 static void finish(struct history *h)
 {
 	const bool seamless = h->plan.minutes > 0 && h->plan.base_ms == h->own.base_ms;
+	const ap_ts base = { h->plan.base_ms * 1000000 };
 
-	h->fn(h->ctx, seamless ? (ap_ts){ h->plan.base_ms * 1000000 } : ap_now(), seamless);
+	h->fn(h->ctx, seamless ? base : ap_now(), seamless);
 }
 
 static void on_marked(void *ctx, const redisReply *reply)

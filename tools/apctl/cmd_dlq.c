@@ -184,6 +184,7 @@ static bool answer_read(struct retry *t, char out[ANSWER])
 {
 	size_t len = 0;
 
+	out[0] = '\0';
 	while (len < ANSWER - 1 && memchr(out, '\n', len) == NULL) {
 		struct pollfd p = { t->fd, POLLIN, 0 };
 		int64_t left = t->until_ms - now_ms();

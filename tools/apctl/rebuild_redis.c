@@ -55,9 +55,9 @@ struct filler *filler_new(const struct ctl *c, redisContext *r, size_t producers
 {
 	const unsigned parts = (unsigned)c->app.conf.data_partitions;
 	struct filler *f = calloc(1, sizeof *f + parts * sizeof f->lane[0]);
-	bool ok = f != NULL;
+	bool ok;
 
-	if (!ok)
+	if (f == NULL)
 		return NULL;
 	f->c = c;
 	f->r = r;
