@@ -76,7 +76,7 @@ static enum ap_migrate_rc check_applied(struct mig *m)
 		return refuse(m, "reading schema_migrations");
 	}
 	for (int i = 0; i < PQntuples(r) && rc == AP_MIGRATE_OK; i++) {
-		int v = atoi(PQgetvalue(r, i, 0));
+		int v = (int)strtol(PQgetvalue(r, i, 0), NULL, 10);
 		char sum[17];
 
 		m->rep->from = v;

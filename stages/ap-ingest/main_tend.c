@@ -124,6 +124,7 @@ static void marks_read(struct tend *t)
 	f = fopen(path, "re");
 	if (f == NULL)
 		return;
+	/* NOLINTNEXTLINE(cert-err34-c): ap-ingest's own numbers fit */
 	while (n < t->parts && fscanf(f, "%" SCNu64, &t->mark[n]) == 1)
 		n++;
 	if (fstat(fileno(f), &st) == 0 && n == t->parts) {

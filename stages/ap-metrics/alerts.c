@@ -50,7 +50,7 @@ void alerts_init(struct alerts *al, const char *expect, int64_t now_ns)
 	while (*expect != '\0') {
 		size_t n = strcspn(expect, " ,"), name = strcspn(expect, " ,=");
 
-		if (name > 0 && (name == n || atoi(expect + name + 1) > 0))
+		if (name > 0 && (name == n || strtol(expect + name + 1, NULL, 10) > 0))
 			comp_of(al, expect, name, now_ns);
 		expect += n;
 		expect += strspn(expect, " ,");

@@ -27,13 +27,26 @@ bool sample_cpu_parse(const char *t, struct sample_cpu *out)
 	return true;
 }
 
+/* The number that has n others before it. */
+static bool number_at(const char *t, int n, uint64_t *out)
+{
+	char *end;
+
+	for (; n >= 0; n--, t = end) {
+		*out = strtoull(t, &end, 10);
+		if (end == t)
+			return false;
+	}
+	return true;
+}
+
 /* "Name:   123 kB" as bytes. */
 static bool line_kb(const char *text, const char *name, uint64_t *out)
 {
 	const char *p = strstr(text, name);
 	uint64_t kb;
 
-	if (p == NULL || sscanf(p + strlen(name), "%" SCNu64, &kb) != 1)
+	if (p == NULL || !number_at(p + strlen(name), 0, &kb))
 		return false;
 	*out = kb * 1024;
 	return true;
@@ -53,7 +66,7 @@ bool sample_net_parse(const char *t, struct sample_net *out)
 		char name[32];
 
 		if (line >= 2 && colon != NULL && (next == NULL || colon < next) && sscanf(t, " %31[^:]", name) == 1 && strcmp(name, "lo") != 0 &&
-		    sscanf(colon + 1, "%" SCNu64 " %*u %*u %*u %*u %*u %*u %*u %" SCNu64, &recv, &sent) == 2) {
+		    number_at(colon + 1, 0, &recv) && number_at(colon + 1, 8, &sent)) {
 			out->recv += recv;
 			out->sent += sent;
 		}

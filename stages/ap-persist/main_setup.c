@@ -98,7 +98,7 @@ static void version_cb(void *ctx, const struct ap_pg_result *r)
 
 	if (r->rc == AP_PG_LOST || s->job != JOB_SETUP)
 		return;
-	have = r->rc == AP_PG_OK ? atoi(value(r, 0, 0)) : 0;
+	have = r->rc == AP_PG_OK ? (int)strtol(value(r, 0, 0), NULL, 10) : 0;
 	if (have < ap_schema_version()) {
 		setup_later(s, r->rc == AP_PG_OK || strcmp(r->sqlstate, "42P01") == 0 ? "schema_old_or_missing_run_apctl_migrate" : r->message);
 		return;
@@ -210,7 +210,7 @@ void sink_load(struct sink *s, struct part *pt)
 
 			snprintf(names + n, sizeof names - n, "%s%s", n == 1 ? "" : ",", map_stream_name(i));
 		}
-	strcat(names, "}");
+	snprintf(names + strlen(names), sizeof names - strlen(names), "}");
 	s->job = JOB_LOAD;
 	s->load = pt;
 	memcpy(s->load_token, pt->token, sizeof s->load_token);
@@ -223,14 +223,15 @@ void sink_load(struct sink *s, struct part *pt)
 static void upkeep_cb(void *ctx, const struct ap_pg_result *r)
 {
 	struct sink *s = ctx;
+	long dropped;
 
 	if (r->rc == AP_PG_LOST || s->job != JOB_UPKEEP)
 		return;
 	s->job = JOB_NONE;
 	if (r->rc == AP_PG_ERROR)
 		ap_log(&s->app.log, AP_WARN, "upkeep_refused", KV_S("sqlstate", r->sqlstate), KV_S("why", r->message), KV_S("next", "again_later"));
-	else if (r->res != NULL && PQntuples(r->res) > 0 && atoi(value(r, 0, 0)) > 0)
-		ap_log(&s->app.log, AP_INFO, "partitions_dropped", KV_I("dropped", atoi(value(r, 0, 0))));
+	else if ((dropped = strtol(value(r, 0, 0), NULL, 10)) > 0)
+		ap_log(&s->app.log, AP_INFO, "partitions_dropped", KV_I("dropped", dropped));
 	sink_pump(s);
 }
 

@@ -219,6 +219,7 @@ static uint64_t published(const struct source_dir *d)
 
 	(void)snprintf(path, sizeof path, "%s/published", d->path);
 	f = fopen(path, "re");
+	/* NOLINTNEXTLINE(cert-err34-c): ap-ingest's own numbers fit */
 	while (f != NULL && fscanf(f, "%" SCNu64, &n) == 1)
 		last = n > last ? n : last;
 	if (f != NULL)
