@@ -44,7 +44,7 @@ static const struct ind_def *find_def(ap_str name)
 	if (name.len >= sizeof upper)
 		return NULL;
 	for (size_t i = 0; i < name.len; i++)
-		upper[i] = name.p[i] >= 'a' && name.p[i] <= 'z' ? (char)(name.p[i] - 'a' + 'A') : name.p[i];
+		upper[i] = (char)(name.p[i] >= 'a' && name.p[i] <= 'z' ? name.p[i] - 'a' + 'A' : name.p[i]);
 	upper[name.len] = '\0';
 	return ind_find(upper);
 }

@@ -107,7 +107,7 @@ static bool next_word(const char **p, char word[64])
 		for (; n < 63; (*p)++) {
 			char c = **p;
 
-			c = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+			c = (char)(c >= 'A' && c <= 'Z' ? c + 32 : c);
 			if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9'))
 				break;
 			word[n++] = c;

@@ -261,7 +261,7 @@ static void array_text(struct ap_buf *b, ap_str t)
 	ap_buf_putc(b, b->len == 0 ? '{' : ',');
 	ap_buf_putc(b, '"');
 	for (size_t i = 0; i < t.len; i++)
-		ap_buf_putc(b, t.p[i] < 0x20 || t.p[i] > 0x7e || t.p[i] == '"' || t.p[i] == '\\' ? '?' : t.p[i]);
+		ap_buf_putc(b, (char)(t.p[i] < 0x20 || t.p[i] > 0x7e || t.p[i] == '"' || t.p[i] == '\\' ? '?' : t.p[i]));
 	ap_buf_putc(b, '"');
 }
 
@@ -502,7 +502,7 @@ static size_t describe_row(const struct rows *r, size_t row, char *out, size_t c
 		if (len == UINT32_MAX)
 			continue;
 		for (uint32_t i = 0; i < len && n + 2 < cap; i++)
-			out[n++] = p[4 + i] >= 0x20 && p[4 + i] < 0x7f ? (char)p[4 + i] : '?';
+			out[n++] = (char)(p[4 + i] >= 0x20 && p[4 + i] < 0x7f ? p[4 + i] : '?');
 		if (f < 2 && n + 1 < cap)
 			out[n++] = ' ';
 		at += len;

@@ -727,7 +727,7 @@ static ap_str label(ap_str labels, const char *name, char *out, size_t cap)
 			char c = labels.p[i];
 
 			if (c == '\\' && i + 1 < labels.len)
-				c = labels.p[++i] == 'n' ? '\n' : labels.p[i];
+				c = (char)(labels.p[++i] == 'n' ? '\n' : labels.p[i]);
 			if (hit && n < cap)
 				out[n++] = c;
 		}
