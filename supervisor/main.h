@@ -85,6 +85,7 @@ struct sup {
 	ev_timer tick;          /* watchdogs and the status file, once a second */
 };
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): c is the name of a variable */
 #define SUP_EACH(s, c) for (struct child *c = (s)->child; c < (s)->child + AP_CHILD_MAX; c++) if (c->used)
 
 int64_t sup_mono_ms(void);

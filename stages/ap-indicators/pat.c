@@ -295,9 +295,9 @@ _Static_assert(((0 PAT_NEEDS(PLAIN, ) PAT_NEEDS_OF_FIVE(PLAIN, )) >> PLAIN_ROWS)
 
 /* Their values. i has the bits 1: white, 2: the candle before is white, 4: no edge is shared. */
 #define VALUE_OF(sign, i) ( \
-	sign == UP ? 100 : sign == DOWN ? -100 : \
-	(sign == COLOUR || sign == COLOUR_80 ? i & 1 : ~i & 2) != 0 ? SIZE_OF(sign, i) : -SIZE_OF(sign, i))
-#define SIZE_OF(sign, i) ((sign == COLOUR_80 || sign == AGAINST_80) && (i & 4) == 0 ? 80 : 100)
+	(sign) == UP ? 100 : (sign) == DOWN ? -100 : \
+	((sign) == COLOUR || (sign) == COLOUR_80 ? (i) & 1 : ~(i) & 2) != 0 ? SIZE_OF(sign, i) : -SIZE_OF(sign, i))
+#define SIZE_OF(sign, i) (((sign) == COLOUR_80 || (sign) == AGAINST_80) && ((i) & 4) == 0 ? 80 : 100)
 #define VALUE(i, id, sign, ...) [PAT_##id] = VALUE_OF(sign, i),
 
 static const int16_t values[8][ROWS] = {

@@ -68,6 +68,7 @@ struct refusal {
 #define ROWS_16(group, i) \
 	ROWS_4(group, (i)), ROWS_4(group, ((i) + 4)), ROWS_4(group, ((i) + 8)), ROWS_4(group, ((i) + 12))
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): ROWS_4 and ROWS_16 have put i in parentheses. */
 /* 1, 2: body over means 0, 1; 4, 8: under them. */
 #define BODY_0(a, i) \
 	UNLESS(i & 1, a, LONG_0) | UNLESS(i & 2, a, LONG_1) | UNLESS(~i & 2, a, SMALL_1) | \
@@ -126,6 +127,7 @@ struct refusal {
 #define CLOSE_EQUAL(a, i) UNLESS((i & 5) == 5, a, CLOSE_EQUAL_0) | UNLESS((i & 10) == 10, a, CLOSE_EQUAL_5)
 /* The same of the opens, by means 1, 5. */
 #define OPEN_EQUAL(a, i) UNLESS((i & 5) == 5, a, OPEN_EQUAL_1) | UNLESS((i & 10) == 10, a, OPEN_EQUAL_5)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* One object, so that one register finds them all. */
 static const struct {

@@ -9,8 +9,8 @@
 #include "stages/ap-indicators/rule.h"
 
 #define PARTS(when, entry, stop, target, confidence) \
-	{ [RULE_WHEN] = when, [RULE_ENTRY] = entry, [RULE_STOP] = stop, [RULE_TARGET] = target, \
-	  [RULE_CONFIDENCE] = confidence }
+	{ [RULE_WHEN] = (when), [RULE_ENTRY] = (entry), [RULE_STOP] = (stop), [RULE_TARGET] = (target), \
+	  [RULE_CONFIDENCE] = (confidence) }
 
 static const struct rule_def defaults[] = {
 	/* 0.5, and up to 0.3 for how far the fast average has moved in 5 candles, in ATRs. */
