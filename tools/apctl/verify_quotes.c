@@ -36,7 +36,7 @@ struct lane {
 static bool bars_open(struct lane *l, size_t nth)
 {
 	struct ap_buf sql;
-	char name[16];
+	char name[32];
 
 	ap_buf_init(&sql, 1 << 16);
 	ap_buf_printf(&sql, "SELECT source, symbol, (extract(epoch FROM open_time) * 1000)::bigint, (extract(epoch FROM close_time) * 1000)::bigint, "
