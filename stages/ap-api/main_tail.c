@@ -153,7 +153,7 @@ static void take_entry(struct api_tail *t, unsigned i, const redisReply *entry, 
 	struct ap_entry e;
 	if (!ap_entry_read(entry, NULL, &e) || e.gone || e.id_text.len >= AP_ID_TEXT)
 		return;
-	memcpy(t->id[i], e.id_text.p, e.id_text.len);
+	memcpy(t->id[i], e.id_text.p, e.id_text.len);    /* NOLINT(clang-analyzer-core.NonNullParamChecker): an array */
 	t->id[i][e.id_text.len] = '\0';
 	follow(t, i, e.q);
 	if (t->at_end[i])

@@ -3,6 +3,7 @@
  */
 #include "qbar.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@ static bool grow(struct api_qbars *r)
 	struct ap_quotebar *p;
 	if (cap > r->max)
 		cap = r->max;
+	assert(cap > r->cap);
 	p = realloc(r->bar, cap * sizeof *p);
 	if (p == NULL)
 		return false;

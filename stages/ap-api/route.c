@@ -90,7 +90,7 @@ bool api_timeframe_ok(ap_str tf)
 	for (size_t i = 1; i + 1 < tf.len; i++)
 		if (tf.p[i] < '0' || tf.p[i] > '9')
 			return false;
-	return memchr("smhdwM", tf.p[tf.len - 1], 6) != NULL;
+	return memchr("smhdwM", tf.p[tf.len - 1], 6) != NULL;   /* NOLINT(bugprone-not-null-terminated-result): nor is a NUL a unit */
 }
 
 static bool number(ap_str v, uint32_t lo, uint32_t hi, uint32_t *out)

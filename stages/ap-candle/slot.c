@@ -41,15 +41,17 @@ void candle_list_grow(struct candle_list *l)
 static void series_bars(struct candle_fold_state *st, struct candle_series *ser)
 {
 	const struct candle_bar_spec *want[CANDLE_BARS_MAX];
+	uint8_t n = 0;
 
-	for (uint32_t i = 0; i < st->specs.n && ser->bars < CANDLE_BARS_MAX; i++)
+	for (uint32_t i = 0; i < st->specs.n && n < CANDLE_BARS_MAX; i++)
 		if (candle_spec_wants(&st->specs.v[i], ser->source_name, ser->symbol))
-			want[ser->bars++] = &st->specs.v[i];
-	if (ser->bars == 0)
+			want[n++] = &st->specs.v[i];
+	ser->bars = n;
+	if (n == 0)
 		return;
-	ser->bar = calloc(ser->bars, sizeof *ser->bar);
+	ser->bar = calloc(n, sizeof *ser->bar);
 	assert(ser->bar != NULL);
-	for (uint32_t i = 0; i < ser->bars; i++)
+	for (uint32_t i = 0; i < n; i++)
 		candle_bar_init(&ser->bar[i], want[i]);
 }
 

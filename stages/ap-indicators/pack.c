@@ -60,7 +60,7 @@ uint8_t *pack_double(uint8_t *p, double v)
 
 bool unpack_double(const uint8_t **p, const uint8_t *end, double *v)
 {
-	uint64_t u, bits = 0;
+	uint64_t u, digits, bits = 0;
 
 	if (!unpack_varint(p, end, &u))
 		return false;
@@ -74,7 +74,8 @@ bool unpack_double(const uint8_t **p, const uint8_t *end, double *v)
 	}
 	if (u % CODES == RAW)
 		return false;
-	*v = (double)(u / (2 * CODES)) / scale[u % CODES];
+	digits = u / (2 * CODES);
+	*v = (double)digits / scale[u % CODES];
 	if (u / CODES % 2 != 0)
 		*v = -*v;
 	return true;

@@ -396,7 +396,7 @@ const struct plan_set *plan_find(struct plan *p, ap_str symbol, ap_str tf)
 		if (o->patterns == c.patterns && o->rules == c.rules && memcmp(o->items, c.items, sizeof c.items) == 0)
 			return p->sets[i];
 	}
-	more = realloc(p->sets, (p->n_sets + 1) * sizeof *more);
+	more = realloc(p->sets, (p->n_sets + 1) * sizeof *more);       /* NOLINT(bugprone-sizeof-expression): of pointers */
 	if (more == NULL)
 		return NULL;
 	p->sets = more;

@@ -1,6 +1,7 @@
 /*
  * plan_rules.c - the configured list of rules, read and checked, with the default rules beside them.
  */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include "stages/ap-indicators/plan_impl.h"
@@ -164,6 +165,7 @@ struct rule_book *plan_book(const struct plan *p, uint64_t mask, struct rule_ind
 			from[n] = &p->rules[i];
 			defs[n++] = p->rules[i].def;
 		}
+	assert(n > 0);
 	*want = rule_ind_new();
 	if (*want != NULL)
 		book = rule_book_new(defs, n, rule_ind_resolve, *want, &err);

@@ -473,17 +473,17 @@ bool rows_json_fits(ap_str t)
 	size_t n;
 
 	for (const char *p = t.p; p < end; p++) {
-		if (*p == '"')
-			in_string = !in_string;
-		else if (*p == '\0')
+		const bool exponent = !in_string && (*p == 'e' || *p == 'E') && p > t.p && p[-1] >= '0' && p[-1] <= '9';
+
+		if (*p == '\0' || (exponent && !exponent_fits(p + 1, end)))
 			return false;
-		else if (in_string && *p == '\\') {
+		if (*p == '"') {
+			in_string = !in_string;
+		} else if (in_string && *p == '\\') {
 			n = p[1] == 'u' ? unicode_escape(p, (size_t)(end - p)) : 2;
 			if (n == 0)
 				return false;
 			p += n - 1;
-		} else if (!in_string && (*p == 'e' || *p == 'E') && p > t.p && p[-1] >= '0' && p[-1] <= '9' && !exponent_fits(p + 1, end)) {
-			return false;
 		}
 	}
 	return true;
