@@ -70,11 +70,16 @@ void api_query_init(struct api_query *q)
 	*q = (struct api_query){ .limit = API_LIMIT_DEFAULT, .wait_ms = API_WAIT_DEFAULT_MS, .timeframe = "1m" };
 }
 
+static bool one_of(const char *set, char c)
+{
+	return c != '\0' && strchr(set, c) != NULL;
+}
+
 /* A bar that does not follow the clock has a name of its own: vol10, usd1m. */
 static bool bar_name_ok(ap_str tf)
 {
 	for (size_t i = 0; i < tf.len; i++)
-		if (memchr("abcdefghijklmnopqrstuvwxyz0123456789._-", tf.p[i], 39) == NULL)
+		if (!one_of("abcdefghijklmnopqrstuvwxyz0123456789._-", tf.p[i]))
 			return false;
 	return true;
 }
@@ -90,7 +95,7 @@ bool api_timeframe_ok(ap_str tf)
 	for (size_t i = 1; i + 1 < tf.len; i++)
 		if (tf.p[i] < '0' || tf.p[i] > '9')
 			return false;
-	return memchr("smhdwM", tf.p[tf.len - 1], 6) != NULL;   /* NOLINT(bugprone-not-null-terminated-result): nor is a NUL a unit */
+	return one_of("smhdwM", tf.p[tf.len - 1]);
 }
 
 static bool number(ap_str v, uint32_t lo, uint32_t hi, uint32_t *out)
