@@ -137,11 +137,14 @@ static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 	gl += two_of(k, k) * (two_above_zero(two_of(d, -d)) - gl);
 	s = gl[0] + gl[1];
 	w[R_BEFORE].d = in;
-	two_put(w + R_GAIN, gl);
-	if (__builtin_expect(!(s > 1e-16 * fabs(in)), 0))
-		return w[R_GAIN].d = w[R_LOSS].d = w[R_LAST].d = 0;
-	if (__builtin_expect(d == 0, 0))
+	if (__builtin_expect(d == 0, 0)) {
+		/* Nothing is left of the last movement. */
+		if (!(s > 1e-16 * fabs(in)))
+			gl = two_of(w[R_LAST].d = 0, 0);
+		two_put(w + R_GAIN, gl);
 		return w[R_LAST].d;
+	}
+	two_put(w + R_GAIN, gl);
 	return w[R_LAST].d = 100.0 * ((cmo ? gl[0] - gl[1] : gl[0]) / s);
 }
 
@@ -219,10 +222,10 @@ enum { FIVE_MOMENTS = 0, FIVE_RSI = M_WORDS, FIVE_MACD = FIVE_RSI + R_WORDS, FIV
 struct ind_five {
 	const struct ind_op *moments, *rsi, *macd, *ema, *bands;
 	two k_rsi, k_macd, k_last;      /* factors of gain and loss, fast and slow, signal and exponential mean */
-	double rn, k_up, k_low;
-	uint32_t ring, mask, n;
+	double rn, k;
+	uint32_t ring, mask, n, ahead;  /* ahead: mask + 1 - n */
 	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
-	uint16_t mean_too;      /* the slot that is a copy of the mean, where there is one */
+	uint16_t sma;           /* the slot of the mean where it is not the bands' middle */
 	uint16_t column;        /* offset in struct ind_bar of a set's only input */
 };
 

@@ -6,6 +6,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include "stages/ap-indicators/ind_impl.h"
 
 /*
@@ -94,9 +97,14 @@ static inline two two_abs(two v)
 	return (two)((two_bits)v & INT64_MAX);
 }
 
+/* Lane by lane v > 0 ? v : 0. */
 static inline two two_above_zero(two v)
 {
+#ifdef __SSE2__
+	return (two)_mm_max_pd((__m128d)v, _mm_setzero_pd());
+#else
 	return (two)((two_bits)v & (two_bits)(v > (two){ 0, 0 }));
+#endif
 }
 
 static inline void two_to(two v, double *a, double *b)

@@ -410,6 +410,12 @@ static void five_find(struct ind_set *s)
 	s->with_five = 1;
 }
 
+/* Where the mean is asked for besides as the bands' middle, behind their upper one; else that. */
+static uint16_t sma_slot(const struct ind_set *s, uint16_t mean, uint16_t up)
+{
+	return s->n_copies > 0 && mean == up + 1 ? s->copies[0].to : mean;
+}
+
 /* After the operations have their final places. */
 static void five_make(struct ind_set *s)
 {
@@ -423,10 +429,10 @@ static void five_make(struct ind_set *s)
 	s->five = (struct ind_five){
 		.moments = m, .rsi = r, .macd = d, .ema = e, .bands = b,
 		.k_rsi = two_of(r->k[0], r->k[0]), .k_macd = two_of(d->k[0], d->k[1]), .k_last = two_of(d->k[2], e->k[0]),
-		.rn = m->k[0], .k_up = b->k[0], .k_low = b->k[1], .ring = m->ring[0], .mask = m->mask[0], .n = m->n,
+		.rn = m->k[0], .k = b->k[0], .ring = m->ring[0], .mask = m->mask[0], .n = m->n, .ahead = m->mask[0] + 1 - m->n,
 		.in = m->in[0], .mean = m->out[0], .var = m->out[1], .up = b->out[0], .low = b->out[1], .e = e->out[0],
 		.r = r->out[0], .macd_out = d->out[0], .signal = d->out[1], .hist = d->out[2],
-		.mean_too = s->n_copies > 0 ? s->copies[0].to : m->out[0], .column = s->inputs[0].from
+		.sma = sma_slot(s, m->out[0], b->out[0]), .column = s->inputs[0].from
 	};
 }
 
@@ -582,8 +588,8 @@ const char *ind_build_fault(const struct ind_build *b)
 }
 
 /*
- * The five are all there is, at most the bands' middle is asked for twice, and the outputs of MACD and of the bands stand in
- * a row.
+ * The five are all there is, at most the bands' middle is asked for twice, the outputs of MACD and of the bands stand in a row,
+ * and the bands are as far above as below.
  */
 static bool five_alone(const struct ind_set *s)
 {
@@ -591,7 +597,7 @@ static bool five_alone(const struct ind_set *s)
 
 	return s->with_five != 0 && !s->more && s->n_runs == 0 && s->plain && s->n_inputs == 1 && s->n_rings == 1 &&
 	       (s->n_copies == 0 || (s->n_copies == 1 && s->copies[0].from == f->mean)) && f->low == f->up + 2 &&
-	       f->signal == f->macd_out + 1 && f->hist == f->macd_out + 2;
+	       f->signal == f->macd_out + 1 && f->hist == f->macd_out + 2 && f->bands->k[0] == f->bands->k[1];
 }
 
 /* Ends the building; false: out of memory, or the set is too large. b is freed either way. */
@@ -724,19 +730,18 @@ static __attribute__((noinline)) uint64_t five_low(const struct ind_set *set, un
  * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. A new centre of
  * the window is found before anything is stored, and goes that way after all. The arithmetic is hot_five's, to the bit; two
  * lanes where two values go alike. The order is that of the answers: the variance is begun first and its root, the longest
- * operation, comes last, when its value is there. The processor retires in order and has room for little more than one candle:
- * what waits in the middle makes all behind it wait.
+ * operation, comes last, when its value is there, for what waits in the middle makes all behind it wait.
  */
 static inline __attribute__((always_inline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
 								uint64_t t, const struct ind_bar *bar, double *val, uint64_t *valid)
 {
 	const struct ind_five *f = &set->five;
 	union ind_word *m = head + IND_HEAD_WORDS, *w = m + FIVE_RSI, *d = m + FIVE_MACD;
-	const double in = *(const double *)(const void *)((const char *)bar + f->column), old = ring[(t - f->n) & f->mask].d;
+	const double in = *(const double *)(const void *)((const char *)bar + f->column), old = ring[(t + f->ahead) & f->mask].d;
 	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
 	const double shift = s1 * f->rn, m2 = s2 - s1 * shift, peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + shift;
-	double *bands = val + f->up, *macd = val + f->macd_out, step, up, sum, rsi, dev, low;
-	two gl, fs, last;
+	double *macd = val + f->macd_out, sum, rsi, dev, low;
+	two moves, gl, fs, last;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
 	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u, 0))
@@ -746,13 +751,12 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	m[M_S1].d = s1;
 	m[M_S2].d = s2;
 	m[M_PEAK].d = peak;
-	val[f->mean] = val[f->mean_too] = mean;
+	val[f->sma] = val[f->up + 1] = mean;
 	valid[0] = set->all_first;
-	step = in - w[R_BEFORE].d;
+	moves = two_of(in, w[R_BEFORE].d) - two_of(w[R_BEFORE].d, in);
 	w[R_BEFORE].d = in;
-	up = step > 0 ? step : 0;
 	gl = two_at(w + R_GAIN);
-	gl += f->k_rsi * (two_of(up, up - step) - gl);
+	gl += f->k_rsi * (two_above_zero(moves) - gl);
 	sum = gl[0] + gl[1];
 	fs = two_at(d);
 	fs += f->k_macd * (two_of(in, in) - fs);
@@ -764,18 +768,19 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	macd[1] = last[0];
 	macd[2] = (fs[0] - fs[1]) - last[0];
 	val[f->e] = last[1];
-	if (__builtin_expect(!(sum > 1e-16 * fabs(in)), 0)) {
-		gl = two_of(0, 0);
-		rsi = 0;
+	if (__builtin_expect(moves[0] == 0, 0)) {
+		if (!(sum > 1e-16 * fabs(in)))
+			gl = two_of(w[R_LAST].d = 0, 0);
+		rsi = w[R_LAST].d;
 	} else {
-		rsi = __builtin_expect(step != 0, 1) ? 100.0 * (gl[0] / sum) : w[R_LAST].d;
+		rsi = 100.0 * (gl[0] / sum);
 	}
 	two_put(w + R_GAIN, gl);
 	val[f->r] = w[R_LAST].d = rsi;
 	dev = sqrt(m2 * f->rn);
-	low = mean - f->k_low * dev;
-	bands[0] = mean + f->k_up * dev;
-	bands[2] = low;
+	low = mean - f->k * dev;
+	val[f->up] = mean + f->k * dev;
+	val[f->up + 2] = low;
 	if (__builtin_expect(!(low >= 1e-6 * mean), 0))
 		return five_low(set, ring, head, t, val, dev);
 	return t;

@@ -13,6 +13,7 @@ struct ind_ring { uint16_t reg; uint32_t need, at, mask; };
 struct ind_copy { uint16_t to, from; };
 
 struct ind_set {
+	struct ind_five five;                 /* in front: it is read most, and near places have short addresses */
 	struct ind_op *ops;
 	struct ind_ring *rings;
 	struct ind_run *runs, front[FRONT_N];
@@ -21,7 +22,6 @@ struct ind_set {
 	bool more;                            /* there is more than they up front */
 	bool plain;                           /* past the warm-up the bitmap is one word, always the same */
 	uint64_t five_from;                   /* candles after this one need the five alone; UINT64_MAX: never */
-	struct ind_five five;
 	size_t ring_words, core_words;
 	struct ind_copy inputs[IN_N_INPUTS];  /* register <- offset in struct ind_bar */
 	size_t n_inputs;

@@ -215,45 +215,59 @@ static void a_saved_state_comes_back_and_goes_on_like_its_original(void **state)
 	free(b);
 }
 
+/* A leap now and then, a price that stands still, one that goes to and fro so far that the lower band is at zero. */
+static double five_close(const struct ind_bar *b, size_t i)
+{
+	const size_t at = i % 900;
+	const double c = at > 600 ? b[600].c : at > 500 ? (i % 2 ? 50 : 150) : b[i].c;
+
+	return i % 1000 == 999 ? c * 1e6 : c;
+}
+
+/* order: which of the specs, in which order. */
+static void five_compare(const char *const *specs, const char *order, uint64_t seed)
+{
+	const size_t n = strlen(order);
+	struct ind_bar *b = bars_make(N, seed, seed % 2 == 0);
+	struct rig all, one[5];
+	char text[200] = "";
+
+	for (size_t k = 0; k < n; k++) {
+		strcat(strcat(text, specs[order[k] - '0']), ";");
+		rig_open(&one[k], specs[order[k] - '0']);
+	}
+	rig_open(&all, text);
+	for (size_t i = 0; i < N; i++) {
+		size_t slot = 0;
+
+		b[i].c = five_close(b, i);
+		rig_take(&all, &b[i]);
+		for (size_t k = 0; k < n; k++) {
+			rig_take(&one[k], &b[i]);
+			for (size_t s = 0; s < ind_set_slots(one[k].set); s++, slot++)
+				if (!same(rig_value(&all, slot), rig_value(&one[k], s)))
+					fail_msg("%s: %s at candle %zu: %.17g, alone %.17g", text, ind_set_slot(all.set, slot)->name, i,
+						 rig_value(&all, slot), rig_value(&one[k], s));
+		}
+		assert_int_equal(slot, ind_set_slots(all.set));
+	}
+	rig_done(&all);
+	for (size_t k = 0; k < n; k++)
+		rig_done(&one[k]);
+	free(b);
+}
+
 static void the_everyday_five_together_give_what_each_gives_alone(void **state)
 {
 	static const char *const specs[] = { "SMA period=20", "EMA period=12", "RSI", "MACD", "BBANDS" };
-	struct rig all, one[5];
+	static const char *const uneven[] = { "SMA period=20", "EMA period=12", "RSI", "MACD", "BBANDS k=2 k_down=3" };
 
 	(void)state;
 	for (uint64_t seed = 21; seed < 24; seed++) {
-		struct ind_bar *b = bars_make(N, seed, seed % 2 == 0);
-
-		rig_open(&all, "SMA period=20; EMA period=12; RSI; MACD; BBANDS");
-		for (int k = 0; k < 5; k++)
-			rig_open(&one[k], specs[k]);
-		for (size_t i = 0; i < N; i++) {
-			size_t slot = 0;
-
-			/*
-			 * A leap now and then, and a price that stands still: centres are chosen anew, means shrink. A price that
-			 * goes to and fro so far that the lower band is at zero.
-			 */
-			if (i % 900 > 600)
-				b[i].c = b[600].c;
-			if (i % 900 > 500 && i % 900 <= 600)
-				b[i].c = i % 2 ? 50 : 150;
-			if (i % 1000 == 999)
-				b[i].c *= 1e6;
-			rig_take(&all, &b[i]);
-			for (int k = 0; k < 5; k++) {
-				rig_take(&one[k], &b[i]);
-				for (size_t s = 0; s < ind_set_slots(one[k].set); s++, slot++)
-					if (!same(rig_value(&all, slot), rig_value(&one[k], s)))
-						fail_msg("%s at candle %zu: %.17g, alone %.17g", ind_set_slot(all.set, slot)->name, i,
-							 rig_value(&all, slot), rig_value(&one[k], s));
-			}
-			assert_int_equal(slot, ind_set_slots(all.set));
-		}
-		rig_done(&all);
-		for (int k = 0; k < 5; k++)
-			rig_done(&one[k]);
-		free(b);
+		five_compare(specs, "01234", seed);
+		five_compare(specs, "43210", seed);
+		five_compare(specs, "4231", seed);
+		five_compare(uneven, "20413", seed);
 	}
 }
 
