@@ -121,52 +121,64 @@ HOT hot_ema(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 }
 
 /*
- * out: 100 g / (g + l), or 100 (g - l) / (g + l) with m = 1; g and l are Wilder's means of gains and losses.
+ * out: 100 g / s, or 100 (2 g - s) / s with m = 1; g is Wilder's mean of the gains, s that of gains and losses.
  * While the price stands still both means shrink alike and the ratio stays: it is then repeated rather than
  * computed, so that no rounding noise reaches a stochastic of it. After many still candles nothing of the last
  * movement is left in the price's own digits, and the answer is 0.
  */
-enum { R_GAIN, R_LOSS, R_BEFORE, R_LAST, R_WORDS };
+enum { R_GAIN, R_ALL, R_BEFORE, R_LAST, R_WORDS };
+
+/* A change as a gain and as a movement either way. In lanes, for they have no branch: whether the price rises is a coin. */
+static inline two gain_and_all(double d)
+{
+	return two_abs(two_greater(two_of(d, d), two_of(0, -INFINITY)));
+}
+
+static inline double rsi_of(two gs, bool cmo)
+{
+	return 100.0 * ((cmo ? 2.0 * gs[0] - gs[1] : gs[0]) / gs[1]);
+}
+
+/* The answer while the price stands still; gs: both means. */
+static inline double rsi_still(union ind_word *w, double in, two *gs)
+{
+	if (!((*gs)[1] > 1e-16 * fabs(in)))
+		*gs = two_of(w[R_LAST].d = 0, 0);
+	return w[R_LAST].d;
+}
 
 static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 {
-	double d = in - w[R_BEFORE].d, s;
-	two gl = two_at(w + R_GAIN);
+	double d = in - w[R_BEFORE].d;
+	two gs = two_at(w + R_GAIN);
 
-	/* In lanes, for they have no branch: whether the price rises is a coin. */
-	gl += two_of(k, k) * (two_above_zero(two_of(d, -d)) - gl);
-	s = gl[0] + gl[1];
+	gs += two_of(k, k) * (gain_and_all(d) - gs);
+	w[R_LAST].d = __builtin_expect(d == 0, 0) ? rsi_still(w, in, &gs) : rsi_of(gs, cmo);
 	w[R_BEFORE].d = in;
-	if (__builtin_expect(d == 0, 0)) {
-		/* Nothing is left of the last movement. */
-		if (!(s > 1e-16 * fabs(in)))
-			gl = two_of(w[R_LAST].d = 0, 0);
-		two_put(w + R_GAIN, gl);
-		return w[R_LAST].d;
-	}
-	two_put(w + R_GAIN, gl);
-	return w[R_LAST].d = 100.0 * ((cmo ? gl[0] - gl[1] : gl[0]) / s);
+	two_put(w + R_GAIN, gs);
+	return w[R_LAST].d;
 }
 
 HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], d = in - w[R_BEFORE].d, g, l;
+	double in = x->r[o->in[0]];
+	two gs;
 
 	if (warm || age > o->n) {
 		x->r[o->out[0]] = rsi_next(w, o->k[0], in, o->m == 1);
 		return;
 	}
+	gs = two_at(w + R_GAIN);
+	if (age > 0)
+		gs += gain_and_all(in - w[R_BEFORE].d);
+	if (age == o->n) {
+		gs /= (double)o->n;
+		x->r[o->out[0]] = w[R_LAST].d = gs[1] > 0 ? rsi_of(gs, o->m == 1) : 0;
+	}
 	w[R_BEFORE].d = in;
-	if (age == 0)
-		return;
-	w[d > 0 ? R_GAIN : R_LOSS].d += fabs(d);
-	if (age < o->n)
-		return;
-	g = w[R_GAIN].d /= (double)o->n;
-	l = w[R_LOSS].d /= (double)o->n;
-	x->r[o->out[0]] = w[R_LAST].d = g + l > 0 ? 100.0 * ((o->m == 1 ? g - l : g) / (g + l)) : 0;
+	two_put(w + R_GAIN, gs);
 }
 
 /*

@@ -97,13 +97,13 @@ static inline two two_abs(two v)
 	return (two)((two_bits)v & INT64_MAX);
 }
 
-/* Lane by lane v > 0 ? v : 0. */
-static inline two two_above_zero(two v)
+/* Lane by lane a > b ? a : b. */
+static inline two two_greater(two a, two b)
 {
 #ifdef __SSE2__
-	return (two)_mm_max_pd((__m128d)v, _mm_setzero_pd());
+	return (two)_mm_max_pd((__m128d)a, (__m128d)b);
 #else
-	return (two)((two_bits)v & (two_bits)(v > (two){ 0, 0 }));
+	return two_of(a[0] > b[0] ? a[0] : b[0], a[1] > b[1] ? a[1] : b[1]);
 #endif
 }
 

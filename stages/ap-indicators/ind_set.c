@@ -740,8 +740,8 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	const double in = *(const double *)(const void *)((const char *)bar + f->column), old = ring[(t + f->ahead) & f->mask].d;
 	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
 	const double shift = s1 * f->rn, m2 = s2 - s1 * shift, peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + shift;
-	double *macd = val + f->macd_out, sum, rsi, dev, low;
-	two moves, gl, fs, last;
+	double *macd = val + f->macd_out, change, dev, low;
+	two gs, fs, last;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
 	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u, 0))
@@ -753,11 +753,10 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	m[M_PEAK].d = peak;
 	val[f->sma] = val[f->up + 1] = mean;
 	valid[0] = set->all_first;
-	moves = two_of(in, w[R_BEFORE].d) - two_of(w[R_BEFORE].d, in);
+	change = in - w[R_BEFORE].d;
 	w[R_BEFORE].d = in;
-	gl = two_at(w + R_GAIN);
-	gl += f->k_rsi * (two_above_zero(moves) - gl);
-	sum = gl[0] + gl[1];
+	gs = two_at(w + R_GAIN);
+	gs += f->k_rsi * (gain_and_all(change) - gs);
 	fs = two_at(d);
 	fs += f->k_macd * (two_of(in, in) - fs);
 	two_put(d, fs);
@@ -768,15 +767,8 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	macd[1] = last[0];
 	macd[2] = (fs[0] - fs[1]) - last[0];
 	val[f->e] = last[1];
-	if (__builtin_expect(moves[0] == 0, 0)) {
-		if (!(sum > 1e-16 * fabs(in)))
-			gl = two_of(w[R_LAST].d = 0, 0);
-		rsi = w[R_LAST].d;
-	} else {
-		rsi = 100.0 * (gl[0] / sum);
-	}
-	two_put(w + R_GAIN, gl);
-	val[f->r] = w[R_LAST].d = rsi;
+	val[f->r] = w[R_LAST].d = __builtin_expect(change == 0, 0) ? rsi_still(w, in, &gs) : rsi_of(gs, false);
+	two_put(w + R_GAIN, gs);
 	dev = sqrt(m2 * f->rn);
 	low = mean - f->k * dev;
 	val[f->up] = mean + f->k * dev;
