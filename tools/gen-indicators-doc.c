@@ -33,7 +33,7 @@ static void params_print(const struct ind_def *d)
 
 		printf("%s`%s` ", i ? ", " : "", p->name);
 		if (p->kind != IND_CHOICE) {
-			printf("%g (%g to %g)", p->def, p->min, p->max);
+			printf("%.10g (%.10g to %.10g)", p->def, p->min, p->max);
 			continue;
 		}
 		for (const char *w = p->words, *q; *w != '\0'; w = *q ? q + 1 : q) {

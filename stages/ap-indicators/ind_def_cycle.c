@@ -86,7 +86,7 @@ static const char *mama(struct ind_build *b, const double *p, struct ind_ref *ou
 	return NULL;
 }
 
-#define FLAT_CYCLE "the filters run out: period falls to 6"
+#define FLAT_CYCLE "nothing to go by: the value before, or what rounding makes of it"
 static const struct ind_def defs[] = {
 	{ "HT_TRENDLINE", "instantaneous trendline", "source", { P_SOURCE }, { "value" }, "63",
 	  "mean of the price over the dominant cycle, smoothed with weights 4 3 2 1", "the price itself",

@@ -63,7 +63,7 @@ size_t ind_save(const struct ind_set *set, const void *ring, const void *core, u
 
 	if (cap < ind_save_size(set))
 		return 0;
-	memcpy(p, "APN2", 4);
+	memcpy(p, "APN2", 4);   /* NOLINT(bugprone-not-null-terminated-result): four bytes, not a text */
 	for (int i = 0; i < 4; i++)
 		p[4 + i] = (uint8_t)(image_words(set) >> (8 * i));
 	put_word(p + 8, set->print);

@@ -157,7 +157,7 @@ struct ind_ref ind_ma(struct ind_build *b, struct ind_ref x, uint32_t n, enum in
 struct ind_group { const char *title; const struct ind_def *defs; size_t n; };
 extern const struct ind_group ind_group_average, ind_group_momentum, ind_group_direction, ind_group_range,
 	ind_group_volume, ind_group_stat, ind_group_cycle;
-#define GROUP(name, title, defs) const struct ind_group name = { title, defs, sizeof defs / sizeof defs[0] }
+#define GROUP(name, title, defs) const struct ind_group name = { title, defs, sizeof (defs) / sizeof (defs)[0] }
 
 static inline uint32_t ind_u32(double p)
 {

@@ -64,7 +64,8 @@ static bool op_same(const struct ind_op *a, const struct ind_op *b)
 {
 	return a->code == b->code && a->start == b->start && a->n == b->n && a->m == b->m && a->q == b->q &&
 	       a->n_in == b->n_in && a->ring[0] == b->ring[0] && a->ring[1] == b->ring[1] &&
-	       memcmp(a->in, b->in, sizeof a->in) == 0 && memcmp(a->k, b->k, sizeof a->k) == 0;
+	       memcmp(a->in, b->in, sizeof a->in) == 0 &&
+	       memcmp(a->k, b->k, sizeof a->k) == 0;    /* NOLINT(cert-exp42-c,cert-flp37-c): the same bits */
 }
 
 /* Room for one more operation, or NULL (b->fail is then set). */
@@ -201,7 +202,7 @@ static void regs_number(struct ind_build *b, const struct ind_ref *outs, size_t 
 			o->out[k] = place[reg];
 		}
 	}
-	for (uint16_t i = 0; i < IN_N_INPUTS; i++)
+	for (unsigned i = 0; i < IN_N_INPUTS; i++)
 		if (place[i] != NO_REG)
 			s->inputs[s->n_inputs++] = (struct ind_copy){ place[i], column[i] };
 	s->n_values = next;
@@ -325,7 +326,8 @@ static uint8_t kind_next(struct order *w)
 			left[c]++;
 			behind[c] = ind_later(behind[c], w->behind[i]);
 		}
-	for (uint8_t c = 0; c < OP_N_CODES; c++) {
+	for (unsigned k = 0; k < OP_N_CODES; k++) {
+		const uint8_t c = (uint8_t)k;
 		uint32_t n;
 
 		if (left[c] == 0)
@@ -445,26 +447,28 @@ static void runs_end(const struct ind_run *run, const struct ind_ctx *x)
 /* Orders the operations and cuts them into runs of one kind. */
 static bool runs_make(struct ind_set *s)
 {
+	struct ind_run *const runs = calloc(s->n_ops + 1, sizeof *runs);
+
+	s->runs = runs;
 	for (uint32_t i = 0; i < s->n_ops; i++)
 		s->ops[i].front = (int8_t)front_kind(&s->ops[i]);
 	five_find(s);
-	s->runs = calloc(s->n_ops + 1, sizeof *s->runs);
-	if (s->runs == NULL || !ops_order(s))
+	if (runs == NULL || !ops_order(s))
 		return false;
 	for (uint32_t i = 0; i < s->n_ops; i++) {
 		struct ind_op *o = &s->ops[i];
-		struct ind_run *r = s->n_runs > 0 ? &s->runs[s->n_runs - 1] : NULL;
+		struct ind_run *r = s->n_runs > 0 ? &runs[s->n_runs - 1] : NULL;
 
 		if (o->front >= 0) {
 			r = &s->front[o->front];
 			r->op = r->op == NULL ? o : r->op;
 		} else if (r == NULL || r->op->code != o->code) {
-			r = &s->runs[s->n_runs++];
+			r = &runs[s->n_runs++];
 			*r = (struct ind_run){ o, o, ind_op_run(o), ind_op_warm(o) };
 		}
 		r->end = o + 1;
 	}
-	s->runs[s->n_runs].warm = runs_end;
+	runs[s->n_runs].warm = runs_end;
 	return true;
 }
 

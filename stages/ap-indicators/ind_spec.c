@@ -71,7 +71,7 @@ static void allowed_say(const struct ind_param *p, char *out, size_t size)
 	if (p->kind == IND_CHOICE)
 		snprintf(out, size, "one of %s", p->words);
 	else
-		snprintf(out, size, "a %snumber from %g to %g", p->kind == IND_INT ? "whole " : "", p->min,
+		snprintf(out, size, "a %snumber from %.10g to %.10g", p->kind == IND_INT ? "whole " : "", p->min,
 			 p->max);
 }
 
@@ -167,7 +167,7 @@ static void slot_key(struct ind_slot *s)
 	len = (size_t)snprintf(s->key, sizeof s->key, "%s", name);
 	if (ind_def_outputs(s->def) == 1 || strcasecmp(name, out) == 0)
 		return;
-	len += (size_t)snprintf(s->key + len, sizeof s->key - len, "_%s", out);
+	snprintf(s->key + len, sizeof s->key - len, "_%s", out);
 	for (char *p = s->key; *p != '\0'; p++)
 		if (*p >= 'a' && *p <= 'z')
 			*p = (char)(*p - 'a' + 'A');

@@ -76,7 +76,7 @@ static struct line **line_slot(const struct fold *st, ap_str source, ap_str symb
 
 static bool table_grow(struct fold *st)
 {
-	uint32_t cap = st->table_cap ? st->table_cap * 2 : 64, *old = st->table, place;
+	uint32_t cap = st->table_cap ? st->table_cap * 2 : 64, *old = st->table, place = 0;
 
 	st->table = calloc(cap, sizeof *st->table);
 	if (st->table == NULL) {
@@ -102,10 +102,10 @@ static bool lines_room(struct fold *st, uint32_t n)
 	while (cap < n)
 		cap *= 2;
 	if (cap > st->cap) {
-		line = realloc(st->line, cap * sizeof *line);
+		line = realloc(st->line, cap * sizeof *line);   /* NOLINT(bugprone-sizeof-expression): of pointers */
 		if (line == NULL)
 			return false;
-		memset(line + st->cap, 0, (cap - st->cap) * sizeof *line);
+		memset(line + st->cap, 0, (cap - st->cap) * sizeof *line);      /* NOLINT(bugprone-sizeof-expression) */
 		st->line = line;
 		unsaved = realloc(st->unsaved, cap * sizeof *unsaved);
 		if (unsaved == NULL)
@@ -353,10 +353,11 @@ static void tell_candle(struct ind_tell *t, const struct ind_candle *c, const st
 	if (e->line->plan->book == NULL)
 		return;
 	signals_put(e, c, now, was);
+	/* What would end with a forming candle has not ended, and what makes no sense is counted when it stands. */
+	if (e->provisional)
+		return;
 	e->st->count.senseless += now->tally.senseless;
-	/* What would end with a forming candle has not ended. */
-	if (!e->provisional)
-		outcomes_put(e, now);
+	outcomes_put(e, now);
 }
 
 static void tell_withdrawn(struct ind_tell *t, const struct ind_end *end)
