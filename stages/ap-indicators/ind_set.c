@@ -65,7 +65,7 @@ static bool op_same(const struct ind_op *a, const struct ind_op *b)
 	return a->code == b->code && a->start == b->start && a->n == b->n && a->m == b->m && a->q == b->q &&
 	       a->n_in == b->n_in && a->ring[0] == b->ring[0] && a->ring[1] == b->ring[1] &&
 	       memcmp(a->in, b->in, sizeof a->in) == 0 &&
-	       memcmp(a->k, b->k, sizeof a->k) == 0;    /* NOLINT(cert-exp42-c,cert-flp37-c): the same bits */
+	       memcmp(a->k, b->k, sizeof a->k) == 0;    /* NOLINT(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c): the same bits */
 }
 
 /* Room for one more operation, or NULL (b->fail is then set). */
