@@ -51,8 +51,9 @@ check "and are copied" all_copied
 wait_for 20 sentinels_agree
 bg stage2 sh -c "i=0; while [ \$i -lt 40 ]; do timeout 10 $toy feed -c /dev/null 20 5 >/dev/null 2>&1; i=\$((i + 1)); sleep 0.1; done"
 was=$(primary_port)
-scli 1 sentinel failover alphapulse >/dev/null
-check "a switch that was asked for" wait_for 30 moved
+# Now and then Sentinel itself gives one up (-failover-abort-slave-timeout): it is asked again, and says so while it is at it.
+switched() { moved || { scli 1 sentinel failover alphapulse >/dev/null 2>&1 && false; }; }
+check "a switch that was asked for" wait_for 60 switched
 wait "$BG_PID"
 check "under load: all is copied, nothing twice" all_copied
 logs_on_failure
