@@ -7,7 +7,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { LEN_BYTES = 4, PARTS = 4 };
+enum { LEN_BYTES = 4, PARTS = 4, CORE_ALIGN = 16 };
 
 void engine_lay(struct engine *e)
 {
@@ -15,6 +15,8 @@ void engine_lay(struct engine *e)
 	e->rule_at = e->pat_at + (e->patterns ? sizeof(struct pat_state) : 0);
 	e->open_at = e->rule_at + (e->book != NULL ? rule_state_size(e->book) : 0);
 	e->core_size = e->open_at + (e->book != NULL ? sizeof(struct outcome_state) : 0);
+	/* Cores stand one behind the other, and what is read in pairs is to be as well aligned in each. */
+	e->core_size = (e->core_size + CORE_ALIGN - 1) / CORE_ALIGN * CORE_ALIGN;
 }
 
 static struct pat_state *pat_of(const struct engine *e, void *core)

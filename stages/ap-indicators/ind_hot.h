@@ -139,24 +139,30 @@ static inline double rsi_of(two gs, bool cmo)
 	return 100.0 * ((cmo ? 2.0 * gs[0] - gs[1] : gs[0]) / gs[1]);
 }
 
-/* The answer while the price stands still; gs: both means. */
-static inline double rsi_still(union ind_word *w, double in, two *gs)
+/* Both means after a candle. While the price stands still nothing may be left of the last movement. */
+static inline two rsi_left(two gs, double d, double in)
 {
-	if (!((*gs)[1] > 1e-16 * fabs(in)))
-		*gs = two_of(w[R_LAST].d = 0, 0);
-	return w[R_LAST].d;
+	return __builtin_expect(d == 0, 0) && !(gs[1] > 1e-16 * fabs(in)) ? two_of(0, 0) : gs;
+}
+
+/* The answer: what the means say, or the last one while the price stands still. */
+static inline double rsi_answer(two gs, double d, double last, bool cmo)
+{
+	if (__builtin_expect(d == 0, 0))
+		return gs[1] > 0 ? last : 0;
+	return rsi_of(gs, cmo);
 }
 
 static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 {
-	double d = in - w[R_BEFORE].d;
+	const double d = in - w[R_BEFORE].d;
 	two gs = two_at(w + R_GAIN);
 
 	gs += two_of(k, k) * (gain_and_all(d) - gs);
-	w[R_LAST].d = __builtin_expect(d == 0, 0) ? rsi_still(w, in, &gs) : rsi_of(gs, cmo);
+	gs = rsi_left(gs, d, in);
 	w[R_BEFORE].d = in;
 	two_put(w + R_GAIN, gs);
-	return w[R_LAST].d;
+	return w[R_LAST].d = rsi_answer(gs, d, w[R_LAST].d, cmo);
 }
 
 HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)

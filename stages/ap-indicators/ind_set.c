@@ -483,6 +483,9 @@ static uint32_t words_place(struct ind_op *o, const struct ind_op *before, uint3
 		o->paired = 1;
 		return at;
 	}
+	/* What is read and written in pairs lies where no pair is on two lines of the cache. */
+	if (o->code == OP_RSI || o->code == OP_SUM)
+		at += at % 2;
 	o->core = at;
 	return at + ind_op_words(o);
 }
@@ -771,8 +774,9 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	macd[1] = last[0];
 	macd[2] = (fs[0] - fs[1]) - last[0];
 	val[f->e] = last[1];
-	val[f->r] = w[R_LAST].d = __builtin_expect(change == 0, 0) ? rsi_still(w, in, &gs) : rsi_of(gs, false);
+	gs = rsi_left(gs, change, in);
 	two_put(w + R_GAIN, gs);
+	val[f->r] = w[R_LAST].d = rsi_answer(gs, change, w[R_LAST].d, false);
 	dev = sqrt(m2 * f->rn);
 	low = mean - f->k * dev;
 	val[f->up] = mean + f->k * dev;
