@@ -163,6 +163,21 @@ static bool set_text(char **to, const struct ap_opt *o, ap_str text, char *err, 
 	return true;
 }
 
+const char *ap_conf_mark(const char *list, size_t *len)
+{
+	static const char key[] = "\"@\":";
+	const char *mark = strstr(list, key), *end;
+
+	*len = 0;
+	if (mark == NULL)
+		return list + strlen(list);
+	end = mark + sizeof key - 1;
+	end += strspn(end, "0123456789");
+	end += *end == ',';
+	*len = (size_t)(end - mark);
+	return mark;
+}
+
 void ap_conf_place(const struct ap_conf *c, const char *file, char *err, size_t errlen)
 {
 	static const char entry[] = ", line ";

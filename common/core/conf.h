@@ -64,6 +64,11 @@ const struct ap_opt *ap_opt_find(ap_str dotted);
  * place in the file, "FILE:12: candle.bars: ...". Another sentence stays as it is, and so does one about an option that was not set there.
  */
 void ap_conf_place(const struct ap_conf *c, const char *file, char *err, size_t errlen);
+/*
+ * The next mark in a list's text, "@":LINE and the comma behind it, by which an entry says where it stood in its file; *len: its
+ * bytes. The text's end, and 0, where there is none. It can only be a key: inside a text a quote has a backslash before it.
+ */
+const char *ap_conf_mark(const char *list, size_t *len);
 /* Sets one option from text. False with a sentence in err that names the option, the value and the allowed range. */
 bool ap_conf_set(struct ap_conf *c, const struct ap_opt *o, ap_str text, char *err, size_t errlen);
 /* The option's present value as text, as ap_conf_set would read it. Returns the length (cut at cap - 1, NUL-terminated). */

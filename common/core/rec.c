@@ -7,6 +7,7 @@
 
 #include <assert.h>
 #include <math.h>
+#include <string.h>
 
 #define WORDS(...) static const char *const words[] = { __VA_ARGS__ }
 #define COUNT (sizeof words / sizeof words[0])
@@ -65,6 +66,16 @@ const char *ap_direction_name(enum ap_direction d)
 	_Static_assert(COUNT == AP_DIR_SHORT + 1, "name every direction");
 	assert((unsigned)d < COUNT);
 	return words[d];
+}
+
+bool ap_bar_name_ok(ap_str name)
+{
+	if (name.len == 0 || name.len > AP_TF_MAX || name.p[0] < 'a' || name.p[0] > 'z')
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.p[i] == '\0' || strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", name.p[i]) == NULL)
+			return false;
+	return true;
 }
 
 double ap_signal_risk_reward(const struct ap_signal *s)

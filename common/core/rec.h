@@ -202,6 +202,8 @@ const char *ap_quality_name(enum ap_quality q);
 const char *ap_status_name(enum ap_status s);
 const char *ap_signal_kind_name(enum ap_signal_kind k);
 const char *ap_direction_name(enum ap_direction d);     /* "none" "long" "short" */
+/* Whether a bar that does not follow the clock may be called so: a letter first, 1 to AP_TF_MAX of a-z 0-9 . _ - */
+bool ap_bar_name_ok(ap_str name);
 /* |target - entry| / |entry - stop|; NAN where a price is missing or the stop is the entry. */
 double ap_signal_risk_reward(const struct ap_signal *s);
 

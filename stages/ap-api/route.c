@@ -70,32 +70,16 @@ void api_query_init(struct api_query *q)
 	*q = (struct api_query){ .limit = API_LIMIT_DEFAULT, .wait_ms = API_WAIT_DEFAULT_MS, .timeframe = "1m" };
 }
 
-static bool one_of(const char *set, char c)
-{
-	return c != '\0' && strchr(set, c) != NULL;
-}
-
-/* A bar that does not follow the clock has a name of its own: vol10, usd1m. */
-static bool bar_name_ok(ap_str tf)
-{
-	for (size_t i = 0; i < tf.len; i++)
-		if (!one_of("abcdefghijklmnopqrstuvwxyz0123456789._-", tf.p[i]))
-			return false;
-	return true;
-}
-
 bool api_timeframe_ok(ap_str tf)
 {
-	if (tf.len == 0 || tf.len > AP_TF_MAX)
-		return false;
-	if (tf.p[0] >= 'a' && tf.p[0] <= 'z')
-		return bar_name_ok(tf);
-	if (tf.len < 2 || tf.p[0] < '1' || tf.p[0] > '9')
+	if (ap_bar_name_ok(tf))
+		return true;
+	if (tf.len < 2 || tf.len > AP_TF_MAX || tf.p[0] < '1' || tf.p[0] > '9')
 		return false;
 	for (size_t i = 1; i + 1 < tf.len; i++)
 		if (tf.p[i] < '0' || tf.p[i] > '9')
 			return false;
-	return one_of("smhdwM", tf.p[tf.len - 1]);
+	return tf.p[tf.len - 1] != '\0' && strchr("smhdwM", tf.p[tf.len - 1]) != NULL;
 }
 
 static bool number(ap_str v, uint32_t lo, uint32_t hi, uint32_t *out)

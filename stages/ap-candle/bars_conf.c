@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { NAME_LEAST = 1 };
-
 struct kind_row {
 	const char *word, *prefix;      /* "volume": bars are called vol10 */
 	bool counts;                    /* the size is a number of trades */
@@ -62,16 +60,6 @@ static bool conf_size(const struct candle_entry *in, struct candle_bar_spec *spe
 	return true;
 }
 
-static bool name_fine(ap_str name)
-{
-	if (name.len < NAME_LEAST || name.len > AP_TF_MAX || name.p[0] < 'a' || name.p[0] > 'z')
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", name.p[i]) == NULL)
-			return false;
-	return true;
-}
-
 static bool conf_name(const struct candle_entry *in, const struct candle_specs *s, struct candle_bar_spec *spec)
 {
 	const uint32_t tok = ap_json_get(&in->j, in->entry, "name");
@@ -81,9 +69,9 @@ static bool conf_name(const struct candle_entry *in, const struct candle_specs *
 	(void)ap_dec_format(spec->size, size);
 	(void)snprintf(text, sizeof text, "%s%s", kinds[spec->kind].prefix, size);
 	name = tok == 0 ? ap_str_c(text) : ap_json_text(&in->j, tok);
-	if (tok == 0 && !name_fine(name))
+	if (tok == 0 && !ap_bar_name_ok(name))
 		return candle_entry_bad(in, "needs a name of 1 to 16 characters; without one it would be called ", text);
-	if (!name_fine(name))
+	if (!ap_bar_name_ok(name))
 		return candle_entry_bad(in, "name must be 1 to 16 of a-z 0-9 . _ - and begin with a letter", "");
 	memcpy(spec->name, name.p, name.len);
 	for (uint32_t i = 0; i < s->n; i++)

@@ -26,27 +26,18 @@ uint64_t candle_field_sum(ap_str name, const uint8_t *value, size_t len)
 	return XXH3_64bits_withSeed(value, len, XXH3_64bits(name.p, name.len));
 }
 
-/* Of a list, without the lines at which its entries stand in the file ("@":12): a comment above them changes nothing. */
+/* Of a list, without the marks of where its entries stand in the file: a comment above them changes nothing. */
 static uint64_t list_sum(const char *list)
 {
-	static const char at[] = "\"@\":";
 	XXH3_state_t *h = XXH3_createState();
 	uint64_t sum;
+	size_t len;
 
 	assert(h != NULL);
 	(void)XXH3_64bits_reset(h);
-	for (const char *p = list; *p != '\0';) {
-		/* Inside a text a quote has a backslash before it: this can only be a key. */
-		const char *line = strstr(p, at);
-		const size_t n = line == NULL ? strlen(p) : (size_t)(line - p);
-
-		(void)XXH3_64bits_update(h, p, n);
-		p += n;
-		if (line != NULL) {
-			p += sizeof at - 1;
-			p += strspn(p, "0123456789");
-			p += *p == ',';
-		}
+	for (const char *p = list, *mark; *p != '\0'; p = mark + len) {
+		mark = ap_conf_mark(p, &len);
+		(void)XXH3_64bits_update(h, p, (size_t)(mark - p));
 	}
 	sum = XXH3_64bits_digest(h);
 	XXH3_freeState(h);

@@ -162,9 +162,28 @@ static void switches_take_the_usual_words(void **state)
 	free(u.t);
 }
 
+static void marks_of_lines_are_found_in_a_list(void **unused)
+{
+	static const char list[] = "[{\"@\":12,\"say\":\"a \\\"@\\\":3\"},{\"@\":4}]";
+	const char *mark;
+	size_t len;
+
+	(void)unused;
+	mark = ap_conf_mark(list, &len);
+	assert_ptr_equal(mark, list + 2);
+	assert_int_equal(len, strlen("\"@\":12,"));
+	mark = ap_conf_mark(mark + len, &len);
+	assert_string_equal(mark, "\"@\":4}]");
+	assert_int_equal(len, strlen("\"@\":4"));
+	mark = ap_conf_mark(mark + len, &len);
+	assert_ptr_equal(mark, list + strlen(list));
+	assert_int_equal(len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(marks_of_lines_are_found_in_a_list),
 		cmocka_unit_test(every_default_is_within_its_bounds),
 		cmocka_unit_test(every_option_is_found_by_its_dotted_name_once),
 		cmocka_unit_test(every_value_reads_back_as_it_is_written),

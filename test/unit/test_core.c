@@ -327,6 +327,19 @@ static void risk_and_reward_of_a_signal_follow_from_its_prices(void **state)
 	}
 }
 
+static void bars_have_names_that_no_timeframe_has(void **state)
+{
+	static const struct { const char *name; bool fine; } rows[] = {
+		{ "vol10", true }, { "m", true }, { "usd.1-m_2", true }, { "abcdefghijklmnop", true },
+		{ "", false }, { "1m", false }, { "Vol10", false }, { "vol 1", false }, { "abcdefghijklmnopq", false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		assert_int_equal(ap_bar_name_ok(ap_str_c(rows[i].name)), rows[i].fine);
+	assert_false(ap_bar_name_ok(ap_str_n("vol\0", 4)));
+}
+
 static void streams_are_found_by_their_names(void **state)
 {
 	enum ap_stream s;
@@ -354,6 +367,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_buffer_grows_to_its_limit_and_then_fails_once),
 		cmocka_unit_test(risk_and_reward_of_a_signal_follow_from_its_prices),
+		cmocka_unit_test(bars_have_names_that_no_timeframe_has),
 		cmocka_unit_test(a_fixed_buffer_never_allocates_or_overruns),
 		cmocka_unit_test(printf_into_a_buffer_may_be_longer_than_any_guess),
 		cmocka_unit_test(numbers_are_little_endian_bytes_on_every_machine),

@@ -94,21 +94,18 @@ static bool overrides(struct ctl *c)
 	return true;
 }
 
-/* Without the lines at which the entries of a list stood in the file they came from ("@":12). */
+/* Without the marks of where the entries of a list stood in the file they came from. */
 static void quoted(FILE *f, const char *s)
 {
-	static const char at[] = "\"@\":";
+	size_t len;
 	fputc('"', f);
-	for (; *s != '\0'; s++) {
-		if (strncmp(s, at, sizeof at - 1) == 0) {
-			s += sizeof at - 1;
-			s += strspn(s, "0123456789");
-			s -= *s != ',';
-			continue;
+	for (const char *mark; *s != '\0'; s = mark + len) {
+		mark = ap_conf_mark(s, &len);
+		for (; s < mark; s++) {
+			if (*s == '"' || *s == '\\')
+				fputc('\\', f);
+			fputc(*s, f);
 		}
-		if (*s == '"' || *s == '\\')
-			fputc('\\', f);
-		fputc(*s, f);
 	}
 	fputc('"', f);
 }
