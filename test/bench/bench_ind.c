@@ -182,14 +182,13 @@ static double clock_ghz(void)
 {
 	enum { TURNS = 1000000 };
 	uint64_t sum = 0;
-	double start = now_ns();
+	const double start = now_ns();
 
 	for (uint64_t i = 0; i < TURNS; i++) {
 		sum++;
 		__asm__ volatile("" : "+r"(sum));
 	}
-	start = now_ns() - start;
-	return sum == TURNS ? TURNS / start : 0;
+	return (double)sum / (now_ns() - start);
 }
 
 /* Least and median ns per candle. s NULL: the five by hand. */
