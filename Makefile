@@ -58,7 +58,7 @@ $(BUILD)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 # The five everyday indicators are one straight line of scalar arithmetic; pairing it into vectors makes it slower.
-$(BUILD)/stages/ap-indicators/ind_set.o: CFLAGS += -fno-tree-slp-vectorize
+$(BUILD)/stages/ap-indicators/ind_step.o: CFLAGS += -fno-tree-slp-vectorize
 # Nobody asks errno after sqrt(): without this each one carries a call for arguments below zero. Values stay the same.
 $(BUILD)/stages/ap-indicators/%.o: CFLAGS += -fno-math-errno
 

@@ -56,7 +56,7 @@ static double input_value(const struct engine *e, void *core, size_t i, const st
 	case RULE_OF_PATTERN:
 		return pat_warm(pat_of(e, core), (enum pat_id)in->slot) ? now->pat[in->slot] : (double)NAN;
 	case RULE_OF_INDICATOR:
-		return ind_valid(now->valid, e->slot[i]) ? now->val[e->slot[i]] : (double)NAN;
+		return ind_valid(now->valid, e->slot[i]) ? now->val[ind_set_places(e->set)[e->slot[i]]] : (double)NAN;
 	}
 	return (double)NAN;
 }

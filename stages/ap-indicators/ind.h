@@ -24,7 +24,7 @@ enum {
 	IND_PARAM_MAX = 8,    /* parameters of one indicator */
 	IND_OUT_MAX = 6,      /* outputs of one indicator */
 	IND_NAME_MAX = 72,    /* bytes of a slot's name, with its zero */
-	IND_REG_MAX = 1024,   /* values in flight of one set: output slots and intermediate ones */
+	IND_REG_MAX = 1024,   /* values in flight of one set: outputs and intermediate ones */
 	IND_SPEC_MAX = 512,   /* indicators in one set */
 	IND_REWIND = 16,      /* candles that can be taken back: rings keep this many more values */
 	IND_PERIOD_MAX = 5000
@@ -94,6 +94,7 @@ void ind_set_free(struct ind_set *set);
 
 size_t ind_set_slots(const struct ind_set *set);
 const struct ind_slot *ind_set_slot(const struct ind_set *set, size_t i);
+const uint16_t *ind_set_places(const struct ind_set *set);  /* where in `val` the slots' values are */
 size_t ind_set_values(const struct ind_set *set);    /* doubles that ind_update's `val` must hold */
 size_t ind_set_bitmap(const struct ind_set *set);    /* 64-bit words of the `valid` bitmap */
 uint32_t ind_set_warm(const struct ind_set *set);    /* bar index from which all slots may have values */
@@ -109,8 +110,8 @@ size_t ind_set_size(const struct ind_set *set);      /* bytes of the flat block:
 
 void ind_init(const struct ind_set *set, void *state);
 /*
- * The next candle. val[i] is slot i's value where bit i of valid is set, and unspecified elsewhere;
- * val also holds scratch values behind the slots. Returns the candle's index.
+ * The next candle. val[places[i]] is slot i's value where bit i of valid is set, and unspecified elsewhere, with places from
+ * ind_set_places(); val also holds scratch values. Returns the candle's index.
  */
 uint64_t ind_update(const struct ind_set *set, void *state, const struct ind_bar *bar, double *val,
 		    uint64_t *valid);

@@ -79,10 +79,10 @@ static const char *stochrsi(struct ind_build *b, const double *p, struct ind_ref
 static void macd_k(struct ind_build *b, struct ind_ref x, const uint32_t n[3], const double k[3], bool tv,
 		   struct ind_ref *out)
 {
-	struct ind_op o = { .code = OP_MACD, .m = tv ? 1 : n[0], .n = tv ? 1 : n[1], .q = tv ? 1 : n[2],
-			    .k = { k[0], k[1], k[2] } };
+	const uint32_t seed = tv ? 1 : n[2];
+	struct ind_op o = { .code = OP_MACD, .m = tv ? 1 : n[0], .n = tv ? 1 : n[1], .k = { k[0], k[1], k[2], seed } };
 
-	out[0] = ind_op(b, o, &x, 1, 3, o.n + o.q - 2);
+	out[0] = ind_op(b, o, &x, 1, 3, o.n + seed - 2);
 	out[1] = ind_out(out[0], 1);
 	out[2] = ind_out(out[0], 2);
 }

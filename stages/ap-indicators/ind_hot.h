@@ -12,18 +12,18 @@
 
 #define HOT static inline __attribute__((always_inline)) void
 
-HOT hot_ring(const struct ind_op *o, const struct ind_ctx *x)
+HOT hot_ring(const struct ind_insn *o, const struct ind_ctx *x)
 {
-	x->ring[o->ring[0] + (x->t & o->mask[0])].d = x->r[o->in[0]];
+	x->ring[past_word(&o->past[0], x->t)].d = IN(0);
 }
 
 /* out: k0 a + k1 b. */
-HOT hot_lin2(const struct ind_op *o, const struct ind_ctx *x)
+HOT hot_lin2(const struct ind_insn *o, const struct ind_ctx *x)
 {
-	x->r[o->out[0]] = o->k[0] * x->r[o->in[0]] + o->k[1] * x->r[o->in[1]];
+	OUT(0) = o->k[0] * IN(0) + o->k[1] * IN(1);
 }
 
-double ind_band_exact(const struct ind_op *o, struct ind_ctx x, double k);
+double ind_band_exact(const struct ind_insn *o, struct ind_ctx x, double k);
 
 /* Field by field, so that the original can live in registers. */
 static inline struct ind_ctx ctx_copy(const struct ind_ctx *x)
@@ -32,7 +32,7 @@ static inline struct ind_ctx ctx_copy(const struct ind_ctx *x)
 }
 
 /* middle - k dev; from the ring where the two nearly cancel. n: the window whose mean the middle is (0: of none). */
-static inline double low_band(const struct ind_op *o, const struct ind_ctx *x, double mid, double dev)
+static inline double low_band(const struct ind_insn *o, const struct ind_ctx *x, double mid, double dev)
 {
 	double low = mid - o->k[1] * dev;
 
@@ -42,12 +42,12 @@ static inline double low_band(const struct ind_op *o, const struct ind_ctx *x, d
 }
 
 /* in: middle, variance. out: middle + k0 dev, middle - k1 dev. */
-HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
+HOT hot_bands(const struct ind_insn *o, const struct ind_ctx *x)
 {
-	double mid = x->r[o->in[0]], dev = sqrt(x->r[o->in[1]]);
+	double mid = IN(0), dev = sqrt(IN(1));
 
-	x->r[o->out[0]] = mid + o->k[0] * dev;
-	x->r[o->out[1]] = low_band(o, x, mid, dev);
+	OUT(0) = mid + o->k[0] * dev;
+	OUT(1) = low_band(o, x, mid, dev);
 }
 
 /*
@@ -62,10 +62,10 @@ HOT hot_bands(const struct ind_op *o, const struct ind_ctx *x)
 enum { M_K, M_S1, M_S2, M_PEAK, M_DUE, M_WORDS };
 #define CENTRE_LIMIT 256.0
 
-double ind_moments_seed(const struct ind_op *o, struct ind_ctx x);
+double ind_moments_seed(const struct ind_insn *o, struct ind_ctx x);
 
 /* One candle on; gives the mean. */
-static inline double moments_next(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w, double in,
+static inline double moments_next(const struct ind_insn *o, const struct ind_ctx *x, union ind_word *w, double in,
 				  double old, double *var)
 {
 	double k = w[M_K].d, d = in - old, rn = o->k[0], shift, m2;
@@ -87,17 +87,17 @@ static inline double moments_next(const struct ind_op *o, const struct ind_ctx *
 	return k + shift;
 }
 
-HOT hot_moments(const struct ind_op *o, const struct ind_ctx *x, bool warm)
+HOT hot_moments(const struct ind_insn *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
-	double in = x->r[o->in[0]], m2;
+	double in = IN(0), m2;
 
 	if (warm || x->t - o->start >= o->n) {
-		x->r[o->out[0]] = moments_next(o, x, w, in, past(x, o, 0, o->n), &x->r[o->out[1]]);
+		OUT(0) = moments_next(o, x, w, in, past(x, o, 0, o->n), &OUT(1));
 	} else if (x->t - o->start + 1 == o->n) {
 		m2 = ind_moments_seed(o, ctx_copy(x)) * o->k[0];
-		x->r[o->out[0]] = w[M_K].d + w[M_S1].d * o->k[0];
-		x->r[o->out[1]] = m2 > 0 ? m2 : 0;
+		OUT(0) = w[M_K].d + w[M_S1].d * o->k[0];
+		OUT(1) = m2 > 0 ? m2 : 0;
 	}
 }
 
@@ -107,17 +107,17 @@ static inline double ema_next(union ind_word *w, double k, double in)
 	return w->d += k * (in - w->d);
 }
 
-HOT hot_ema(const struct ind_op *o, const struct ind_ctx *x, bool warm)
+HOT hot_ema(const struct ind_insn *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]];
+	double in = IN(0);
 
 	if (warm || age >= o->n)
 		ema_next(w, o->k[0], in);
 	else
 		w->d = age + 1 < o->n ? w->d + in : (w->d + in) / (double)o->n;
-	x->r[o->out[0]] = w->d;
+	OUT(0) = w->d;
 }
 
 /*
@@ -165,15 +165,15 @@ static inline double rsi_next(union ind_word *w, double k, double in, bool cmo)
 	return w[R_LAST].d = rsi_answer(gs, d, w[R_LAST].d, cmo);
 }
 
-HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)
+HOT hot_rsi(const struct ind_insn *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]];
+	double in = IN(0);
 	two gs;
 
 	if (warm || age > o->n) {
-		x->r[o->out[0]] = rsi_next(w, o->k[0], in, o->m == 1);
+		OUT(0) = rsi_next(w, o->k[0], in, o->m == 1);
 		return;
 	}
 	gs = two_at(w + R_GAIN);
@@ -181,15 +181,15 @@ HOT hot_rsi(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 		gs += gain_and_all(in - w[R_BEFORE].d);
 	if (age == o->n) {
 		gs /= (double)o->n;
-		x->r[o->out[0]] = w[R_LAST].d = gs[1] > 0 ? rsi_of(gs, o->m == 1) : 0;
+		OUT(0) = w[R_LAST].d = gs[1] > 0 ? rsi_of(gs, o->m == 1) : 0;
 	}
 	w[R_BEFORE].d = in;
 	two_put(w + R_GAIN, gs);
 }
 
 /*
- * out: fast - slow, its signal, their difference. n, m, q: seed lengths of slow, fast, signal; the fast
- * mean's seed ends with the slow one's. k: factors of fast, slow, signal. Words: fast, slow, signal.
+ * out: fast - slow, its signal, their difference. n, m: seed lengths of slow and fast; the fast mean's seed ends
+ * with the slow one's. k: factors of fast, slow, signal, and the signal's seed length. Words: fast, slow, signal.
  */
 static inline double macd_next(union ind_word *w, const double *k, double in, double *signal)
 {
@@ -199,13 +199,13 @@ static inline double macd_next(union ind_word *w, const double *k, double in, do
 	return macd;
 }
 
-HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
+HOT hot_macd(const struct ind_insn *o, const struct ind_ctx *x, bool warm)
 {
 	union ind_word *w = x->core + o->core;
-	uint64_t age = x->t - o->start, sig;
-	double in = x->r[o->in[0]], macd, signal;
+	uint64_t age = x->t - o->start, seed = (uint64_t)o->k[3], sig;
+	double in = IN(0), macd, signal;
 
-	if (warm || age >= (uint64_t)o->n + o->q - 1) {
+	if (warm || age >= o->n + seed - 1) {
 		macd = macd_next(w, o->k, in, &signal);
 	} else {
 		if (age >= o->n) {
@@ -223,47 +223,45 @@ HOT hot_macd(const struct ind_op *o, const struct ind_ctx *x, bool warm)
 		}
 		macd = w[0].d - w[1].d;
 		sig = age + 1 - o->n;
-		signal = w[2].d = sig + 1 < o->q ? w[2].d + macd : (w[2].d + macd) / (double)o->q;
+		signal = w[2].d = sig + 1 < seed ? w[2].d + macd : (w[2].d + macd) / (double)seed;
 	}
-	x->r[o->out[0]] = macd;
-	x->r[o->out[1]] = signal;
-	x->r[o->out[2]] = macd - signal;
+	OUT(0) = macd;
+	OUT(1) = signal;
+	OUT(2) = macd - signal;
 }
 
 /*
  * The everyday five on one price in a straight line: mean and bands, RSI, MACD, an exponential mean. Their words lie one
  * behind the other from the first word behind the head on, in that order, so that what goes alike stands in pairs: sums,
- * gain and loss, fast and slow mean, signal and exponential mean. The arithmetic is that of the operations above, to the bit.
+ * gain and loss, fast and slow mean, signal and exponential mean. Their values have places of their own behind the inputs.
+ * The arithmetic is that of the operations above, to the bit.
  */
 enum { FIVE_MOMENTS = 0, FIVE_RSI = M_WORDS, FIVE_MACD = FIVE_RSI + R_WORDS, FIVE_EMA = FIVE_MACD + 3, FIVE_WORDS };
+enum { V_UP = IN_N_INPUTS + 1, V_MEAN, V_LOW, V_MACD, V_SIGNAL, V_EMA, V_HIST, V_RSI, V_VAR, V_END };
+_Static_assert(V_SIGNAL % 2 == 0 && V_EMA == V_SIGNAL + 1, "a pair");
 
 struct ind_five {
-	const struct ind_op *moments, *rsi, *macd, *ema, *bands;
+	const struct ind_insn *moments, *rsi, *macd, *ema, *bands;
 	two k_rsi, k_macd, k_last;      /* factors of gain and loss, fast and slow, signal and exponential mean */
 	double rn, k;
 	uint32_t ring, mask, n, ahead;  /* ahead: mask + 1 - n */
-	uint16_t in, mean, var, up, low, e, r, macd_out, signal, hist;
-	uint16_t sma;           /* the slot of the mean where it is not the bands' middle */
-	uint16_t column;        /* offset in struct ind_bar of a set's only input */
+	uint32_t in;                    /* which of the inputs */
 };
 
 HOT hot_five(const struct ind_five *f, const struct ind_ctx *x, union ind_word *w)
 {
-	double *r = x->r, in = r[f->in], old = x->ring[f->ring + ((x->t - f->n) & f->mask)].d, mean, var, dev, macd, signal;
+	double *r = x->r, in = r[f->in], old = x->ring[f->ring + ((x->t - f->n) & f->mask)].d, mean, dev, macd, signal;
 
 	x->ring[f->ring + (x->t & f->mask)].d = in;
-	mean = moments_next(f->moments, x, w + FIVE_MOMENTS, in, old, &var);
-	dev = sqrt(var);
-	r[f->mean] = mean;
-	r[f->var] = var;
-	r[f->up] = mean + f->bands->k[0] * dev;
-	r[f->low] = low_band(f->bands, x, mean, dev);
-	r[f->r] = rsi_next(w + FIVE_RSI, f->rsi->k[0], in, false);
-	macd = macd_next(w + FIVE_MACD, f->macd->k, in, &signal);
-	r[f->macd_out] = macd;
-	r[f->signal] = signal;
-	r[f->hist] = macd - signal;
-	r[f->e] = ema_next(w + FIVE_EMA, f->ema->k[0], in);
+	r[V_MEAN] = mean = moments_next(f->moments, x, w + FIVE_MOMENTS, in, old, &r[V_VAR]);
+	dev = sqrt(r[V_VAR]);
+	r[V_UP] = mean + f->bands->k[0] * dev;
+	r[V_LOW] = low_band(f->bands, x, mean, dev);
+	r[V_RSI] = rsi_next(w + FIVE_RSI, f->rsi->k[0], in, false);
+	r[V_MACD] = macd = macd_next(w + FIVE_MACD, f->macd->k, in, &signal);
+	r[V_SIGNAL] = signal;
+	r[V_HIST] = macd - signal;
+	r[V_EMA] = ema_next(w + FIVE_EMA, f->ema->k[0], in);
 }
 
 #endif

@@ -53,7 +53,7 @@ size_t ind_save_size(const struct ind_set *set)
 /* The word of a ring that holds candle t - back. Before the first candle that is a slot not written yet: zero. */
 static size_t ring_word(const struct ind_ring *r, uint64_t t, uint32_t back)
 {
-	return r->at + ((t - back) & r->mask);
+	return past_word(&r->past, t - back);
 }
 
 size_t ind_save(const struct ind_set *set, const void *ring, const void *core, uint8_t *p, size_t cap)

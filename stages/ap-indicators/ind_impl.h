@@ -32,18 +32,31 @@ enum ind_code {
 	OP_N_CODES
 };
 
+/* One operation as it is described. */
 struct ind_op {
 	uint32_t start;       /* bar index of its first input; it sleeps before */
-	uint32_t n, m, q;     /* windows */
-	uint32_t core;        /* its words in the core */
-	uint32_t ring[2];     /* its rings: while building, ring number + 1 (0: none); then word offset */
-	uint32_t mask[2];
+	uint32_t n, m;        /* windows */
+	uint32_t ring[2];     /* its rings: number + 1 (0: none) */
 	uint16_t in[4], out[4];
 	uint8_t code, n_in, n_out, level;
 	int8_t front;         /* its place up front (ind_set.h), or -1 */
 	uint8_t five;         /* 1: one of the everyday five that run in a straight line */
-	uint8_t paired;       /* 1: the second of two sums */
 	double k[4];
+};
+
+/*
+ * The same as it is run: no longer than it must be, for all of a set's are read with every candle, and the nearest cache
+ * holds 32 KB. Behind it come as many constants as its kind has.
+ */
+enum { IND_REGS = 6 };
+/* Where the past of a value is: that of candle t in word at + (t & mask). */
+struct ind_past { uint32_t at, mask; };
+struct ind_insn {
+	uint32_t start, core;     /* core: its words there */
+	uint16_t reg[IND_REGS];   /* registers: what it writes from the front on, what it reads from the end */
+	uint16_t n, m;
+	struct ind_past past[2];
+	double k[];
 };
 
 struct ind_ctx {
@@ -64,19 +77,20 @@ static inline const double *ind_turn(const double *table, uint64_t n)
 	return table + (n > 0 ? n * (n - 1) : 0);
 }
 
-/* Runs operations [op, end), all of one code. */
-typedef void ind_kernel(const struct ind_op *op, const struct ind_op *end, const struct ind_ctx *x);
+/* Runs operations [o, end), all of one kind. */
+typedef void ind_kernel(const struct ind_insn *o, const struct ind_insn *end, const struct ind_ctx *x);
 /*
  * A run of operations of one kind. The warm kernel calls that of the run behind it: one call site a kind, which is foreseen
  * better than one for all. The last run of a list does nothing.
  */
 struct ind_run;
 typedef void ind_kernel_warm(const struct ind_run *run, const struct ind_ctx *x);
-struct ind_run { const struct ind_op *op, *end; ind_kernel *run; ind_kernel_warm *warm; };
+struct ind_run { const struct ind_insn *first, *end; ind_kernel *run; ind_kernel_warm *warm; };
 /* warm: for candles behind the start-up of every operation of the set. */
 ind_kernel *ind_op_run(const struct ind_op *op);
 ind_kernel_warm *ind_op_warm(const struct ind_op *op);
-uint32_t ind_op_words(const struct ind_op *op);   /* words of state */
+uint32_t ind_op_words(const struct ind_op *op);       /* words of state */
+uint32_t ind_op_constants(const struct ind_op *op);
 
 /* --- what a build function may use ------------------------------------------------------------ */
 
@@ -89,7 +103,7 @@ struct ind_ref ind_from(struct ind_ref r, uint32_t first);
 uint32_t ind_later(uint32_t a, uint32_t b);
 
 /*
- * Adds an operation, or finds an equal one. Only code, n, m, q, k (and start if it is above what the
+ * Adds an operation, or finds an equal one. Only code, n, m, k (and start if it is above what the
  * inputs demand) of `op` matter. The refs of its n_out outputs all begin at `first` bars after the
  * operation's start. Returns the first output; the others are got with ind_out().
  */

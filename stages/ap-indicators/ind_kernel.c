@@ -1,13 +1,13 @@
 /*
- * ind_kernel.c - the table of operations: kernels, words of state.
+ * ind_kernel.c - the table of operations: kernels, words of state, constants.
  */
 #include <assert.h>
 #include "stages/ap-indicators/ind_kernel.h"
 
 enum { QUEUE = UINT16_MAX, QUEUE_HEAD = 3 };
 
-static const struct { ind_kernel *run; ind_kernel_warm *warm; uint32_t words; } table[] = {
-#define ROW(code, name, words) [OP_##code] = { ind_k_##name, ind_k_##name##_warm, words },
+static const struct { ind_kernel *run; ind_kernel_warm *warm; uint32_t words, constants; } table[] = {
+#define ROW(code, name, words, constants) [OP_##code] = { ind_k_##name, ind_k_##name##_warm, words, constants },
 	IND_KERNELS(ROW)
 };
 _Static_assert(sizeof table / sizeof table[0] == OP_N_CODES, "every code has a kernel");
@@ -28,4 +28,9 @@ uint32_t ind_op_words(const struct ind_op *op)
 {
 	/* The queue's capacity is a power of two, m is that less one. */
 	return table[op->code].words == QUEUE ? QUEUE_HEAD + op->m : table[op->code].words;
+}
+
+uint32_t ind_op_constants(const struct ind_op *op)
+{
+	return table[op->code].constants;
 }

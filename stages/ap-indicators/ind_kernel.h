@@ -17,58 +17,78 @@
  * nobody else can reach, so that it stays in registers whatever is stored.
  */
 #define KERNEL(name) \
-	static inline __attribute__((always_inline)) void name##_one(const struct ind_op *o, const struct ind_ctx *x, bool warm); \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
-	{ \
-		for (const struct ind_ctx here = *ctx; o < end; o++) \
-			if (here.t >= o->start) \
-				name##_one(o, &here, false); \
-	} \
+	static inline __attribute__((always_inline)) void name##_one(const struct ind_insn *o, const struct ind_ctx *x, bool warm); \
+	KERNEL_STARTING(name) \
 	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
-		const struct ind_op *o = run->op, *const end = run->end; \
+		const struct ind_insn *o = run->first, *const end = run->end; \
 \
 		do \
 			name##_one(o, &here, true); \
-		while (++o < end); \
+		while ((o = insn_next(o, name##_constants)) < end); \
 		run[1].warm(run + 1, ctx); \
 	} \
 	KERNEL_BODY(name)
-#define KERNEL_BODY(name) \
-	static inline void name##_one(const struct ind_op *o, const struct ind_ctx *x, __attribute__((unused)) bool warm)
-
-/*
- * The same for kinds that are many and long: two operations at a time, each in its lane; `pair` is name_two(o, x), which
- * takes o[0] and o[1]. Lane by lane the arithmetic is name_one's, to the bit. Operations that read rings never wait for
- * another of their own run.
- */
-#define KERNEL_OF_TWO(name) \
-	static inline __attribute__((always_inline)) void name##_one(const struct ind_op *o, const struct ind_ctx *x, bool warm); \
-	static inline __attribute__((always_inline)) void name##_two(const struct ind_op *o, const struct ind_ctx *x); \
-	void name(const struct ind_op *o, const struct ind_op *end, const struct ind_ctx *ctx) \
+#define KERNEL_STARTING(name) \
+	void name(const struct ind_insn *o, const struct ind_insn *end, const struct ind_ctx *ctx) \
 	{ \
-		for (const struct ind_ctx here = *ctx; o < end; o++) \
+		for (const struct ind_ctx here = *ctx; o < end; o = insn_next(o, name##_constants)) \
 			if (here.t >= o->start) \
 				name##_one(o, &here, false); \
-	} \
+	}
+#define KERNEL_BODY(name) \
+	static inline void name##_one(const struct ind_insn *o, const struct ind_ctx *x, __attribute__((unused)) bool warm)
+
+/*
+ * The same for kinds that are many and long: two operations at a time, each in its lane: name_two(o, p, x). Lane by lane the
+ * arithmetic is name_one's, to the bit. Operations that read rings never wait for another of their own run.
+ */
+#define KERNEL_OF_TWO(name) \
+	static inline __attribute__((always_inline)) void name##_one(const struct ind_insn *o, const struct ind_ctx *x, bool warm); \
+	static inline __attribute__((always_inline)) void name##_two(const struct ind_insn *o, const struct ind_insn *p, \
+								     const struct ind_ctx *x); \
+	KERNEL_STARTING(name) \
 	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
-		const struct ind_op *o = run->op, *const end = run->end; \
+		const struct ind_insn *o = run->first, *const end = run->end, *p; \
 \
-		for (; o + 1 < end; o += 2) \
-			name##_two(o, &here); \
+		for (; (p = insn_next(o, name##_constants)) < end; o = insn_next(p, name##_constants)) \
+			name##_two(o, p, &here); \
 		if (o < end) \
 			name##_one(o, &here, true); \
 		run[1].warm(run + 1, ctx); \
 	} \
 	KERNEL_BODY(name)
 
-/* Value of the operation's ring i, `back` candles ago. */
-static inline double past(const struct ind_ctx *x, const struct ind_op *o, unsigned i, uint64_t back)
+/* The operation behind one that has so many constants. */
+static inline const struct ind_insn *insn_next(const struct ind_insn *o, size_t constants)
 {
-	return x->ring[o->ring[i] + ((x->t - back) & o->mask[i])].d;
+	return (const struct ind_insn *)(const void *)((const char *)o + sizeof *o + constants * sizeof o->k[0]);
+}
+
+/* The values an operation reads and writes. */
+#define IN_OF(o, i) (x->r[(o)->reg[IND_REGS - 1 - (i)]])
+#define OUT_OF(o, i) (x->r[(o)->reg[i]])
+#define IN(i) IN_OF(o, i)
+#define OUT(i) OUT_OF(o, i)
+
+/* The word that holds candle t. */
+static inline size_t past_word(const struct ind_past *p, uint64_t t)
+{
+	return p->at + (size_t)(t & p->mask);
+}
+
+/* The value of the operation's ring i at candle t, and that of `back` candles ago. */
+static inline double at_candle(const struct ind_ctx *x, const struct ind_insn *o, unsigned i, uint64_t t)
+{
+	return x->ring[past_word(&o->past[i], t)].d;
+}
+
+static inline double past(const struct ind_ctx *x, const struct ind_insn *o, unsigned i, uint64_t back)
+{
+	return at_candle(x, o, i, x->t - back);
 }
 
 /* Two doubles, each in its lane. */
@@ -216,20 +236,26 @@ static inline two add_pair_two(two a, two b, two *e)
 	return s;
 }
 
-/* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs). */
+/* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs), and its constants. */
 #define IND_KERNELS(X) \
-	X(RING, ring, 0) X(MOMENTS, moments, 5) X(EMA, ema, 1) X(RSI, rsi, 4) X(MACD, macd, 3) X(BANDS, bands, 0) X(LIN2, lin2, 0) \
-	X(LAG, lag, 0) X(HIGHER, higher, 0) X(LOWER, lower, 0) X(FEW, few, 0) X(SUM, sum, 4) X(LINEAR, linear, 4) X(HIGH, high, QUEUE) X(LOW, low, QUEUE) X(EXT_PAIR, ext_pair, QUEUE) \
-	X(MAD, mad, 0) X(RANK, rank, 0) X(COMOMENTS, comoments, 10) X(GAP, gap, 4) X(CCI, cci, 2) X(STOCHRSI, stochrsi, 0) \
-	X(RSI_PAIR, rsi_pair, 7) X(WILDER, wilder, 1) X(DX, dx, 1) X(ADX, adx, 1) X(KAMA, kama, 1) X(SAR, sar, 4) X(TREND, trend, 3) \
-	X(CUM, cum, 2) X(SESSION, session, 5) X(FISHER, fisher, 2) \
-	X(TRUE_RANGE, true_range, 0) X(TYPICAL, typical, 0) X(DM, dm, 0) X(LIN4, lin4, 0) X(POS, pos, 0) X(RATIO, ratio, 0) \
-	X(CHANGE, change, 0) X(MUL, mul, 0) X(ABSDIFF, absdiff, 0) X(LESSER, lesser, 0) X(SIGNED, signed, 0) X(FLOW, flow, 0) \
-	X(MFI, mfi, 0) X(CLV, clv, 0) X(SUM3, sum3, 0) X(LINREG, linreg, 0) X(ANGLE, angle, 0) X(AROON, aroon, 0) \
-	X(PERCENT_B, percent_b, 0) X(SQRT, sqrt, 0) X(LOGVAR, logvar, 0) X(CORREL, correl, 0) X(GAIN, gain, 0) \
-	X(HILBERT, hilbert, 37) X(PHASE, phase, 1) X(TRENDLINE, trendline, 3) X(TRENDMODE, trendmode, 4) X(MAMA, mama, 3)
+	X(RING, ring, 0, 0) X(MOMENTS, moments, 5, 1) X(EMA, ema, 1, 1) X(RSI, rsi, 4, 1) X(MACD, macd, 3, 4) \
+	X(BANDS, bands, 0, 2) X(LIN2, lin2, 0, 2) X(LAG, lag, 0, 0) X(HIGHER, higher, 0, 0) X(LOWER, lower, 0, 0) \
+	X(FEW, few, 0, 1) X(SUM, sum, 4, 0) X(LINEAR, linear, 4, 2) X(HIGH, high, QUEUE, 0) X(LOW, low, QUEUE, 0) \
+	X(EXT_PAIR, ext_pair, QUEUE, 1) X(MAD, mad, 0, 0) X(RANK, rank, 0, 0) X(COMOMENTS, comoments, 10, 0) \
+	X(GAP, gap, 4, 1) X(CCI, cci, 2, 1) X(STOCHRSI, stochrsi, 0, 0) X(RSI_PAIR, rsi_pair, 7, 2) X(WILDER, wilder, 1, 1) \
+	X(DX, dx, 1, 0) X(ADX, adx, 1, 1) X(KAMA, kama, 1, 2) X(SAR, sar, 4, 2) X(TREND, trend, 3, 1) X(CUM, cum, 2, 0) \
+	X(SESSION, session, 5, 2) X(FISHER, fisher, 2, 0) X(TRUE_RANGE, true_range, 0, 0) X(TYPICAL, typical, 0, 0) \
+	X(DM, dm, 0, 0) X(LIN4, lin4, 0, 4) X(POS, pos, 0, 1) X(RATIO, ratio, 0, 2) X(CHANGE, change, 0, 1) X(MUL, mul, 0, 0) \
+	X(ABSDIFF, absdiff, 0, 0) X(LESSER, lesser, 0, 0) X(SIGNED, signed, 0, 0) X(FLOW, flow, 0, 0) X(MFI, mfi, 0, 1) \
+	X(CLV, clv, 0, 0) X(SUM3, sum3, 0, 0) X(LINREG, linreg, 0, 2) X(ANGLE, angle, 0, 0) X(AROON, aroon, 0, 1) \
+	X(PERCENT_B, percent_b, 0, 0) X(SQRT, sqrt, 0, 2) X(LOGVAR, logvar, 0, 0) X(CORREL, correl, 0, 0) X(GAIN, gain, 0, 0) \
+	X(HILBERT, hilbert, 37, 0) X(PHASE, phase, 1, 0) X(TRENDLINE, trendline, 3, 0) X(TRENDMODE, trendmode, 4, 0) \
+	X(MAMA, mama, 3, 2)
 
-#define IND_KERNEL_DECLARE(code, name, words) ind_kernel ind_k_##name; ind_kernel_warm ind_k_##name##_warm;
+#define IND_KERNEL_DECLARE(code, name, words, constants) \
+	ind_kernel ind_k_##name; \
+	ind_kernel_warm ind_k_##name##_warm; \
+	enum { ind_k_##name##_constants = constants };
 IND_KERNELS(IND_KERNEL_DECLARE)
 #undef IND_KERNEL_DECLARE
 

@@ -40,9 +40,9 @@ enum {
  * (4 p + 3 p[1] + 2 p[2] + p[3]) / 10 by TA-Lib's running sums, for the same reason. They are taken anew when the
  * price has fallen so far that what it left in them would matter.
  */
-static double smooth_price(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w)
+static double smooth_price(const struct ind_insn *o, const struct ind_ctx *x, union ind_word *w)
 {
-	double p = x->r[o->in[0]], sum;
+	double p = IN(0), sum;
 	uint64_t age = x->t - o->start;
 
 	w[H_PEAK].d = fmax(w[H_PEAK].d, fabs(p));
@@ -99,17 +99,17 @@ KERNEL(ind_k_hilbert)
 	ji = hilbert(w + H_I1, i1, adjust);
 	jq = hilbert(w + H_Q1, q1, adjust);
 	period_next(w, 0.2 * (i1 - jq) + 0.8 * w[H_I2].d, 0.2 * (q1 + ji) + 0.8 * w[H_Q2].d);
-	x->r[o->out[0]] = smooth;
-	x->r[o->out[1]] = w[H_SMOOTHED].d;
-	x->r[o->out[2]] = i1;
-	x->r[o->out[3]] = q1;
+	OUT(0) = smooth;
+	OUT(1) = w[H_SMOOTHED].d;
+	OUT(2) = i1;
+	OUT(3) = q1;
 }
 
 /* in: smooth price (with its ring), smooth period. out: phase, its sine, the sine 45 degrees on. Words: phase. */
 KERNEL(ind_k_phase)
 {
 	union ind_word *w = x->core + o->core;
-	double period = x->r[o->in[1]], re = 0, im = 0, phase = w->d;
+	double period = IN(1), re = 0, im = 0, phase = w->d;
 	uint32_t n = (uint32_t)(period + 0.5);
 	const double *turn = ind_turn(x->turn, n);
 
@@ -129,22 +129,22 @@ KERNEL(ind_k_phase)
 	if (phase > 315.0)
 		phase -= 360.0;
 	w->d = phase;
-	x->r[o->out[0]] = phase;
-	x->r[o->out[1]] = sin(phase / DEG);
-	x->r[o->out[2]] = sin((phase + 45.0) / DEG);
+	OUT(0) = phase;
+	OUT(1) = sin(phase / DEG);
+	OUT(2) = sin((phase + 45.0) / DEG);
 }
 
 /* in: price (with its ring), smooth period. out: mean over one period, smoothed by 4 3 2 1. Words: three means. */
 KERNEL(ind_k_trendline)
 {
 	union ind_word *w = x->core + o->core;
-	uint32_t n = (uint32_t)(x->r[o->in[1]] + 0.5);
+	uint32_t n = (uint32_t)(IN(1) + 0.5);
 	double sum = 0;
 
 	for (uint32_t i = 0; i < n; i++)
 		sum += past(x, o, 0, i);
 	sum = n > 0 ? sum / (double)n : 0;
-	x->r[o->out[0]] = (4.0 * sum + 3.0 * w[0].d + 2.0 * w[1].d + w[2].d) / 10.0;
+	OUT(0) = (4.0 * sum + 3.0 * w[0].d + 2.0 * w[1].d + w[2].d) / 10.0;
 	w[2] = w[1];
 	w[1] = w[0];
 	w[0].d = sum;
@@ -154,7 +154,7 @@ KERNEL(ind_k_trendline)
 KERNEL(ind_k_trendmode)
 {
 	union ind_word *w = x->core + o->core;
-	double phase = x->r[o->in[0]], period = x->r[o->in[1]], line = x->r[o->in[2]], d;
+	double phase = IN(0), period = IN(1), line = IN(2), d;
 	double sine = sin(phase / DEG), lead = sin((phase + 45.0) / DEG);
 	bool trend = true;
 
@@ -168,27 +168,27 @@ KERNEL(ind_k_trendmode)
 	d = phase - w[3].d;
 	if (period != 0 && d > 0.67 * 360.0 / period && d < 1.5 * 360.0 / period)
 		trend = false;
-	if (line != 0 && fabs((x->r[o->in[3]] - line) / line) >= 0.015)
+	if (line != 0 && fabs((IN(3) - line) / line) >= 0.015)
 		trend = true;
 	w[1].d = sine;
 	w[2].d = lead;
 	w[3].d = phase;
-	x->r[o->out[0]] = trend ? 1.0 : 0.0;
+	OUT(0) = trend ? 1.0 : 0.0;
 }
 
 /* in: price, in-phase, quadrature. k: fast and slow limit. out: MAMA, FAMA. Words: both, phase. */
 KERNEL(ind_k_mama)
 {
 	union ind_word *w = x->core + o->core;
-	double i1 = x->r[o->in[1]], q1 = x->r[o->in[2]], d, a;
+	double i1 = IN(1), q1 = IN(2), d, a;
 	double phase = i1 != 0 ? atan(q1 / i1) * DEG : 0;
 
 	d = w[2].d - phase;
 	w[2].d = phase;
 	a = d > 1.0 ? o->k[0] / d : o->k[0];
 	a = a < o->k[1] ? o->k[1] : a;
-	w[0].d = a * x->r[o->in[0]] + (1.0 - a) * w[0].d;
+	w[0].d = a * IN(0) + (1.0 - a) * w[0].d;
 	w[1].d = 0.5 * a * w[0].d + (1.0 - 0.5 * a) * w[1].d;
-	x->r[o->out[0]] = w[0].d;
-	x->r[o->out[1]] = w[1].d;
+	OUT(0) = w[0].d;
+	OUT(1) = w[1].d;
 }

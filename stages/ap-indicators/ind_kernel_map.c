@@ -6,9 +6,8 @@
 #define MAP(name, expr) \
 	KERNEL(name) \
 	{ \
-		x->r[o->out[0]] = (expr); \
+		OUT(0) = (expr); \
 	}
-#define IN(i) (x->r[o->in[i]])
 
 static inline double ratio(double a, double b, double at_zero)
 {
@@ -49,7 +48,7 @@ KERNEL(ind_k_sum3)
 	double e, f, s = add_pair(IN(0), IN(1), &e);
 
 	s = add_pair(s, IN(2), &f);
-	x->r[o->out[0]] = add_pair(s, e + f, &x->r[o->out[1]]);
+	OUT(0) = add_pair(s, e + f, &OUT(1));
 }
 
 /* in: high, low, close before. With m = 1 it begins one candle early, with high - low. */
@@ -59,7 +58,7 @@ KERNEL(ind_k_true_range)
 
 	if (warm || o->m == 0 || x->t > o->start)
 		tr = greater(tr, greater(fabs(h - IN(2)), fabs(l - IN(2))));
-	x->r[o->out[0]] = tr;
+	OUT(0) = tr;
 }
 
 /* in: high, low, those before. out: +DM, -DM. */
@@ -68,8 +67,8 @@ KERNEL(ind_k_dm)
 	double up = IN(0) - IN(2), dn = IN(3) - IN(1);
 
 	/* Not a branch: which of the two moved further is a coin. */
-	x->r[o->out[0]] = up > greater(dn, 0) ? up : 0;
-	x->r[o->out[1]] = dn > greater(up, 0) ? dn : 0;
+	OUT(0) = up > greater(dn, 0) ? up : 0;
+	OUT(1) = dn > greater(up, 0) ? dn : 0;
 }
 
 /* in: close, volume, close before. out: volume with the sign of the change; at the very first candle the volume
@@ -79,9 +78,9 @@ KERNEL(ind_k_signed)
 	double v = IN(1);
 
 	if (!warm && x->t == o->start)
-		x->r[o->out[0]] = o->m ? 0 : v;
+		OUT(0) = o->m ? 0 : v;
 	else
-		x->r[o->out[0]] = (double)((IN(0) > IN(2)) - (IN(0) < IN(2))) * v;     /* not a branch: it is a coin */
+		OUT(0) = (double)((IN(0) > IN(2)) - (IN(0) < IN(2))) * v;     /* not a branch: it is a coin */
 }
 
 /* in: price, price before, volume. out: money flowing in, money flowing out. */
@@ -89,8 +88,8 @@ KERNEL(ind_k_flow)
 {
 	double money = IN(0) * IN(2);
 
-	x->r[o->out[0]] = IN(0) > IN(1) ? money : 0;
-	x->r[o->out[1]] = IN(0) < IN(1) ? money : 0;
+	OUT(0) = IN(0) > IN(1) ? money : 0;
+	OUT(1) = IN(0) < IN(1) ? money : 0;
 }
 
 /* in: a, b. out: what a is above b, what it is below. */
@@ -98,8 +97,8 @@ KERNEL(ind_k_gain)
 {
 	double d = IN(0) - IN(1);
 
-	x->r[o->out[0]] = d > 0 ? d : 0;
-	x->r[o->out[1]] = d < 0 ? -d : 0;
+	OUT(0) = d > 0 ? d : 0;
+	OUT(1) = d < 0 ? -d : 0;
 }
 
 /*
@@ -110,21 +109,21 @@ KERNEL(ind_k_linreg)
 {
 	double slope = IN(1) / o->k[0], mean = IN(0) / (double)o->n, mid = o->k[1];
 
-	x->r[o->out[0]] = slope;
-	x->r[o->out[1]] = mean - slope * mid;
-	x->r[o->out[2]] = mean + slope * mid;
-	x->r[o->out[3]] = mean + slope * (mid + 1.0);
+	OUT(0) = slope;
+	OUT(1) = mean - slope * mid;
+	OUT(2) = mean + slope * mid;
+	OUT(3) = mean + slope * (mid + 1.0);
 }
 
 /*
  * One candle's share of a variance of log prices. m: 0 ln(a / b) · 1 Parkinson, in high, low · 2 Garman-Klass ·
  * 3 Rogers-Satchell, both in open, high, low, close. Prices are positive; anything else counts as no movement.
  */
-static double logvar(const struct ind_op *o, const struct ind_ctx *x)
+static double logvar(const struct ind_insn *o, const struct ind_ctx *x)
 {
 	double hl, co;
 
-	for (unsigned i = 0; i < o->n_in; i++)
+	for (unsigned i = 0; i < (o->m < 2 ? 2 : 4); i++)
 		if (!(IN(i) > 0))
 			return 0;
 	switch (o->m) {

@@ -40,7 +40,7 @@ KERNEL(ind_k_rsi_pair)
 {
 	union ind_word *w = x->core + o->core, *g = w + 1, *l = w + 3;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], d = in - w[0].d, up = d > 0 ? d : 0, keep = warm || age > o->n ? o->k[1] : 1.0;
+	double in = IN(0), d = in - w[0].d, up = d > 0 ? d : 0, keep = warm || age > o->n ? o->k[1] : 1.0;
 
 	w[0].d = in;
 	if (!warm && age == 0)
@@ -52,8 +52,8 @@ KERNEL(ind_k_rsi_pair)
 		g[0].d = g[1].d = l[0].d = l[1].d = w[5].d = w[6].d = 0;
 	else if (d != 0 || (!warm && age <= o->n))
 		w[5].d = rsi_split(g, l, &w[6].d);
-	x->r[o->out[0]] = w[5].d;
-	x->r[o->out[1]] = w[6].d;
+	OUT(0) = w[5].d;
+	OUT(1) = w[6].d;
 }
 
 /* out: Wilder's sum, s - s / n + x, started with the plain sum of the first n - 1. Words: s. */
@@ -64,21 +64,21 @@ KERNEL(ind_k_wilder)
 
 	if (warm || x->t - o->start + 1 >= o->n)
 		s -= s * o->k[0];
-	s += x->r[o->in[0]];
+	s += IN(0);
 	/* A long still market would end in denormals. */
 	w->d = s < 1e-280 ? 0 : s;
-	x->r[o->out[0]] = w->d;
+	OUT(0) = w->d;
 }
 
 /* in: +DI, -DI, range. out: 100 |p - m| / (p + m), the last one where that says nothing. Words: last. */
 KERNEL(ind_k_dx)
 {
 	union ind_word *w = x->core + o->core;
-	double p = x->r[o->in[0]], m = x->r[o->in[1]];
+	double p = IN(0), m = IN(1);
 
-	if (x->r[o->in[2]] != 0 && p + m != 0)
+	if (IN(2) != 0 && p + m != 0)
 		w->d = 100.0 * (fabs(p - m) / (p + m));
-	x->r[o->out[0]] = w->d;
+	OUT(0) = w->d;
 }
 
 /*
@@ -89,8 +89,8 @@ KERNEL(ind_k_adx)
 {
 	union ind_word *w = x->core + o->core;
 	uint64_t age = x->t - o->start;
-	bool still = x->r[o->in[2]] == 0 || x->r[o->in[0]] + x->r[o->in[1]] == 0;
-	double dx = x->r[o->in[3]];
+	bool still = IN(2) == 0 || IN(0) + IN(1) == 0;
+	double dx = IN(3);
 
 	if (warm || age >= o->n)
 		w->d = still ? w->d : w->d + o->k[0] * (dx - w->d);
@@ -98,7 +98,7 @@ KERNEL(ind_k_adx)
 		w->d += still ? 0 : dx;
 	if (!warm && age + 1 == o->n)
 		w->d /= (double)o->n;
-	x->r[o->out[0]] = w->d;
+	OUT(0) = w->d;
 }
 
 /*
@@ -108,13 +108,13 @@ KERNEL(ind_k_adx)
 KERNEL(ind_k_kama)
 {
 	union ind_word *w = x->core + o->core;
-	double in = x->r[o->in[0]], d = in - x->r[o->in[1]], sum = x->r[o->in[2]], c;
-	double prev = !warm && x->t == o->start ? x->r[o->in[3]] : w->d;
+	double in = IN(0), d = in - IN(1), sum = IN(2), c;
+	double prev = !warm && x->t == o->start ? IN(3) : w->d;
 
 	c = sum <= d || sum <= 0 ? 1.0 : fabs(d / sum);
 	c = c * (o->k[0] - o->k[1]) + o->k[1];
 	w->d = prev + c * c * (in - prev);
-	x->r[o->out[0]] = w->d;
+	OUT(0) = w->d;
 }
 
 /*
@@ -167,7 +167,7 @@ static double sar_next(union ind_word *w, double h, double l, double ph, double 
 KERNEL(ind_k_sar)
 {
 	union ind_word *w = x->core + o->core;
-	double h = x->r[o->in[0]], l = x->r[o->in[1]], ph = x->r[o->in[2]], pl = x->r[o->in[3]];
+	double h = IN(0), l = IN(1), ph = IN(2), pl = IN(3);
 
 	if (!warm && x->t == o->start) {
 		sar_start(w, h, l, ph, pl, o->k[0]);
@@ -175,7 +175,7 @@ KERNEL(ind_k_sar)
 		ph = h;
 		pl = l;
 	}
-	x->r[o->out[0]] = sar_next(w, h, l, ph, pl, o->k);
+	OUT(0) = sar_next(w, h, l, ph, pl, o->k);
 }
 
 /*
@@ -186,12 +186,12 @@ KERNEL(ind_k_sar)
 KERNEL(ind_k_trend)
 {
 	union ind_word *w = x->core + o->core;
-	double mid = x->r[o->in[0]], atr = o->k[0] * x->r[o->in[1]], c = x->r[o->in[2]];
+	double mid = IN(0), atr = o->k[0] * IN(1), c = IN(2);
 	double up = mid + atr, low = mid - atr;
 	int64_t dir = 1;
 
 	if (warm || w[2].i != 0) {
-		double pc = x->r[o->in[3]];
+		double pc = IN(3);
 
 		if (!(low > w[1].d || pc < w[1].d))
 			low = w[1].d;
@@ -205,15 +205,15 @@ KERNEL(ind_k_trend)
 	w[0].d = up;
 	w[1].d = low;
 	w[2].i = dir;
-	x->r[o->out[0]] = dir < 0 ? low : up;
-	x->r[o->out[1]] = (double)dir;
+	OUT(0) = dir < 0 ? low : up;
+	OUT(1) = (double)dir;
 }
 
 /* out: sum of all so far. Words: compensated sum. */
 KERNEL(ind_k_cum)
 {
-	csum_add(x->core + o->core, x->r[o->in[0]]);
-	x->r[o->out[0]] = csum_get(x->core + o->core);
+	csum_add(x->core + o->core, IN(0));
+	OUT(0) = csum_get(x->core + o->core);
 }
 
 /*
@@ -232,9 +232,9 @@ KERNEL(ind_k_session)
 		for (int i = 1; i < 5; i++)
 			w[i].d = 0;
 	w[0].i = id;
-	csum_add(w + 1, x->r[o->in[0]]);
-	csum_add(w + 3, x->r[o->in[1]]);
-	x->r[o->out[0]] = csum_get(w + 3) > 0 ? csum_get(w + 1) / csum_get(w + 3) : (double)NAN;
+	csum_add(w + 1, IN(0));
+	csum_add(w + 3, IN(1));
+	OUT(0) = csum_get(w + 3) > 0 ? csum_get(w + 1) / csum_get(w + 3) : (double)NAN;
 }
 
 /*
@@ -244,13 +244,13 @@ KERNEL(ind_k_session)
 KERNEL(ind_k_fisher)
 {
 	union ind_word *w = x->core + o->core;
-	double hi = x->r[o->in[1]], lo = x->r[o->in[2]];
-	double at = hi > lo ? (x->r[o->in[0]] - lo) / (hi - lo) - 0.5 : 0, v;
+	double hi = IN(1), lo = IN(2);
+	double at = hi > lo ? (IN(0) - lo) / (hi - lo) - 0.5 : 0, v;
 
 	v = 0.66 * at + 0.67 * w[0].d;
 	v = v > 0.999 ? 0.999 : v < -0.999 ? -0.999 : v;
 	w[0].d = v;
-	x->r[o->out[1]] = w[1].d;
+	OUT(1) = w[1].d;
 	w[1].d = 0.5 * log((1.0 + v) / (1.0 - v)) + 0.5 * w[1].d;
-	x->r[o->out[0]] = w[1].d;
+	OUT(0) = w[1].d;
 }

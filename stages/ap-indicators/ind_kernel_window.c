@@ -24,7 +24,7 @@ HOT_KERNEL(ind_k_lin2, hot_lin2(o, x))
 
 KERNEL(ind_k_lag)
 {
-	x->r[o->out[0]] = past(x, o, 0, o->n);
+	OUT(0) = past(x, o, 0, o->n);
 }
 
 /*
@@ -34,22 +34,22 @@ KERNEL(ind_k_lag)
  */
 KERNEL(ind_k_higher)
 {
-	double now = x->r[o->in[0]], old = past(x, o, 0, o->n);
+	double now = IN(0), old = past(x, o, 0, o->n);
 
-	x->r[o->out[0]] = now > old ? now : old;
+	OUT(0) = now > old ? now : old;
 }
 
 KERNEL(ind_k_lower)
 {
-	double now = x->r[o->in[0]], old = past(x, o, 0, o->n);
+	double now = IN(0), old = past(x, o, 0, o->n);
 
-	x->r[o->out[0]] = now < old ? now : old;
+	OUT(0) = now < old ? now : old;
 }
 
 /* out: mean of the last n, at most 4: so few that adding them up is less than keeping a sum. Equal values give just that. */
 KERNEL(ind_k_few)
 {
-	double in = x->r[o->in[0]], d = 0;
+	double in = IN(0), d = 0;
 
 	if (o->n > 1)
 		d = past(x, o, 0, 1) - in;
@@ -57,10 +57,10 @@ KERNEL(ind_k_few)
 		d += past(x, o, 0, 2) - in;
 	if (o->n > 3)
 		d += past(x, o, 0, 3) - in;
-	x->r[o->out[0]] = in + d * o->k[0];
+	OUT(0) = in + d * o->k[0];
 }
 
-static void moments_about(const struct ind_op *o, const struct ind_ctx *x, double k, double *s1, double *s2)
+static void moments_about(const struct ind_insn *o, const struct ind_ctx *x, double k, double *s1, double *s2)
 {
 	*s1 = *s2 = 0;
 	for (uint32_t i = 0; i < o->n; i++) {
@@ -71,11 +71,11 @@ static void moments_about(const struct ind_op *o, const struct ind_ctx *x, doubl
 }
 
 /* Chooses a new centre for hot_moments and returns n times the variance. */
-double ind_moments_seed(const struct ind_op *o, struct ind_ctx ctx)
+double ind_moments_seed(const struct ind_insn *o, struct ind_ctx ctx)
 {
 	const struct ind_ctx *x = &ctx;
 	union ind_word *w = x->core + o->core;
-	double n = (double)o->n, s1, s2, k = x->r[o->in[0]];
+	double n = (double)o->n, s1, s2, k = IN(0);
 
 	/* About the newest value first: a flat window then gives exactly 0. */
 	moments_about(o, x, k, &s1, &s2);
@@ -99,24 +99,23 @@ KERNEL_OF_TWO(ind_k_sum)
 	union ind_word *w = x->core + o->core, sum[2] = { w[0], w[2] };
 
 	if (!warm && x->t - o->start < o->n)
-		csum_add(sum, x->r[o->in[0]]);
+		csum_add(sum, IN(0));
 	else
-		csum_slide(sum, x->r[o->in[0]], past(x, o, 0, o->n));
+		csum_slide(sum, IN(0), past(x, o, 0, o->n));
 	w[0] = sum[0];
 	w[2] = sum[1];
-	x->r[o->out[0]] = csum_get(sum);
+	OUT(0) = csum_get(sum);
 }
 
-static inline void ind_k_sum_two(const struct ind_op *o, const struct ind_ctx *x)
+static inline void ind_k_sum_two(const struct ind_insn *o, const struct ind_insn *p, const struct ind_ctx *x)
 {
 	union ind_word *w = x->core + o->core;
 	two s = two_at(w), c = two_at(w + 2);
 
-	csum_slide_lanes(&s, &c, two_of(x->r[o[0].in[0]], x->r[o[1].in[0]]),
-			 two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n)));
+	csum_slide_lanes(&s, &c, two_of(IN_OF(o, 0), IN_OF(p, 0)), two_of(past(x, o, 0, o->n), past(x, p, 0, p->n)));
 	two_put(w, s);
 	two_put(w + 2, c);
-	two_to(s + c, &x->r[o[0].out[0]], &x->r[o[1].out[0]]);
+	two_to(s + c, &OUT_OF(o, 0), &OUT_OF(p, 0));
 }
 
 /*
@@ -124,7 +123,7 @@ static inline void ind_k_sum_two(const struct ind_op *o, const struct ind_ctx *x
  * for i = 0 to n - 1, that is n W - k1 S, k1 = n (n + 1) / 2, n^2 times the covariance with time. Words: S (2), W (2), both
  * compensated; the products with n are split so that what goes in comes out again in full.
  */
-static inline double linear_cov(const struct ind_op *o, const union ind_word *s)
+static inline double linear_cov(const struct ind_insn *o, const union ind_word *s)
 {
 	const union ind_word *w = s + 2;
 	double n = (double)o->n, a, b, c, d;
@@ -138,7 +137,7 @@ KERNEL_OF_TWO(ind_k_linear)
 {
 	union ind_word *s = x->core + o->core, *w = s + 2;
 	uint64_t age = x->t - o->start;
-	double in = x->r[o->in[0]], n = (double)o->n, a, b, c, d;
+	double in = IN(0), n = (double)o->n, a, b, c, d;
 
 	if (!warm && age < o->n) {
 		mul_exact((double)(age + 1), in, &a, &b);
@@ -153,28 +152,28 @@ KERNEL_OF_TWO(ind_k_linear)
 		w[1].d += d + (b - s[1].d);
 		csum_slide(s, in, past(x, o, 0, o->n));
 	}
-	x->r[o->out[0]] = csum_get(s);
-	x->r[o->out[1]] = csum_get(w) * o->k[0];
+	OUT(0) = csum_get(s);
+	OUT(1) = csum_get(w) * o->k[0];
 	if (o->m != 0)
-		x->r[o->out[2]] = linear_cov(o, s);
+		OUT(2) = linear_cov(o, s);
 }
 
-static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx *x)
+static inline void ind_k_linear_two(const struct ind_insn *o, const struct ind_insn *p, const struct ind_ctx *x)
 {
-	union ind_word *s = x->core + o[0].core, *w = s + 2, *p = x->core + o[1].core, *q = p + 2;
-	double *r = x->r;
-	const two in = two_of(r[o[0].in[0]], r[o[1].in[0]]), n = two_of((double)o[0].n, (double)o[1].n);
+	union ind_word *s = x->core + o->core, *w = s + 2, *u = x->core + p->core, *v = u + 2;
+	const two in = two_of(IN_OF(o, 0), IN_OF(p, 0)), n = two_of((double)o->n, (double)p->n);
 	two a, b, c, d, all;
 
 	mul_exact_two(n, in, &a, &b);
-	c = add_pair_two(a, -two_of(s[0].d, p[0].d), &d);
-	d += b - two_of(s[1].d, p[1].d);
-	all = csum_add_two(w, q, c, d);
-	two_to(csum_slide_two(s, p, in, two_of(past(x, o, 0, o[0].n), past(x, o + 1, 0, o[1].n))), &r[o[0].out[0]], &r[o[1].out[0]]);
-	two_to(all * two_of(o[0].k[0], o[1].k[0]), &r[o[0].out[1]], &r[o[1].out[1]]);
-	for (unsigned i = 0; i < 2; i++)
-		if (o[i].m != 0)
-			r[o[i].out[2]] = linear_cov(&o[i], i == 0 ? s : p);
+	c = add_pair_two(a, -two_of(s[0].d, u[0].d), &d);
+	d += b - two_of(s[1].d, u[1].d);
+	all = csum_add_two(w, v, c, d);
+	two_to(csum_slide_two(s, u, in, two_of(past(x, o, 0, o->n), past(x, p, 0, p->n))), &OUT_OF(o, 0), &OUT_OF(p, 0));
+	two_to(all * two_of(o->k[0], p->k[0]), &OUT_OF(o, 1), &OUT_OF(p, 1));
+	if (o->m != 0)
+		OUT_OF(o, 2) = linear_cov(o, s);
+	if (p->m != 0)
+		OUT_OF(p, 2) = linear_cov(p, u);
 }
 
 /*
@@ -186,11 +185,11 @@ static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx
  * In the pair kinds the second input, a tail with ring 1, decides between equals.
  */
 #define EXT_KERNEL(name, beats) \
-	static __attribute__((noinline)) uint64_t name##_search(const struct ind_op *o, const struct ind_ctx *x, uint64_t head, uint64_t len) \
+	static __attribute__((noinline)) uint64_t name##_search(const struct ind_insn *o, const struct ind_ctx *x, uint64_t head, uint64_t len) \
 	{ \
 		const union ind_word *q = x->core + o->core + 2; \
 		const uint64_t qm = o->m; \
-		const double in = x->r[o->in[0]]; \
+		const double in = IN(0); \
 \
 		for (uint64_t lo = 0; lo < len;) { \
 			uint64_t mid = lo + (len - lo) / 2; \
@@ -206,7 +205,7 @@ static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx
 	{ \
 		union ind_word *w = x->core + o->core, *q = w + 2; \
 		const uint64_t qm = o->m, t = x->t; \
-		const double in = x->r[o->in[0]]; \
+		const double in = IN(0); \
 		uint64_t head = w[0].u, len = w[1].u, late, e, k; \
 \
 		late = (uint64_t)(warm || len != 0) & (uint64_t)(q[head].u + o->n <= t); \
@@ -222,23 +221,23 @@ static inline void ind_k_linear_two(const struct ind_op *o, const struct ind_ctx
 		q[(head + len) & qm].u = t; \
 		w[0].u = head; \
 		w[1].u = len + 1; \
-		x->r[o->out[0]] = x->ring[o->ring[0] + (q[head].u & o->mask[0])].d; \
-		x->r[o->out[1]] = (double)(int64_t)(t - q[head].u); \
+		OUT(0) = at_candle(x, o, 0, q[head].u); \
+		OUT(1) = (double)(int64_t)(t - q[head].u); \
 	}
 
-#define BEATS_HIGH(at) (x->ring[o->ring[0] + ((at) & o->mask[0])].d <= in)
-#define BEATS_LOW(at) (x->ring[o->ring[0] + ((at) & o->mask[0])].d >= in)
+#define BEATS_HIGH(at) (at_candle(x, o, 0, at) <= in)
+#define BEATS_LOW(at) (at_candle(x, o, 0, at) >= in)
 EXT_KERNEL(ind_k_high, BEATS_HIGH)
 EXT_KERNEL(ind_k_low, BEATS_LOW)
 
 /* k0 = 1: whether (v, tail) is not above the newest pair; k0 = -1: not below it. */
-static inline bool pair_beats(const struct ind_op *o, const struct ind_ctx *x, uint64_t at, double in)
+static inline bool pair_beats(const struct ind_insn *o, const struct ind_ctx *x, uint64_t at, double in)
 {
-	double k = o->k[0], v = k * x->ring[o->ring[0] + (at & o->mask[0])].d;
+	double k = o->k[0], v = k * at_candle(x, o, 0, at);
 
 	if (v != k * in)
 		return v < k * in;
-	return k * x->ring[o->ring[1] + (at & o->mask[1])].d <= k * x->r[o->in[1]];
+	return k * at_candle(x, o, 1, at) <= k * IN(1);
 }
 
 #define BEATS_PAIR(at) pair_beats(o, x, at, in)
@@ -250,7 +249,7 @@ EXT_KERNEL(ind_k_ext_pair, BEATS_PAIR)
  */
 KERNEL(ind_k_mad)
 {
-	double mean = x->r[o->in[1]], a = 0, b = 0;
+	double mean = IN(1), a = 0, b = 0;
 	uint32_t i = 0;
 
 	for (; i + 1 < o->n; i += 2) {
@@ -259,18 +258,18 @@ KERNEL(ind_k_mad)
 	}
 	if (i < o->n)
 		a += fabs(past(x, o, 0, i) - mean);
-	x->r[o->out[0]] = (a + b) / (double)o->n;
+	OUT(0) = (a + b) / (double)o->n;
 }
 
 /* out: how many of the n values before are not above this one, in percent. Reads its window, like the above. */
 KERNEL(ind_k_rank)
 {
-	double in = x->r[o->in[0]];
+	double in = IN(0);
 	uint32_t n = 0;
 
 	for (uint32_t i = 1; i <= o->n; i++)
 		n += past(x, o, 0, i) <= in;
-	x->r[o->out[0]] = 100.0 * (double)n / (double)o->n;
+	OUT(0) = 100.0 * (double)n / (double)o->n;
 }
 
 /*
@@ -280,16 +279,16 @@ KERNEL(ind_k_rank)
  */
 enum { C_KX, C_KY, C_X, C_Y, C_XX, C_YY, C_XY, C_PX, C_PY, C_LEFT };
 
-static void comoments_seed(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w)
+static void comoments_seed(const struct ind_insn *o, const struct ind_ctx *x, union ind_word *w)
 {
 	double kx = 0, ky = 0;
 
 	for (uint32_t i = 0; i < o->n; i++) {
-		kx += past(x, o, 0, i) - x->r[o->in[0]];
-		ky += past(x, o, 1, i) - x->r[o->in[1]];
+		kx += past(x, o, 0, i) - IN(0);
+		ky += past(x, o, 1, i) - IN(1);
 	}
-	w[C_KX].d = kx = x->r[o->in[0]] + kx / (double)o->n;
-	w[C_KY].d = ky = x->r[o->in[1]] + ky / (double)o->n;
+	w[C_KX].d = kx = IN(0) + kx / (double)o->n;
+	w[C_KY].d = ky = IN(1) + ky / (double)o->n;
 	for (int i = C_X; i <= C_XY; i++)
 		w[i].d = 0;
 	for (uint32_t i = 0; i < o->n; i++) {
@@ -306,9 +305,9 @@ static void comoments_seed(const struct ind_op *o, const struct ind_ctx *x, unio
 	w[C_LEFT].u = 4 * (uint64_t)o->n;
 }
 
-static void comoments_slide(const struct ind_op *o, const struct ind_ctx *x, union ind_word *w)
+static void comoments_slide(const struct ind_insn *o, const struct ind_ctx *x, union ind_word *w)
 {
-	double a = x->r[o->in[0]] - w[C_KX].d, b = x->r[o->in[1]] - w[C_KY].d;
+	double a = IN(0) - w[C_KX].d, b = IN(1) - w[C_KY].d;
 	double c = past(x, o, 0, o->n) - w[C_KX].d, d = past(x, o, 1, o->n) - w[C_KY].d;
 
 	w[C_X].d += a - c;
@@ -340,9 +339,9 @@ KERNEL(ind_k_comoments)
 		xx = w[C_XX].d - w[C_X].d * w[C_X].d / n;
 		yy = w[C_YY].d - w[C_Y].d * w[C_Y].d / n;
 	}
-	x->r[o->out[0]] = w[C_XY].d - w[C_X].d * w[C_Y].d / n;
-	x->r[o->out[1]] = xx > 0 ? xx : 0;
-	x->r[o->out[2]] = yy > 0 ? yy : 0;
+	OUT(0) = w[C_XY].d - w[C_X].d * w[C_Y].d / n;
+	OUT(1) = xx > 0 ? xx : 0;
+	OUT(2) = yy > 0 ? yy : 0;
 }
 
 /*
@@ -357,14 +356,14 @@ KERNEL(ind_k_gap)
 	double n = (double)o->n, m = (double)o->m, a, b, c, d;
 
 	for (unsigned i = 0; i < 2; i++) {
-		const double in = x->r[o->in[i]];
+		const double in = IN(i);
 
 		(void)csum_slide_two(w, w + 2, two_of(in, in), two_of(!warm && age < o->n ? 0 : past(x, o, i, o->n),
 								      !warm && age < o->m ? 0 : past(x, o, i, o->m)));
 	}
 	mul_exact(m, w[0].d, &a, &b);
 	mul_exact(n, w[2].d, &c, &d);
-	x->r[o->out[0]] = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
+	OUT(0) = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
 }
 
 /*
@@ -388,8 +387,8 @@ static inline two cci_stretch(const union ind_word *v, const union ind_word *u, 
 KERNEL(ind_k_cci)
 {
 	union ind_word *w = x->core + o->core;
-	const union ind_word *v = x->ring + o->ring[0], *u = x->ring + o->ring[1];
-	double hi = x->r[o->in[0]], lo = x->r[o->in[1]], n = (double)o->n, a, b, mean, mad;
+	const union ind_word *v = x->ring + o->past[0].at, *u = x->ring + o->past[1].at;
+	double hi = IN(0), lo = IN(1), n = (double)o->n, a, b, mean, mad;
 	two mads = { 0, 0 };
 	uint64_t i = x->t + 1 - o->n;
 	bool full = warm || x->t - o->start >= o->n;
@@ -401,7 +400,7 @@ KERNEL(ind_k_cci)
 	mul_exact(n, hi, &a, &b);
 	mean = ((w[0].d - a) + (w[1].d - b)) / n;
 	for (uint64_t left = o->n; left > 0;) {
-		uint64_t at = i & o->mask[0], len = left < o->mask[0] + 1 - at ? left : o->mask[0] + 1 - at;
+		uint64_t at = i & o->past[0].mask, len = left < o->past[0].mask + 1 - at ? left : o->past[0].mask + 1 - at;
 
 		mads += cci_stretch(v + at, u + at, len, hi, mean);
 		i += len;
@@ -409,7 +408,7 @@ KERNEL(ind_k_cci)
 	}
 	mad = mads[0] + mads[1];
 	mad /= n;
-	x->r[o->out[0]] = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
+	OUT(0) = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
 }
 
 /*
@@ -418,20 +417,20 @@ KERNEL(ind_k_cci)
  */
 KERNEL(ind_k_stochrsi)
 {
-	uint64_t up = (uint64_t)x->r[o->in[2]], dn = (uint64_t)x->r[o->in[3]];
+	uint64_t up = (uint64_t)IN(2), dn = (uint64_t)IN(3);
 	double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
 
 	range = (past(x, o, 0, up) - lo) + (past(x, o, 1, up) - lo_tail);
-	at = (x->r[o->in[0]] - lo) + (x->r[o->in[1]] - lo_tail);
+	at = (IN(0) - lo) + (IN(1) - lo_tail);
 	at = range > 0 ? 100.0 * (at / range) : 0;
-	x->r[o->out[0]] = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
+	OUT(0) = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
 }
 
 /*
  * mean - k dev of the last n where the two nearly cancel: from the ring, in twice the digits. n^2 times the variance
  * is n sum(x^2) - sum(x)^2; one Newton step gives the root's second half.
  */
-double ind_band_exact(const struct ind_op *o, struct ind_ctx ctx, double k)
+double ind_band_exact(const struct ind_insn *o, struct ind_ctx ctx, double k)
 {
 	const struct ind_ctx *x = &ctx;
 	union ind_word s[2] = { { .d = 0 }, { .d = 0 } }, q[2] = { { .d = 0 }, { .d = 0 } };

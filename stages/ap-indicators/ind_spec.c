@@ -262,7 +262,7 @@ struct ind_set *ind_set_new(const struct ind_spec *specs, size_t n, char *err, s
 		err_say(&c.e, "the set of indicators is too large (%d values at most)", IND_REG_MAX);
 		ok = false;
 	} else if (!ok) {
-		free(c.b);
+		ind_build_free(c.b);
 	}
 	free(c.outs);
 	if (ok)

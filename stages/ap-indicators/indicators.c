@@ -229,11 +229,14 @@ static void values_put(const struct emission *e, const struct ind_candle *c, con
 	struct ap_rec rec = { .kind = AP_INDICATOR };
 	uint32_t n = 0;
 
-	for (size_t i = 0; i < plan->slots; i++)
-		if (ind_valid(now->valid, i) && isfinite(now->val[i])) {
-			e->st->values[n] = plan->values[i];
-			e->st->values[n++].v = now->val[i];
-		}
+	for (size_t i = 0; i < plan->slots; i++) {
+		const double v = now->val[plan->places[i]];
+
+		if (!ind_valid(now->valid, i) || !isfinite(v))
+			continue;
+		e->st->values[n] = plan->values[i];
+		e->st->values[n++].v = v;
+	}
 	/* Of a forming candle this record comes even without values: it says that what was said of that candle before is over. */
 	if (n == 0 && !e->provisional)
 		return;

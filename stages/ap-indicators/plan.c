@@ -319,6 +319,7 @@ static bool set_compile(const struct plan *p, struct plan_set *s, const struct r
 
 static bool values_name(struct plan_set *s)
 {
+	s->places = ind_set_places(s->set);
 	s->values = calloc(s->slots + 1, sizeof *s->values);
 	for (size_t i = 0; s->values != NULL && i < s->slots; i++) {
 		const struct ind_slot *slot = ind_set_slot(s->set, i);

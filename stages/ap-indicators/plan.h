@@ -26,6 +26,7 @@ struct plan_set {
 	struct engine engine;
 	bool patterns;                  /* they are published; the engine may need them for rules alone */
 	size_t slots;                   /* the first so many slots of the set are published */
+	const uint16_t *places;         /* the set's: where their values are */
 	struct ap_value *values;        /* per published slot: name and params, v unset */
 	struct ind_set *set;            /* owned; the engine points to these */
 	struct rule_book *book;

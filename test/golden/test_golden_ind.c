@@ -168,7 +168,7 @@ static double *run(const struct csv *in)
 		ind_update(set, state, &(struct ind_bar){ .open_ms = (int64_t)csv_at(in, r, 0), .o = x[0],
 			   .h = x[1], .l = x[2], .c = x[3], .v = x[4] }, val, valid);
 		for (size_t i = 0; i < PAIRS; i++)
-			all[r * PAIRS + i] = ind_valid(valid, slot[i]) ? val[slot[i]] : (double)NAN;
+			all[r * PAIRS + i] = ind_valid(valid, slot[i]) ? val[ind_set_places(set)[slot[i]]] : (double)NAN;
 	}
 	free(text);
 	free(val);

@@ -120,7 +120,7 @@ static inline void rig_take(struct rig *r, const struct ind_bar *b)
 /* Slot i's value, NAN where absent. */
 static inline double rig_value(const struct rig *r, size_t i)
 {
-	return ind_valid(r->valid, i) ? r->val[i] : (double)NAN;
+	return ind_valid(r->valid, i) ? r->val[ind_set_places(r->set)[i]] : (double)NAN;
 }
 
 static inline void *rig_core(const struct rig *r)

@@ -53,9 +53,9 @@ static void an_output_is_a_finite_number_or_absent(void **state)
 		for (size_t i = 0; i < N; i++) {
 			rig_take(&r, &b[i]);
 			for (size_t s = 0; s < ind_set_slots(r.set); s++)
-				if (ind_valid(r.valid, s) && !isfinite(r.val[s]))
+				if (ind_valid(r.valid, s) && !isfinite(rig_value(&r, s)))
 					fail_msg("%s is %g at candle %zu of seed %d", ind_set_slot(r.set, s)->name,
-						 r.val[s], i, (int)seed);
+						 rig_value(&r, s), i, (int)seed);
 		}
 		rig_done(&r);
 		free(b);
@@ -306,7 +306,7 @@ static void an_image_that_is_damaged_or_of_another_set_is_refused(void **state)
 
 enum { SLOTS_MAX = 400 };
 struct told { struct ind_tell tell; size_t n; int64_t open_ms[IND_REWIND]; uint32_t revision[IND_REWIND]; double val[IND_REWIND][SLOTS_MAX];
-	      size_t slots; };
+	      size_t slots; const uint16_t *places; };
 
 static void tell(struct ind_tell *tt, const struct ind_candle *c, const struct engine_now *now, const struct ind_was *was)
 {
@@ -317,11 +317,12 @@ static void tell(struct ind_tell *tt, const struct ind_candle *c, const struct e
 	t->open_ms[t->n] = c->bar.open_ms;
 	t->revision[t->n] = c->revision;
 	for (size_t s = 0; s < t->slots; s++)
-		t->val[t->n][s] = ind_valid(now->valid, s) ? now->val[s] : (double)NAN;
+		t->val[t->n][s] = ind_valid(now->valid, s) ? now->val[t->places[s]] : (double)NAN;
 	t->n++;
 }
 
-#define TOLD(...) (struct told){ .tell = { .candle = tell }, __VA_ARGS__ }
+/* For the first n slots of a set. */
+#define TOLD(set, n) (struct told){ .tell = { .candle = tell }, .slots = (n), .places = ind_set_places(set) }
 
 /* An engine of the rig's indicators alone, with scratch memory that is the rig's. */
 struct alone { struct engine e; struct ind_work w; };
@@ -360,7 +361,7 @@ static double *run_in_order(const struct rig *r, const struct ind_bar *b, const 
 	for (size_t i = 0; i < n; i++) {
 		struct ind_candle c = { .bar = b[turn[i]] };
 
-		*t = TOLD(.slots = slots);
+		*t = TOLD(r->set, slots);
 		assert_true(ind_series_put(&s, &c, &a->w, &t->tell));
 		for (size_t k = 0; k < t->n; k++)
 			memcpy(last + (size_t)((t->open_ms[k] - b[0].open_ms) / 60000) * slots, t->val[k], slots * sizeof *last);
@@ -424,12 +425,12 @@ static void a_revised_candle_tells_itself_and_all_behind_it_again(void **state)
 		wrong = b[i];
 		if (i == 30)
 			c.bar.c *= 2;
-		t = TOLD(.slots = 1);
+		t = TOLD(r.set, 1);
 		assert_true(ind_series_put(&s, &c, &a->w, &t.tell));
 		assert_int_equal(t.n, 1);
 	}
 	wrong = b[30];
-	t = TOLD(.slots = 1);
+	t = TOLD(r.set, 1);
 	assert_true(ind_series_put(&s, &(struct ind_candle){ wrong, 1 }, &a->w, &t.tell));
 	assert_int_equal(t.n, 10);
 	assert_int_equal(t.open_ms[0], b[30].open_ms);
@@ -441,7 +442,7 @@ static void a_revised_candle_tells_itself_and_all_behind_it_again(void **state)
 		assert_true(fabs(t.val[k][0] - mean) < 1e-12 * mean);
 	}
 	/* Sixteen candles back is the limit. */
-	t = TOLD(.slots = 1);
+	t = TOLD(r.set, 1);
 	c = (struct ind_candle){ b[24], 1 };
 	assert_true(ind_series_put(&s, &c, &a->w, &t.tell));
 	c = (struct ind_candle){ b[23], 1 };
@@ -472,7 +473,7 @@ static void a_look_ahead_gives_what_the_update_gives_and_leaves_no_trace(void **
 		ind_series_peek(&s, &(struct ind_candle){ .bar = other }, &a->w);
 		ind_series_peek(&s, &(struct ind_candle){ .bar = b[i] }, &a->w);
 		assert_same(&plain, &looked, i, "look ahead");
-		*t = TOLD(.slots = ind_set_slots(looked.set));
+		*t = TOLD(looked.set, ind_set_slots(looked.set));
 		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t->tell));
 		assert_same(&plain, &looked, i, "after looking ahead");
 	}
@@ -501,7 +502,7 @@ static void a_series_of_the_default_set_takes_less_than_four_kilobytes(void **st
 	assert_true(ind_series_init(&s, &a->e));
 	assert_true(ind_series_init(&back, &a->e));
 	for (size_t i = 0; i < 500; i++) {
-		t = TOLD(.slots = ind_set_slots(r.set));
+		t = TOLD(r.set, ind_set_slots(r.set));
 		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t.tell));
 	}
 	n = ind_series_save(&s, image, sizeof image);
@@ -544,7 +545,7 @@ static void a_series_saved_with_another_set_starts_anew_from_its_candles(void **
 	assert_true(ind_series_init(&s, &a->e));
 	assert_true(ind_series_init(&back, &changed->e));
 	for (size_t i = 0; i < 60; i++) {
-		t = TOLD(.slots = 1);
+		t = TOLD(r.set, 1);
 		assert_true(ind_series_put(&s, &(struct ind_candle){ .bar = b[i] }, &a->w, &t.tell));
 	}
 	n = ind_series_save(&s, image, sizeof image);

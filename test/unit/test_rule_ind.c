@@ -174,7 +174,7 @@ static size_t engine_step(struct engine *e, const struct ind_bar *bar, struct ru
 		else if (in->source == RULE_OF_PATTERN && pat_warm(&e->pat, (enum pat_id)in->slot))
 			inputs[i] = pattern[in->slot];
 		else if (in->source == RULE_OF_INDICATOR && ind_valid(e->valid, e->slot[in->slot]))
-			inputs[i] = e->val[e->slot[in->slot]];
+			inputs[i] = e->val[ind_set_places(e->set)[e->slot[in->slot]]];
 	}
 	return rule_step(e->book, e->rules, inputs, out, &tally);
 }
