@@ -58,14 +58,11 @@ static const char *stochf(struct ind_build *b, const double *p, struct ind_ref *
 
 static const char *stochrsi(struct ind_build *b, const double *p, struct ind_ref *out)
 {
-	struct ind_ref x = ind_source(b, p[4]), r, tail;
+	struct ind_ref x = ind_source(b, p[4]);
 	uint32_t w = ind_u32(p[0]), n = ind_u32(p[1]), d = ind_u32(p[2]);
 
-	r = ind_op(b, (struct ind_op){ .code = OP_RSI_PAIR, .n = w, .k = { 1.0 / p[0], (p[0] - 1.0) / p[0] } }, &x, 1, 2, w);
-	tail = ind_out(r, 1);
-	out[0] = ind_op(b, (struct ind_op){ .code = OP_STOCHRSI, .ring = { ind_ring(b, r, n), ind_ring(b, tail, n) } },
-			(struct ind_ref[]){ r, tail, ind_out(ind_high_pair(b, r, n), 1),
-					    ind_out(ind_low_pair(b, r, n), 1) }, 4, 1, 0);
+	out[0] = ind_op(b, (struct ind_op){ .code = OP_STOCHRSI, .n = n, .m = w, .k = { (p[0] - 1.0) / p[0], 1e-16 * p[0] } }, &x, 1,
+			1, w + n - 1);
 	if (p[5] != 0) {
 		out[0] = ind_moments(b, out[0], d);
 		out[1] = ind_moments(b, out[0], d);
@@ -192,13 +189,10 @@ static const char *trix(struct ind_build *b, const double *p, struct ind_ref *ou
 
 static const char *cci(struct ind_build *b, const double *p, struct ind_ref *out)
 {
-	struct ind_ref s, in[3] = { ind_in(b, IN_H), ind_in(b, IN_L), ind_in(b, IN_C) };
 	uint32_t n = ind_u32(p[0]);
 
-	s = ind_op(b, (struct ind_op){ .code = OP_SUM3 }, in, 3, 2, 0);
-	out[0] = ind_op(b, (struct ind_op){ .code = OP_CCI, .n = n, .k = { 0.015 },
-					    .ring = { ind_ring(b, s, n), ind_ring(b, ind_out(s, 1), n) } },
-			(struct ind_ref[]){ s, ind_out(s, 1) }, 2, 1, n - 1);
+	out[0] = ind_op(b, (struct ind_op){ .code = OP_CCI, .n = n, .k = { 0.015, p[0] - 1.0, 1.0 / p[0] } },
+			(struct ind_ref[]){ ind_in(b, IN_H), ind_in(b, IN_L), ind_in(b, IN_C) }, 3, 1, n - 1);
 	return NULL;
 }
 
@@ -321,7 +315,8 @@ static const struct ind_def defs[] = {
 	    P_SOURCE, P_SEED }, { "k", "d" },
 	  "seed ? period+fastk-1+fastd-1 : period+fastk-1+fastd-1, "
 	  "seed ? period+fastk-1+2*(fastd-1) : period+fastk-1+fastd-1",
-	  "k = position of RSI in its range over fastk, d = mean of k over fastd (tv: k is that mean, d the mean of k)",
+	  "k = position of RSI in its range over fastk, d = mean of k over fastd (tv: k is that mean, d the mean of k); goes "
+	  "through its window at each candle",
 	  "0 where RSI does not move", "STOCHRSI", stochrsi },
 	{ "MACD", "moving average convergence/divergence", "source",
 	  { P_FAST, P_SLOW, P_SIGNAL, P_SOURCE, P_SEED }, { "macd", "signal", "hist" },
@@ -352,7 +347,7 @@ static const struct ind_def defs[] = {
 	{ "TRIX", "rate of change of a triple EMA", "source", { P_PERIOD("period", 15, 1), P_SOURCE }, { "value" },
 	  "3*(period-1)+1", "100 (e / e[1] - 1), e = EMA(EMA(EMA(x)))", "0", "TRIX", trix },
 	{ "CCI", "commodity channel index", "high, low, close", { P_PERIOD("period", 20, 2) }, { "value" },
-	  "period-1", "(tp - SMA(tp)) / (0.015 mean absolute deviation), tp = (h + l + c) / 3",
+	  "period-1", "(tp - SMA(tp)) / (0.015 mean absolute deviation), tp = (h + l + c) / 3; goes through its window at each candle",
 	  "0 where the deviation is 0", "CCI", cci },
 	{ "CMO", "Chande momentum oscillator, Wilder-smoothed", "source", { P_PERIOD("period", 14, 2), P_SOURCE },
 	  { "value" }, "period", "100 (g - l) / (g + l), g and l as in RSI",

@@ -22,11 +22,11 @@ enum ind_input {
 /* The operations; each is described where it is written, in ind_hot.h and ind_kernel_*.c. */
 enum ind_code {
 	OP_RING, OP_MOMENTS, OP_EMA, OP_RSI, OP_MACD, OP_BANDS, OP_LIN2,                 /* ind_hot.h */
-	OP_LAG, OP_HIGHER, OP_LOWER, OP_FEW, OP_SUM, OP_LINEAR, OP_HIGH, OP_LOW, OP_EXT_PAIR, OP_MAD, OP_RANK, OP_COMOMENTS,
+	OP_LAG, OP_HIGHER, OP_LOWER, OP_FEW, OP_SUM, OP_LINEAR, OP_HIGH, OP_LOW, OP_MAD, OP_RANK, OP_COMOMENTS,
 	OP_GAP, OP_CCI, OP_STOCHRSI,                                                     /* windows */
-	OP_RSI_PAIR, OP_WILDER, OP_DX, OP_ADX, OP_KAMA, OP_SAR, OP_TREND, OP_CUM, OP_SESSION, OP_FISHER,  /* recursions */
+	OP_WILDER, OP_DX, OP_ADX, OP_KAMA, OP_SAR, OP_TREND, OP_CUM, OP_SESSION, OP_FISHER,  /* recursions */
 	OP_TRUE_RANGE, OP_TYPICAL, OP_DM, OP_LIN4, OP_POS, OP_RATIO, OP_CHANGE, OP_MUL, OP_ABSDIFF, OP_LESSER,
-	OP_SIGNED, OP_FLOW, OP_MFI, OP_CLV, OP_SUM3, OP_LINREG, OP_ANGLE, OP_AROON, OP_PERCENT_B,
+	OP_SIGNED, OP_FLOW, OP_MFI, OP_CLV, OP_LINREG, OP_ANGLE, OP_AROON, OP_PERCENT_B,
 	OP_SQRT, OP_LOGVAR, OP_CORREL, OP_GAIN,                                                                       /* maps */
 	OP_HILBERT, OP_PHASE, OP_TRENDLINE, OP_TRENDMODE, OP_MAMA,                       /* cycles */
 	OP_N_CODES
@@ -146,9 +146,6 @@ struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n);     
 struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n);
 struct ind_ref ind_high_age(struct ind_build *b, struct ind_ref x, uint32_t n); /* how many candles ago */
 struct ind_ref ind_low_age(struct ind_build *b, struct ind_ref x, uint32_t n);
-/* The same of a pair: value and tail, the next output. */
-struct ind_ref ind_high_pair(struct ind_build *b, struct ind_ref x, uint32_t n);
-struct ind_ref ind_low_pair(struct ind_build *b, struct ind_ref x, uint32_t n);
 /* From bar 1 on, or with tv from bar 0, where it is high - low. */
 struct ind_ref ind_true_range(struct ind_build *b, bool tv);
 struct ind_ref ind_atr(struct ind_build *b, uint32_t n, bool tv);

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include "stages/ap-indicators/ind_kernel.h"
 
-enum { QUEUE = UINT16_MAX, QUEUE_HEAD = 3 };
+enum { QUEUE = UINT16_MAX, QUEUE_HEAD = 3, WINDOW = QUEUE + 1 };
 
 static const struct { ind_kernel *run; ind_kernel_warm *warm; uint32_t words, constants; } table[] = {
 #define ROW(code, name, words, constants) [OP_##code] = { ind_k_##name, ind_k_##name##_warm, words, constants },
@@ -27,7 +27,9 @@ ind_kernel_warm *ind_op_warm(const struct ind_op *op)
 uint32_t ind_op_words(const struct ind_op *op)
 {
 	/* The queue's capacity is a power of two, m is that less one. */
-	return table[op->code].words == QUEUE ? QUEUE_HEAD + op->m : table[op->code].words;
+	if (table[op->code].words == QUEUE)
+		return QUEUE_HEAD + op->m;
+	return table[op->code].words >= WINDOW ? table[op->code].words - WINDOW + op->n : table[op->code].words;
 }
 
 uint32_t ind_op_constants(const struct ind_op *op)

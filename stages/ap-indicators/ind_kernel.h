@@ -127,6 +127,16 @@ static inline two two_greater(two a, two b)
 #endif
 }
 
+/* Lane by lane a < b ? a : b. */
+static inline two two_lesser(two a, two b)
+{
+#ifdef __SSE2__
+	return (two)_mm_min_pd((__m128d)a, (__m128d)b);
+#else
+	return two_of(a[0] < b[0] ? a[0] : b[0], a[1] < b[1] ? a[1] : b[1]);
+#endif
+}
+
 static inline void two_to(two v, double *a, double *b)
 {
 	*a = v[0];
@@ -236,18 +246,18 @@ static inline two add_pair_two(two a, two b, two *e)
 	return s;
 }
 
-/* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs), and its constants. */
+/* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs; WINDOW: n more), and its constants. */
 #define IND_KERNELS(X) \
 	X(RING, ring, 0, 0) X(MOMENTS, moments, 5, 1) X(EMA, ema, 1, 1) X(RSI, rsi, 4, 1) X(MACD, macd, 3, 4) \
 	X(BANDS, bands, 0, 2) X(LIN2, lin2, 0, 2) X(LAG, lag, 0, 0) X(HIGHER, higher, 0, 0) X(LOWER, lower, 0, 0) \
 	X(FEW, few, 0, 1) X(SUM, sum, 4, 0) X(LINEAR, linear, 4, 2) X(HIGH, high, QUEUE, 0) X(LOW, low, QUEUE, 0) \
-	X(EXT_PAIR, ext_pair, QUEUE, 1) X(MAD, mad, 0, 0) X(RANK, rank, 0, 0) X(COMOMENTS, comoments, 10, 0) \
-	X(GAP, gap, 4, 1) X(CCI, cci, 2, 1) X(STOCHRSI, stochrsi, 0, 0) X(RSI_PAIR, rsi_pair, 7, 2) X(WILDER, wilder, 1, 1) \
+	X(MAD, mad, 0, 0) X(RANK, rank, 0, 0) X(COMOMENTS, comoments, 10, 0) \
+	X(GAP, gap, 4, 1) X(CCI, cci, WINDOW + 5, 3) X(STOCHRSI, stochrsi, WINDOW + 5, 2) X(WILDER, wilder, 1, 1) \
 	X(DX, dx, 1, 0) X(ADX, adx, 1, 1) X(KAMA, kama, 1, 2) X(SAR, sar, 4, 2) X(TREND, trend, 3, 1) X(CUM, cum, 2, 0) \
 	X(SESSION, session, 5, 2) X(FISHER, fisher, 2, 0) X(TRUE_RANGE, true_range, 0, 0) X(TYPICAL, typical, 0, 0) \
 	X(DM, dm, 0, 0) X(LIN4, lin4, 0, 4) X(POS, pos, 0, 1) X(RATIO, ratio, 0, 2) X(CHANGE, change, 0, 1) X(MUL, mul, 0, 0) \
 	X(ABSDIFF, absdiff, 0, 0) X(LESSER, lesser, 0, 0) X(SIGNED, signed, 0, 0) X(FLOW, flow, 0, 0) X(MFI, mfi, 0, 1) \
-	X(CLV, clv, 0, 0) X(SUM3, sum3, 0, 0) X(LINREG, linreg, 0, 2) X(ANGLE, angle, 0, 0) X(AROON, aroon, 0, 1) \
+	X(CLV, clv, 0, 0) X(LINREG, linreg, 0, 2) X(ANGLE, angle, 0, 0) X(AROON, aroon, 0, 1) \
 	X(PERCENT_B, percent_b, 0, 0) X(SQRT, sqrt, 0, 2) X(LOGVAR, logvar, 0, 0) X(CORREL, correl, 0, 0) X(GAIN, gain, 0, 0) \
 	X(HILBERT, hilbert, 37, 0) X(PHASE, phase, 1, 0) X(TRENDLINE, trendline, 3, 0) X(TRENDMODE, trendmode, 4, 0) \
 	X(MAMA, mama, 3, 2)

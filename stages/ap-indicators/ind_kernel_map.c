@@ -42,15 +42,6 @@ MAP(ind_k_mfi, IN(0) + IN(1) < o->k[0] ? 0 : ratio(100.0 * IN(0), IN(0) + IN(1),
 /* in: n cov, n var, n var. */
 MAP(ind_k_correl, ratio(IN(0), sqrt(IN(1)) * sqrt(IN(2)), 0))
 
-/* in: three prices. out: their sum, and what rounding took from it. */
-KERNEL(ind_k_sum3)
-{
-	double e, f, s = add_pair(IN(0), IN(1), &e);
-
-	s = add_pair(s, IN(2), &f);
-	OUT(0) = add_pair(s, e + f, &OUT(1));
-}
-
 /* in: high, low, close before. With m = 1 it begins one candle early, with high - low. */
 KERNEL(ind_k_true_range)
 {

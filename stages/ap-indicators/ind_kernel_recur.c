@@ -3,59 +3,6 @@
  */
 #include "stages/ap-indicators/ind_kernel.h"
 
-/*
- * m keep + up, in twice the digits: m is two words. keep and up's factor are rounded, which only makes the period a hair
- * longer for gains and losses alike; what must not be rounded is m.
- */
-static inline void mean_pair(union ind_word *m, double up, double keep)
-{
-	double e, f, p = mul_pair(m[0].d, keep, &e), s = add_pair(p, up, &f);
-
-	m[0].d = add_pair(s, e + f + m[1].d * keep, &m[1].d);
-}
-
-/* 100 g / (g + l) as a rounded value and its tail. */
-static double rsi_split(const union ind_word *g, const union ind_word *l, double *tail)
-{
-	double se, s = add_pair(g[0].d, l[0].d, &se), part, q, p, pe, a, b;
-
-	*tail = 0;
-	if (!(s > 0))
-		return 0;
-	/* One division: that q is a little off does not matter, for what is left of g is taken exactly. */
-	part = 1.0 / s;
-	q = g[0].d * part;
-	p = mul_pair(q, s, &pe);
-	mul_exact(100.0, q, &a, &b);
-	se += g[1].d + l[1].d;
-	return add_pair(a, b + 100.0 * (((g[0].d - p) - pe) + g[1].d - q * se) * part, tail);
-}
-
-/*
- * out: RSI, and its tail: what rounding took from it. Words: price before, g (2), l (2), RSI, tail. As OP_RSI, but in
- * twice the digits: where two large movements are behind the price, both means are large and the ratio moves in its
- * last digits only, which is all that a stochastic of it sees.
- */
-KERNEL(ind_k_rsi_pair)
-{
-	union ind_word *w = x->core + o->core, *g = w + 1, *l = w + 3;
-	uint64_t age = x->t - o->start;
-	double in = IN(0), d = in - w[0].d, up = d > 0 ? d : 0, keep = warm || age > o->n ? o->k[1] : 1.0;
-
-	w[0].d = in;
-	if (!warm && age == 0)
-		return;
-	/* All changes count k0, those of the seed too. */
-	mean_pair(g, o->k[0] * up, keep);
-	mean_pair(l, o->k[0] * (up - d), keep);
-	if (g[0].d + l[0].d < 1e-16 * fabs(in))
-		g[0].d = g[1].d = l[0].d = l[1].d = w[5].d = w[6].d = 0;
-	else if (d != 0 || (!warm && age <= o->n))
-		w[5].d = rsi_split(g, l, &w[6].d);
-	OUT(0) = w[5].d;
-	OUT(1) = w[6].d;
-}
-
 /* out: Wilder's sum, s - s / n + x, started with the plain sum of the first n - 1. Words: s. */
 KERNEL(ind_k_wilder)
 {

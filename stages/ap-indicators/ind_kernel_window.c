@@ -1,7 +1,7 @@
 /*
  * ind_kernel_window.c - what is computed over the last n values: sums, variances, straight lines, extremes.
  *
- * All O(1) a candle and without drift. Sums are compensated. Variances are sums about a nearby centre,
+ * All without drift, and O(1) a candle but for those that say they go through their window. Sums are compensated. Variances are sums about a nearby centre,
  * taken anew from the ring when the centre has become bad. Extremes of short windows are built by doubling; others,
  * and those with their ages, are monotonic queues searched by halving: a single candle never pays for a long run before it.
  */
@@ -182,7 +182,6 @@ static inline void ind_k_linear_two(const struct ind_insn *o, const struct ind_i
  * Words: head, length, then the positions of the values that may still become the answer, best first.
  * The new value removes those it beats. How many is not to be foreseen, so the last three are tried without a branch;
  * a longer run is halved. Reading below the head is harmless: what is found there does not count.
- * In the pair kinds the second input, a tail with ring 1, decides between equals.
  */
 #define EXT_KERNEL(name, beats) \
 	static __attribute__((noinline)) uint64_t name##_search(const struct ind_insn *o, const struct ind_ctx *x, uint64_t head, uint64_t len) \
@@ -229,19 +228,6 @@ static inline void ind_k_linear_two(const struct ind_insn *o, const struct ind_i
 #define BEATS_LOW(at) (at_candle(x, o, 0, at) >= in)
 EXT_KERNEL(ind_k_high, BEATS_HIGH)
 EXT_KERNEL(ind_k_low, BEATS_LOW)
-
-/* k0 = 1: whether (v, tail) is not above the newest pair; k0 = -1: not below it. */
-static inline bool pair_beats(const struct ind_insn *o, const struct ind_ctx *x, uint64_t at, double in)
-{
-	double k = o->k[0], v = k * at_candle(x, o, 0, at);
-
-	if (v != k * in)
-		return v < k * in;
-	return k * at_candle(x, o, 1, at) <= k * IN(1);
-}
-
-#define BEATS_PAIR(at) pair_beats(o, x, at, in)
-EXT_KERNEL(ind_k_ext_pair, BEATS_PAIR)
 
 /*
  * in: x, its mean. out: mean absolute deviation of the last n. The mean moves with every candle and every term
@@ -367,63 +353,117 @@ KERNEL(ind_k_gap)
 }
 
 /*
- * in: the typical price threefold, as an exact pair (rings 0 and 1). out: CCI. Words: compensated sum of the last n.
- * Like OP_MAD it reads its window, for the mean moves with every candle. Differences from the newest value are taken
- * before anything is rounded; a deviation of rounding noise is none. The rings are of one size: in each the window is one
- * stretch, or two where it runs over the end.
+ * Windows kept as differences from the newest value: with each candle all move by as much as that did. All that is ever added
+ * to one are moves inside of its window, so its error is a few roundings of the window's own range, whatever was there before
+ * and however small the range is beside the value. Their words are a circle, `at` is the oldest. At first the value has always
+ * been the first one. Like OP_MAD they go through the whole window.
  */
-static inline two cci_stretch(const union ind_word *v, const union ind_word *u, uint64_t n, double hi, double mean)
+static inline union ind_word *circle_next(union ind_word *at, union ind_word *circle, uint64_t len)
 {
-	two sum = { 0, 0 };
-	uint64_t i = 0;
+	const uint64_t now = at->u, next = now + 1;
 
-	for (; i + 1 < n; i += 2)
-		sum += two_abs((two_at(v + i) - hi) + two_at(u + i) - mean);
-	if (i < n)
-		sum += two_abs(two_of((v[i].d - hi) + u[i].d - mean, 0));
-	return sum;
-}
-
-KERNEL(ind_k_cci)
-{
-	union ind_word *w = x->core + o->core;
-	const union ind_word *v = x->ring + o->past[0].at, *u = x->ring + o->past[1].at;
-	double hi = IN(0), lo = IN(1), n = (double)o->n, a, b, mean, mad;
-	two mads = { 0, 0 };
-	uint64_t i = x->t + 1 - o->n;
-	bool full = warm || x->t - o->start >= o->n;
-
-	csum_slide(w, hi, full ? past(x, o, 0, o->n) : 0);
-	w[1].d += lo - (full ? past(x, o, 1, o->n) : 0);
-	if (!full && x->t - o->start + 1 < o->n)
-		return;
-	mul_exact(n, hi, &a, &b);
-	mean = ((w[0].d - a) + (w[1].d - b)) / n;
-	for (uint64_t left = o->n; left > 0;) {
-		uint64_t at = i & o->past[0].mask, len = left < o->past[0].mask + 1 - at ? left : o->past[0].mask + 1 - at;
-
-		mads += cci_stretch(v + at, u + at, len, hi, mean);
-		i += len;
-		left -= len;
-	}
-	mad = mads[0] + mads[1];
-	mad /= n;
-	OUT(0) = mad > 1e-12 * fabs(mean) ? (lo - mean) / (o->k[0] * mad) : 0;
+	at->u = next < len ? next : 0;
+	return circle + now;
 }
 
 /*
- * in: RSI, its tail, age of its highest, of its lowest (rings 0: RSI, 1: tail). out: position in the range, percent.
- * In a strong trend RSI is so near to 100 that its last digits are all that moves: the tail has the digits behind.
+ * in: high, low, close. out: CCI, of the typical price threefold. The moves of prices that keep their size are exact.
+ * Words: at, sum of all differences, the oldest one, high, low, close before; then the other n - 2 differences but the
+ * newest, which is 0. The oldest stands apart, for its word is already the one of this candle's value.
  */
+enum { CCI_AT, CCI_SUM, CCI_OLDEST, CCI_HIGH, CCI_LOW, CCI_CLOSE, CCI_WORDS };
+
+KERNEL(ind_k_cci)
+{
+	union ind_word *w = x->core + o->core, *v = w + CCI_WORDS;
+	const double h = IN(0), l = IN(1), c = IN(2);
+	const double move = warm || x->t > o->start ? ((h - w[CCI_HIGH].d) + (l - w[CCI_LOW].d)) + (c - w[CCI_CLOSE].d) : 0;
+	const uint64_t m = o->n - 2;
+	/* How far the newest is above the mean, n times and once. */
+	const double above_n = o->k[1] * move - w[CCI_SUM].d, above = above_n * o->k[2];
+	two sum = { 0, 0 }, dev = two_abs(two_of(above, (w[CCI_OLDEST].d - move) + above));
+	union ind_word *i = v;
+
+	w[CCI_HIGH].d = h;
+	w[CCI_LOW].d = l;
+	w[CCI_CLOSE].d = c;
+	if (m % 2 != 0) {
+		i->d -= move;
+		sum += two_of(i->d, 0);
+		dev += two_abs(two_of(i->d + above, 0));
+		i++;
+	}
+	for (; i < v + m; i += 2) {
+		const two d = two_at(i) - move;
+
+		two_put(i, d);
+		sum += d;
+		dev += two_abs(d + above);
+	}
+	w[CCI_SUM].d = sum[0] + sum[1];
+	i = circle_next(&w[CCI_AT], v, m);
+	w[CCI_OLDEST].d = i->d;
+	i->d = 0;
+	OUT(0) = dev[0] + dev[1] > 0 ? above_n / (o->k[0] * (dev[0] + dev[1])) : 0;
+}
+
+/*
+ * RSI is g / s (in percent), with g Wilder's mean of the gains, s that of all changes. Both count the last change anew and the former
+ * mean less: what is RSI then moves to 1 (a gain) or to 0 (a loss) by the change's share of s. That move is all a stochastic
+ * sees, and where two large movements are behind the price it is far below RSI's last digit: so RSI itself is never subtracted.
+ * Words: price before, sum of changes (n times the mean), RSI, 1 - RSI; neither is taken from the other, for in a strong
+ * trend one is next to nothing. Seeded with the plain sum of the first m changes (k0: what is kept of it later). Once nothing of
+ * the last movement is left in the price's own digits (k1 of the price) RSI is 0.
+ */
+enum { SR_BEFORE, SR_ALL, SR_GAIN, SR_LOSS, SR_AT, SR_WORDS };
+
+static inline double rsi_move(union ind_word *w, double in, double keep, double least)
+{
+	const double d = in - w[SR_BEFORE].d, left = keep * w[SR_ALL].d, all = left + fabs(d);
+	const two gl = two_at(w + SR_GAIN);
+	two share, kept, drawn;
+
+	w[SR_BEFORE].d = in;
+	if (__builtin_expect(!(all > least * fabs(in)), 0)) {
+		w[SR_ALL].d = 0;
+		two_put(w + SR_GAIN, two_of(0, 1.0));
+		return -gl[0];
+	}
+	w[SR_ALL].d = all;
+	share = two_of(left, fabs(d)) / all;
+	kept = two_of(share[0], share[0]);
+	/* In lanes, without a branch: whether the price rises is a coin. */
+	share = (two)((two_bits)two_of(share[1], share[1]) & (two_of(d, 0) > two_of(0, d)));
+	two_put(w + SR_GAIN, gl * kept + share);
+	drawn = two_of(gl[1], gl[0]) * share;
+	return drawn[0] - drawn[1];
+}
+
+/* out: position of RSI in its range over n, percent. Words: rsi_move's, at, differences of RSI of the n - 1 candles before, 0. */
 KERNEL(ind_k_stochrsi)
 {
-	uint64_t up = (uint64_t)IN(2), dn = (uint64_t)IN(3);
-	double lo = past(x, o, 0, dn), lo_tail = past(x, o, 1, dn), at, range;
+	union ind_word *w = x->core + o->core, *v = w + SR_WORDS;
+	const uint64_t age = x->t - o->start, m = o->n - 1;
+	const double in = IN(0);
+	two hi = { 0, 0 }, lo = { 0, 0 };
+	double move, up, down;
 
-	range = (past(x, o, 0, up) - lo) + (past(x, o, 1, up) - lo_tail);
-	at = (IN(0) - lo) + (IN(1) - lo_tail);
-	at = range > 0 ? 100.0 * (at / range) : 0;
-	OUT(0) = at < 0 ? 0 : at > 100.0 ? 100.0 : at;
+	if (!warm && age == 0)
+		w[SR_BEFORE].d = in;
+	move = rsi_move(w, in, warm || age > o->m ? o->k[0] : 1.0, o->k[1]);
+	for (union ind_word *i = v; i < v + m; i += 2) {
+		const two d = two_at(i) - move;
+
+		two_put(i, d);
+		hi = two_greater(hi, d);
+		lo = two_lesser(lo, d);
+	}
+	/* Where they are odd in number, one more was taken along: the candle before this once more. */
+	v[m].d = 0;
+	circle_next(&w[SR_AT], v, m)->d = 0;
+	up = hi[0] > hi[1] ? hi[0] : hi[1];
+	down = 0.0 - (lo[0] < lo[1] ? lo[0] : lo[1]);
+	OUT(0) = up + down > 0 ? 100.0 * (down / (up + down)) : 0;
 }
 
 /*

@@ -167,16 +167,6 @@ struct ind_ref ind_low_age(struct ind_build *b, struct ind_ref x, uint32_t n)
 	return ind_out(extreme(b, (op){ .code = OP_LOW }, &x, 1, n), 1);
 }
 
-struct ind_ref ind_high_pair(struct ind_build *b, struct ind_ref x, uint32_t n)
-{
-	return extreme(b, (op){ .code = OP_EXT_PAIR, .k = { 1 } }, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n);
-}
-
-struct ind_ref ind_low_pair(struct ind_build *b, struct ind_ref x, uint32_t n)
-{
-	return extreme(b, (op){ .code = OP_EXT_PAIR, .k = { -1 } }, (struct ind_ref[]){ x, ind_out(x, 1) }, 2, n);
-}
-
 struct ind_ref ind_true_range(struct ind_build *b, bool tv)
 {
 	struct ind_ref in[3] = { ind_in(b, IN_H), ind_in(b, IN_L), ind_lag(b, ind_in(b, IN_C), 1) };

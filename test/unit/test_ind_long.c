@@ -22,7 +22,7 @@ static void rig_open(struct rig *r, const char *specs)
 #define WINDOWS \
 	"SMA period=20; SMA period=200; WMA period=20; STDDEV period=20; VAR period=200; BBANDS; LINEARREG_SLOPE; TSF; CCI;" \
 	"ULTOSC; MFI; CORREL; BETA; STOCH; WILLR; AROON; SUM source=volume; VWMA; CMF; IMI; VORTEX; ZSCORE; HMA; TRIMA; AO;" \
-	"EMA period=12; RSI period=5"
+	"EMA period=12; RSI period=5; STOCHRSI period=5"
 
 static void ten_million_candles_leave_no_drift(void **state)
 {
