@@ -266,7 +266,7 @@ static const char *ao(struct ind_build *b, const double *p, struct ind_ref *out)
 
 	if (n >= m)
 		return "fast must be below slow";
-	out[0] = ind_op(b, (struct ind_op){ .code = OP_GAP, .n = n, .m = m, .k = { 0.5 },
+	out[0] = ind_op(b, (struct ind_op){ .code = OP_GAP, .n = n, .m = m, .k = { 0.5 / p[0], 0.5 / p[1] },
 					    .ring = { ind_ring(b, h, m), ind_ring(b, l, m) } },
 			(struct ind_ref[]){ h, l }, 2, 1, m - 1);
 	return NULL;

@@ -8,11 +8,11 @@
 static struct ind_ref fit(struct ind_build *b, const double *p, unsigned i)
 {
 	double n = p[0];
-	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), ind_u32(n), true);
+	struct ind_ref l = ind_linear(b, ind_source(b, p[1]), ind_u32(n));
 
-	return ind_out(ind_op(b, (struct ind_op){ .code = OP_LINREG, .n = ind_u32(n),
-						  .k = { n * n * (n * n - 1.0) / 12.0, (n - 1.0) / 2.0 } },
-			      (struct ind_ref[]){ l, ind_out(l, 2) }, 2, 4, 0), i);
+	return ind_out(ind_op(b, (struct ind_op){ .code = OP_LINREG,
+						  .k = { n * (n * n - 1.0) / 12.0, (n - 1.0) / 3.0 } },
+			      (struct ind_ref[]){ l, ind_out(l, 1) }, 2, 4, 0), i);
 }
 
 #define FIT(fn, i) \

@@ -140,7 +140,7 @@ struct ind_ref ind_moments(struct ind_build *b, struct ind_ref x, uint32_t n);  
 struct ind_ref ind_ema(struct ind_build *b, struct ind_ref x, uint32_t seed, double k);
 struct ind_ref ind_ema_n(struct ind_build *b, struct ind_ref x, uint32_t n, bool tv);
 struct ind_ref ind_rma(struct ind_build *b, struct ind_ref x, uint32_t n);
-struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n, bool cov);   /* sum, WMA; with cov n^2 cov */
+struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n);   /* WMA, n cov with time; n > 1 */
 struct ind_ref ind_wma(struct ind_build *b, struct ind_ref x, uint32_t n);
 struct ind_ref ind_high(struct ind_build *b, struct ind_ref x, uint32_t n);     /* value */
 struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n);

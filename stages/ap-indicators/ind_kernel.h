@@ -166,18 +166,6 @@ static inline void csum_slide(union ind_word *w, double in, double out)
 	w[0].d = t;
 }
 
-/* csum_add of two sums at once; then `more` goes to what rounding took. */
-static inline two csum_add_two(union ind_word *v, union ind_word *w, two in, two more)
-{
-	two s = two_of(v[0].d, w[0].d), c = two_of(v[1].d, w[1].d), t = s + in, b = t - s;
-
-	c += (s - (t - b)) + (in - b);
-	c += more;
-	two_to(t, &v[0].d, &w[0].d);
-	two_to(c, &v[1].d, &w[1].d);
-	return t + c;
-}
-
 /* csum_slide of two sums at once. */
 static inline void csum_slide_lanes(two *s, two *c, two in, two out)
 {
@@ -185,16 +173,6 @@ static inline void csum_slide_lanes(two *s, two *c, two in, two out)
 
 	*c += ((*s - (t - q)) + (d - q)) + e;
 	*s = t;
-}
-
-static inline two csum_slide_two(union ind_word *v, union ind_word *w, two in, two out)
-{
-	two s = two_of(v[0].d, w[0].d), c = two_of(v[1].d, w[1].d);
-
-	csum_slide_lanes(&s, &c, in, out);
-	two_to(s, &v[0].d, &w[0].d);
-	two_to(c, &v[1].d, &w[1].d);
-	return s + c;
 }
 
 static inline double csum_get(const union ind_word *w)
@@ -206,14 +184,6 @@ static inline double csum_get(const union ind_word *w)
 static inline void mul_exact(double n, double v, double *a, double *b)
 {
 	double g = 134217729.0 * v, hi = g - (g - v), lo = v - hi, p = n * v;
-
-	*a = p;
-	*b = (n * hi - p) + n * lo;
-}
-
-static inline void mul_exact_two(two n, two v, two *a, two *b)
-{
-	two g = 134217729.0 * v, hi = g - (g - v), lo = v - hi, p = n * v;
 
 	*a = p;
 	*b = (n * hi - p) + n * lo;
@@ -238,21 +208,13 @@ static inline double add_pair(double a, double b, double *e)
 	return s;
 }
 
-static inline two add_pair_two(two a, two b, two *e)
-{
-	two s = a + b, t = s - a;
-
-	*e = (a - (s - t)) + (b - t);
-	return s;
-}
-
 /* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs; WINDOW: n more), and its constants. */
 #define IND_KERNELS(X) \
 	X(RING, ring, 0, 0) X(MOMENTS, moments, 5, 1) X(EMA, ema, 1, 1) X(RSI, rsi, 4, 1) X(MACD, macd, 3, 4) \
 	X(BANDS, bands, 0, 2) X(LIN2, lin2, 0, 2) X(LAG, lag, 0, 0) X(HIGHER, higher, 0, 0) X(LOWER, lower, 0, 0) \
-	X(FEW, few, 0, 1) X(SUM, sum, 4, 0) X(LINEAR, linear, 4, 2) X(HIGH, high, QUEUE, 0) X(LOW, low, QUEUE, 0) \
+	X(FEW, few, 0, 1) X(SUM, sum, 4, 0) X(LINEAR, linear, 6, 3) X(HIGH, high, QUEUE, 0) X(LOW, low, QUEUE, 0) \
 	X(MAD, mad, 0, 0) X(RANK, rank, 0, 0) X(COMOMENTS, comoments, 10, 0) \
-	X(GAP, gap, 4, 1) X(CCI, cci, WINDOW + 5, 3) X(STOCHRSI, stochrsi, WINDOW + 5, 2) X(WILDER, wilder, 1, 1) \
+	X(GAP, gap, 4, 2) X(CCI, cci, WINDOW + 5, 3) X(STOCHRSI, stochrsi, WINDOW + 5, 2) X(WILDER, wilder, 1, 1) \
 	X(DX, dx, 1, 0) X(ADX, adx, 1, 1) X(KAMA, kama, 1, 2) X(SAR, sar, 4, 2) X(TREND, trend, 3, 1) X(CUM, cum, 2, 0) \
 	X(SESSION, session, 5, 2) X(FISHER, fisher, 2, 0) X(TRUE_RANGE, true_range, 0, 0) X(TYPICAL, typical, 0, 0) \
 	X(DM, dm, 0, 0) X(LIN4, lin4, 0, 4) X(POS, pos, 0, 1) X(RATIO, ratio, 0, 2) X(CHANGE, change, 0, 1) X(MUL, mul, 0, 0) \

@@ -93,17 +93,17 @@ KERNEL(ind_k_gain)
 }
 
 /*
- * in: sum, n^2 cov with time, of OP_LINEAR. k: n^2 (n^2 - 1) / 12, (n - 1) / 2. out: slope, intercept, value at the last
- * candle, at the next one.
+ * in: weighted mean, n cov with time, of OP_LINEAR. k: n (n^2 - 1) / 12, (n - 1) / 3. out: slope, intercept, value at the last
+ * candle, at the next one. The weighted mean is the line's value at two thirds of the window, (n - 1) / 3 before the last.
  */
 KERNEL(ind_k_linreg)
 {
-	double slope = IN(1) / o->k[0], mean = IN(0) / (double)o->n, mid = o->k[1];
+	double slope = IN(1) / o->k[0], at = IN(0), third = o->k[1];
 
 	OUT(0) = slope;
-	OUT(1) = mean - slope * mid;
-	OUT(2) = mean + slope * mid;
-	OUT(3) = mean + slope * (mid + 1.0);
+	OUT(1) = at - slope * (2.0 * third);
+	OUT(2) = at + slope * third;
+	OUT(3) = at + slope * (third + 1.0);
 }
 
 /*

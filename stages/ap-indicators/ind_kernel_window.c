@@ -1,9 +1,10 @@
 /*
  * ind_kernel_window.c - what is computed over the last n values: sums, variances, straight lines, extremes.
  *
- * All without drift, and O(1) a candle but for those that say they go through their window. Sums are compensated. Variances are sums about a nearby centre,
- * taken anew from the ring when the centre has become bad. Extremes of short windows are built by doubling; others,
- * and those with their ages, are monotonic queues searched by halving: a single candle never pays for a long run before it.
+ * All without drift, and O(1) a candle but for those that say they go through their window. Sums are compensated. Variances and
+ * straight lines are sums about a nearby centre, taken anew from the ring when the centre has become bad. Extremes of short
+ * windows are built by doubling; others, and those with their ages, are monotonic queues searched by halving: a single candle
+ * never pays for a long run before it.
  */
 #include "stages/ap-indicators/ind_hot.h"
 
@@ -119,61 +120,113 @@ static inline void ind_k_sum_two(const struct ind_insn *o, const struct ind_insn
 }
 
 /*
- * out: S = sum of the last n; k0 W, W = sum weighted 1 (oldest) to n (newest); and with m = 1 n sum(i x_i) - sum(i) sum(x_i)
- * for i = 0 to n - 1, that is n W - k1 S, k1 = n (n + 1) / 2, n^2 times the covariance with time. Words: S (2), W (2), both
- * compensated; the products with n are split so that what goes in comes out again in full.
+ * Sums that slide for long without being compensated are watched by their amount. Words: FLOOR; the candle at which the sum is
+ * taken from the ring anew whatever happens, for each one adds a rounding; SURE. FLOOR follows the greatest amount since the
+ * sum was taken from the ring, 2^9 to 2^10 times below it: what a large value leaves behind when it goes is rounding of
+ * that, and in a sum below FLOOR it might count. On a flat market nothing but noise is left, which is below FLOOR too; then
+ * the ring gives 0, and FLOOR is 0.
+ * A sum that changes its sign comes as near to 0 by chance: on prices of many digits one candle in hundreds, on those of few
+ * ticks more often. So, when the ring has been read, SURE is the candle at which the latest value leaves that was not near to the
+ * newest: up to there the window has both, and the sum is small by chance.
+ * Amounts are compared by their bits without the sign, which are in the order of the values: one comparison finds both those
+ * below FLOOR and those above 2^FALL_BITS times FLOOR, for which it must rise.
  */
-static inline double linear_cov(const struct ind_insn *o, const union ind_word *s)
-{
-	const union ind_word *w = s + 2;
-	double n = (double)o->n, a, b, c, d;
+enum { F_FLOOR, F_DUE, F_SURE, F_WORDS, FALL_BITS = 10 };
+#define FALL_NEAR (1.0 / 64)    /* of the greatest distance from the newest value */
 
-	mul_exact(n, w[0].d, &a, &b);
-	mul_exact(o->k[1], s[0].d, &c, &d);
-	return (a - c) + ((b - d) + (n * w[1].d - o->k[1] * s[1].d));
+static inline uint64_t fall_amount(double v)
+{
+	return (union ind_word){ .d = v }.u << 1;
 }
 
-KERNEL_OF_TWO(ind_k_linear)
+static inline uint64_t fall_floor(double v)
 {
-	union ind_word *s = x->core + o->core, *w = s + 2;
-	uint64_t age = x->t - o->start;
-	double in = IN(0), n = (double)o->n, a, b, c, d;
+	return fall_amount(v * (2.0 / (1 << FALL_BITS)));
+}
 
-	if (!warm && age < o->n) {
-		mul_exact((double)(age + 1), in, &a, &b);
-		csum_add(w, a);
-		w[1].d += b;
-		csum_add(s, in);
-	} else {
-		/* W += n in - S; of the four addends the two large ones meet first. */
-		mul_exact(n, in, &a, &b);
-		c = add_pair(a, -s[0].d, &d);
-		csum_add(w, c);
-		w[1].d += d + (b - s[1].d);
-		csum_slide(s, in, past(x, o, 0, o->n));
+/* n: the window; near: how many of its newest values are near to the newest. */
+static inline void fall_begin(union ind_word *w, double v, uint64_t t, uint32_t n, uint32_t near)
+{
+	w[F_FLOOR].u = fall_floor(v);
+	w[F_DUE].u = t + (n < 128 ? 512 : 4 * (uint64_t)n);
+	w[F_SURE].u = t + n - near;
+}
+
+/* Whether there may be something to do: FLOOR to rise, or the sum to be taken from the ring. */
+static inline bool fall_look(const union ind_word *w, double v, uint64_t t)
+{
+	return __builtin_expect(fall_amount(v) - w[F_FLOOR].u > (uint64_t)FALL_BITS << 53 || t >= w[F_DUE].u, 0);
+}
+
+/* Whether the sum is to be taken from the ring. If not, FLOOR rises where it must. */
+static inline bool fall_stale(union ind_word *w, double v, uint64_t t)
+{
+	if (t >= w[F_DUE].u)
+		return true;
+	if (fall_amount(v) < w[F_FLOOR].u)
+		return t >= w[F_SURE].u;
+	w[F_FLOOR].u = fall_floor(v);
+	return false;
+}
+
+/*
+ * out: the weighted mean, weights 1 (oldest) to n (newest); V = sum of (i - (n - 1) / 2) x_i for i = 0 to n - 1, which is n times
+ * the covariance with time. k: 1 / n, 2 / (n (n + 1)), (n + 1) / 2. Words: how V falls, centre K, S = sum of (x - K), V.
+ * V is the same whatever K is, so no two large terms need to cancel, and the weighted mean is K + S / n + 2 V / (n (n + 1)).
+ * A rounding is one of n times the distance from K; but what goes through the window goes through V with all weights, and the
+ * price goes away from K only through V. On a flat market K is the newest value and V 0: the mean is the price, to the bit.
+ */
+enum { L_K = F_WORDS, L_S, L_V };
+
+/* Takes the sums from the ring, if they are stale, about the newest value: that the ring may not have yet, but its difference is 0. */
+static __attribute__((noinline)) void linear_look(const struct ind_insn *o, struct ind_ctx ctx)
+{
+	const struct ind_ctx *x = &ctx;
+	union ind_word *w = x->core + o->core;
+	const double k = IN(0), half = ((double)o->n - 1.0) / 2.0;
+	double s = 0, v = 0, most = 0;
+	uint32_t near = 1;
+
+	if (!fall_stale(w, w[L_V].d, x->t))
+		return;
+	for (uint32_t i = 1; i < o->n; i++) {
+		double d = past(x, o, 0, i) - k;
+
+		s += d;
+		v += (half - (double)i) * d;
+		most = fabs(d) > most ? fabs(d) : most;
 	}
-	OUT(0) = csum_get(s);
-	OUT(1) = csum_get(w) * o->k[0];
-	if (o->m != 0)
-		OUT(2) = linear_cov(o, s);
+	while (near < o->n && fabs(past(x, o, 0, near) - k) <= most * FALL_NEAR)
+		near++;
+	w[L_K].d = k;
+	w[L_S].d = s;
+	w[L_V].d = v;
+	fall_begin(w, v, x->t, o->n, near);
 }
 
-static inline void ind_k_linear_two(const struct ind_insn *o, const struct ind_insn *p, const struct ind_ctx *x)
+/* The first full window is due like any later one, for F_DUE begins at 0. */
+KERNEL(ind_k_linear)
 {
-	union ind_word *s = x->core + o->core, *w = s + 2, *u = x->core + p->core, *v = u + 2;
-	const two in = two_of(IN_OF(o, 0), IN_OF(p, 0)), n = two_of((double)o->n, (double)p->n);
-	two a, b, c, d, all;
+	union ind_word *w = x->core + o->core;
+	double k = w[L_K].d, in = IN(0) - k, old, s, v;
 
-	mul_exact_two(n, in, &a, &b);
-	c = add_pair_two(a, -two_of(s[0].d, u[0].d), &d);
-	d += b - two_of(s[1].d, u[1].d);
-	all = csum_add_two(w, v, c, d);
-	two_to(csum_slide_two(s, u, in, two_of(past(x, o, 0, o->n), past(x, p, 0, p->n))), &OUT_OF(o, 0), &OUT_OF(p, 0));
-	two_to(all * two_of(o->k[0], p->k[0]), &OUT_OF(o, 1), &OUT_OF(p, 1));
-	if (o->m != 0)
-		OUT_OF(o, 2) = linear_cov(o, s);
-	if (p->m != 0)
-		OUT_OF(p, 2) = linear_cov(p, u);
+	if (!warm && x->t - o->start + 1 < o->n)
+		return;
+	/* Both sums are of n + 1 values before the old one goes. */
+	old = past(x, o, 0, o->n) - k;
+	s = w[L_S].d + in;
+	v = w[L_V].d + (o->k[2] * (in + old) - s);
+	s -= old;
+	w[L_S].d = s;
+	w[L_V].d = v;
+	if (fall_look(w, v, x->t)) {
+		linear_look(o, ctx_copy(x));
+		k = w[L_K].d;
+		s = w[L_S].d;
+		v = w[L_V].d;
+	}
+	OUT(1) = v;
+	OUT(0) = k + (v * o->k[1] + s * o->k[0]);
 }
 
 /*
@@ -331,25 +384,56 @@ KERNEL(ind_k_comoments)
 }
 
 /*
- * in: a, b (rings 0 and 1). out: k0 times the mean of a + b over the last n less that over the last m, n < m. The sums
- * are compensated and meet before they are rounded, so that two nearly equal means keep their difference.
- * Words: sum over n (2), sum over m (2).
+ * in: a, b (rings 0 and 1). out: the mean of a + b over the last n less that over the last m, n < m, times k; k0: k / n,
+ * k1: k / m. Words: how the difference falls, the difference. Only differences of values go into it, so that two nearly equal
+ * means keep theirs, whatever the prices are; and what goes through the shorter window goes through it.
  */
+enum { G_GAP = F_WORDS };
+
+/* Of both inputs, against the newest values. */
+static inline __attribute__((always_inline)) double gap_of(const struct ind_insn *o, const struct ind_ctx *x, uint32_t back)
+{
+	return (past(x, o, 0, back) - IN(0)) + (past(x, o, 1, back) - IN(1));
+}
+
+static __attribute__((noinline)) double gap_look(const struct ind_insn *o, struct ind_ctx ctx)
+{
+	const struct ind_ctx *x = &ctx;
+	union ind_word *w = x->core + o->core;
+	double s = 0, shorter = 0, most = 0, gap;
+	uint32_t near = 1;
+
+	if (!fall_stale(w, w[G_GAP].d, x->t))
+		return w[G_GAP].d;
+	for (uint32_t i = 1; i < o->m; i++) {
+		double d = gap_of(o, x, i);
+
+		if (i == o->n)
+			shorter = s;
+		s += d;
+		most = fabs(d) > most ? fabs(d) : most;
+	}
+	while (near < o->m && fabs(gap_of(o, x, near)) <= most * FALL_NEAR)
+		near++;
+	w[G_GAP].d = gap = shorter * o->k[0] - s * o->k[1];
+	fall_begin(w, gap, x->t, o->m, near);
+	return gap;
+}
+
 KERNEL(ind_k_gap)
 {
 	union ind_word *w = x->core + o->core;
-	uint64_t age = x->t - o->start;
-	double n = (double)o->n, m = (double)o->m, a, b, c, d;
+	const double a = IN(0), b = IN(1);
+	double gap;
 
-	for (unsigned i = 0; i < 2; i++) {
-		const double in = IN(i);
-
-		(void)csum_slide_two(w, w + 2, two_of(in, in), two_of(!warm && age < o->n ? 0 : past(x, o, i, o->n),
-								      !warm && age < o->m ? 0 : past(x, o, i, o->m)));
-	}
-	mul_exact(m, w[0].d, &a, &b);
-	mul_exact(n, w[2].d, &c, &d);
-	OUT(0) = o->k[0] * ((a - c) + ((b - d) + (m * w[1].d - n * w[3].d))) / (n * m);
+	if (!warm && x->t - o->start + 1 < o->m)
+		return;
+	gap = w[G_GAP].d + (((a - past(x, o, 0, o->n)) + (b - past(x, o, 1, o->n))) * o->k[0] -
+			    ((a - past(x, o, 0, o->m)) + (b - past(x, o, 1, o->m))) * o->k[1]);
+	w[G_GAP].d = gap;
+	if (fall_look(w, gap, x->t))
+		gap = gap_look(o, ctx_copy(x));
+	OUT(0) = gap;
 }
 
 /*

@@ -106,16 +106,22 @@ struct ind_ref ind_rma(struct ind_build *b, struct ind_ref x, uint32_t n)
 	return ind_ema(b, x, n, 1.0 / (double)n);
 }
 
-struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n, bool cov)
+enum { FEW = 4 };     /* OP_FEW adds up no more */
+static struct ind_ref few(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	double all = (double)n * ((double)n + 1.0) / 2.0;
+	return window(b, (op){ .code = OP_FEW, .k = { 1.0 / (double)n } }, x, n, 1);
+}
 
-	return window(b, (op){ .code = OP_LINEAR, .m = cov, .k = { 1.0 / all, all } }, x, n, cov ? 3 : 2);
+struct ind_ref ind_linear(struct ind_build *b, struct ind_ref x, uint32_t n)
+{
+	const double m = (double)n;
+
+	return window(b, (op){ .code = OP_LINEAR, .k = { 1.0 / m, 2.0 / (m * (m + 1.0)), (m + 1.0) / 2.0 } }, x, n, 2);
 }
 
 struct ind_ref ind_wma(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return ind_out(ind_linear(b, x, n, false), 1);
+	return n > 1 ? ind_linear(b, x, n) : few(b, x, n);
 }
 
 /* The extreme of x now and n candles ago. */
@@ -222,12 +228,11 @@ struct ind_ref ind_t3(struct ind_build *b, struct ind_ref x, uint32_t n, double 
 					    ema_deep(b, x, n, 3) });
 }
 
-enum { FEW = 4 };     /* OP_FEW adds up no more */
 struct ind_ref ind_ma(struct ind_build *b, struct ind_ref x, uint32_t n, enum ind_ma kind)
 {
 	switch (kind) {
 	case MA_SMA:
-		return n <= FEW ? window(b, (op){ .code = OP_FEW, .k = { 1.0 / (double)n } }, x, n, 1) : ind_moments(b, x, n);
+		return n <= FEW ? few(b, x, n) : ind_moments(b, x, n);
 	case MA_EMA:
 		return ind_ema_n(b, x, n, false);
 	case MA_WMA:
