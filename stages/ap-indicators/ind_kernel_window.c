@@ -457,6 +457,16 @@ static inline union ind_word *circle_next(union ind_word *at, union ind_word *ci
  */
 enum { CCI_AT, CCI_SUM, CCI_OLDEST, CCI_HIGH, CCI_LOW, CCI_CLOSE, CCI_WORDS };
 
+/* Two differences moved on. */
+static inline void cci_two(union ind_word *v, two move, two above, two *sum, two *dev)
+{
+	const two d = two_at(v) - move;
+
+	two_put(v, d);
+	*sum += d;
+	*dev += two_abs(d + above);
+}
+
 KERNEL(ind_k_cci)
 {
 	union ind_word *w = x->core + o->core, *v = w + CCI_WORDS;
@@ -465,6 +475,7 @@ KERNEL(ind_k_cci)
 	const uint64_t m = o->n - 2;
 	/* How far the newest is above the mean, n times and once. */
 	const double above_n = o->k[1] * move - w[CCI_SUM].d, above = above_n * o->k[2];
+	const two moves = two_of(move, move), aboves = two_of(above, above);
 	two sum = { 0, 0 }, dev = two_abs(two_of(above, (w[CCI_OLDEST].d - move) + above));
 	union ind_word *i = v;
 
@@ -477,12 +488,13 @@ KERNEL(ind_k_cci)
 		dev += two_abs(two_of(i->d + above, 0));
 		i++;
 	}
-	for (; i < v + m; i += 2) {
-		const two d = two_at(i) - move;
-
-		two_put(i, d);
-		sum += d;
-		dev += two_abs(d + above);
+	if ((m & 2) != 0) {
+		cci_two(i, moves, aboves, &sum, &dev);
+		i += 2;
+	}
+	for (; i < v + m; i += 4) {
+		cci_two(i, moves, aboves, &sum, &dev);
+		cci_two(i + 2, moves, aboves, &sum, &dev);
 	}
 	w[CCI_SUM].d = sum[0] + sum[1];
 	i = circle_next(&w[CCI_AT], v, m);
@@ -492,16 +504,17 @@ KERNEL(ind_k_cci)
 }
 
 /*
- * RSI is g / s (in percent), with g Wilder's mean of the gains, s that of all changes. Both count the last change anew and the former
- * mean less: what is RSI then moves to 1 (a gain) or to 0 (a loss) by the change's share of s. That move is all a stochastic
- * sees, and where two large movements are behind the price it is far below RSI's last digit: so RSI itself is never subtracted.
+ * RSI is g / s (in percent), with g Wilder's mean of the gains, s that of all changes. Both count the last change anew and the
+ * former mean less: so RSI moves to 1 (a gain) or to 0 (a loss) by the change's share of s. That move is all a stochastic sees,
+ * and where two large movements are behind the price it is far below RSI's last digit: RSI itself is never subtracted.
  * Words: price before, sum of changes (n times the mean), RSI, 1 - RSI; neither is taken from the other, for in a strong
- * trend one is next to nothing. Seeded with the plain sum of the first m changes (k0: what is kept of it later). Once nothing of
- * the last movement is left in the price's own digits (k1 of the price) RSI is 0.
+ * trend one is next to nothing. Seeded with the plain sum of the first m changes (k0: what is kept of it later). Once nothing
+ * of the last movement is left in the price's own digits (k1 of the price) RSI is 0.
  */
 enum { SR_BEFORE, SR_ALL, SR_GAIN, SR_LOSS, SR_AT, SR_WORDS };
 
-static inline double rsi_move(union ind_word *w, double in, double keep, double least)
+/* How far RSI moves, in both lanes. */
+static inline two rsi_move(union ind_word *w, double in, double keep, double least)
 {
 	const double d = in - w[SR_BEFORE].d, left = keep * w[SR_ALL].d, all = left + fabs(d);
 	const two gl = two_at(w + SR_GAIN);
@@ -511,7 +524,7 @@ static inline double rsi_move(union ind_word *w, double in, double keep, double 
 	if (__builtin_expect(!(all > least * fabs(in)), 0)) {
 		w[SR_ALL].d = 0;
 		two_put(w + SR_GAIN, two_of(0, 1.0));
-		return -gl[0];
+		return two_of(-gl[0], -gl[0]);
 	}
 	w[SR_ALL].d = all;
 	share = two_of(left, fabs(d)) / all;
@@ -520,7 +533,17 @@ static inline double rsi_move(union ind_word *w, double in, double keep, double 
 	share = (two)((two_bits)two_of(share[1], share[1]) & (two_of(d, 0) > two_of(0, d)));
 	two_put(w + SR_GAIN, gl * kept + share);
 	drawn = two_of(gl[1], gl[0]) * share;
-	return drawn[0] - drawn[1];
+	return two_of(drawn[0], drawn[0]) - two_of(drawn[1], drawn[1]);
+}
+
+/* Two differences moved on. */
+static inline void range_two(union ind_word *v, two move, two *hi, two *lo)
+{
+	const two d = two_at(v) - move;
+
+	two_put(v, d);
+	*hi = two_greater(*hi, d);
+	*lo = two_lesser(*lo, d);
 }
 
 /* out: position of RSI in its range over n, percent. Words: rsi_move's, at, differences of RSI of the n - 1 candles before, 0. */
@@ -530,17 +553,20 @@ KERNEL(ind_k_stochrsi)
 	const uint64_t age = x->t - o->start, m = o->n - 1;
 	const double in = IN(0);
 	two hi = { 0, 0 }, lo = { 0, 0 };
-	double move, up, down;
+	union ind_word *i = v;
+	double up, down;
+	two moves;
 
 	if (!warm && age == 0)
 		w[SR_BEFORE].d = in;
-	move = rsi_move(w, in, warm || age > o->m ? o->k[0] : 1.0, o->k[1]);
-	for (union ind_word *i = v; i < v + m; i += 2) {
-		const two d = two_at(i) - move;
-
-		two_put(i, d);
-		hi = two_greater(hi, d);
-		lo = two_lesser(lo, d);
+	moves = rsi_move(w, in, warm || age > o->m ? o->k[0] : 1.0, o->k[1]);
+	if (((m + 1) & 2) != 0) {
+		range_two(i, moves, &hi, &lo);
+		i += 2;
+	}
+	for (; i < v + m; i += 4) {
+		range_two(i, moves, &hi, &lo);
+		range_two(i + 2, moves, &hi, &lo);
 	}
 	/* Where they are odd in number, one more was taken along: the candle before this once more. */
 	v[m].d = 0;

@@ -208,6 +208,7 @@ static void stochrsi_equals_its_window_in_113_bits_on_every_tape(void **state)
 	static const struct { const char *spec; size_t n, k; } rows[] = {
 		{ "STOCHRSI period=14 fastk=14", 14, 14 }, { "STOCHRSI period=2 fastk=1", 2, 1 },
 		{ "STOCHRSI period=2 fastk=2", 2, 2 }, { "STOCHRSI period=5 fastk=3", 5, 3 },
+		{ "STOCHRSI period=5 fastk=4", 5, 4 }, { "STOCHRSI period=7 fastk=5", 7, 5 },
 		{ "STOCHRSI period=14 fastk=15", 14, 15 }, { "STOCHRSI period=30 fastk=100", 30, 100 },
 	};
 	static struct ind_bar b[N];
