@@ -25,12 +25,6 @@ HOT hot_lin2(const struct ind_insn *o, const struct ind_ctx *x)
 
 double ind_band_exact(const struct ind_insn *o, struct ind_ctx x, double k);
 
-/* Field by field, so that the original can live in registers. */
-static inline struct ind_ctx ctx_copy(const struct ind_ctx *x)
-{
-	return (struct ind_ctx){ x->t, x->open_ms, x->r, x->ring, x->core, x->turn };
-}
-
 /* middle - k dev; from the ring where the two nearly cancel. n: the window whose mean the middle is (0: of none). */
 static inline double low_band(const struct ind_insn *o, const struct ind_ctx *x, double mid, double dev)
 {

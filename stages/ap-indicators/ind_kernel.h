@@ -14,7 +14,7 @@
 /*
  * A kernel is written for one operation and compiled twice: for a set whose operations may still be starting up, and (_warm)
  * for one past all that: there `warm` is a constant, and start-up and its branches vanish. x is a copy of the context that
- * nobody else can reach, so that it stays in registers whatever is stored.
+ * nobody else can reach, so that it stays in registers whatever is stored: give others ctx_copy(x).
  */
 #define KERNEL(name) \
 	static inline __attribute__((always_inline)) void name##_one(const struct ind_insn *o, const struct ind_ctx *x, bool warm); \
@@ -68,6 +68,12 @@ static inline const struct ind_insn *insn_next(const struct ind_insn *o, size_t 
 	return (const struct ind_insn *)(const void *)((const char *)o + sizeof *o + constants * sizeof o->k[0]);
 }
 
+/* Field by field, so that the original can live in registers. */
+static inline struct ind_ctx ctx_copy(const struct ind_ctx *x)
+{
+	return (struct ind_ctx){ x->t, x->open_ms, x->r, x->ring, x->core, x->turn };
+}
+
 /* The values an operation reads and writes. */
 #define IN_OF(o, i) (x->r[(o)->reg[IND_REGS - 1 - (i)]])
 #define OUT_OF(o, i) (x->r[(o)->reg[i]])
@@ -89,6 +95,17 @@ static inline double at_candle(const struct ind_ctx *x, const struct ind_insn *o
 static inline double past(const struct ind_ctx *x, const struct ind_insn *o, unsigned i, uint64_t back)
 {
 	return at_candle(x, o, i, x->t - back);
+}
+
+/* What fmax and fmin are without their rules for NaN, and without a call or a branch. */
+static inline double greater(double a, double b)
+{
+	return a > b ? a : b;
+}
+
+static inline double lesser(double a, double b)
+{
+	return a < b ? a : b;
 }
 
 /* Two doubles, each in its lane. */
@@ -135,6 +152,12 @@ static inline two two_lesser(two a, two b)
 #else
 	return two_of(a[0] < b[0] ? a[0] : b[0], a[1] < b[1] ? a[1] : b[1]);
 #endif
+}
+
+/* Lane by lane v where a > b, else 0. */
+static inline two two_where_greater(two a, two b, two v)
+{
+	return (two)((a > b) & (two_bits)v);
 }
 
 static inline void two_to(two v, double *a, double *b)

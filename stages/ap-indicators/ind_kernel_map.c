@@ -14,19 +14,13 @@ static inline double ratio(double a, double b, double at_zero)
 	return b != 0 ? a / b : at_zero;
 }
 
-/* What fmax is without its rules for NaN, and without its call. */
-static inline double greater(double a, double b)
-{
-	return a > b ? a : b;
-}
-
 MAP(ind_k_lin4, (o->k[0] * IN(0) + o->k[1] * IN(1)) + (o->k[2] * IN(2) + o->k[3] * IN(3)))
 MAP(ind_k_pos, o->k[0] * ratio(IN(0) - IN(1), IN(2) - IN(3), 0))
 MAP(ind_k_ratio, ratio(o->k[0] * IN(0), IN(1), o->k[1]))
 MAP(ind_k_change, o->k[0] * ratio(IN(0) - IN(1), IN(1), 0))
 MAP(ind_k_mul, IN(0) * IN(1))
 MAP(ind_k_absdiff, fabs(IN(0) - IN(1)))
-MAP(ind_k_lesser, IN(0) < IN(1) ? IN(0) : IN(1))
+MAP(ind_k_lesser, lesser(IN(0), IN(1)))
 MAP(ind_k_sqrt, o->k[0] * sqrt(greater(0, o->k[1] * IN(0))))
 MAP(ind_k_angle, atan(IN(0)) * (180.0 / 3.14159265358979323846))
 /* in: age of the extreme; k0: the period. */
@@ -55,11 +49,10 @@ KERNEL(ind_k_true_range)
 /* in: high, low, those before. out: +DM, -DM. */
 KERNEL(ind_k_dm)
 {
-	double up = IN(0) - IN(2), dn = IN(3) - IN(1);
+	const two move = two_of(IN(0), IN(3)) - two_of(IN(2), IN(1)), other = two_of(move[1], move[0]);
 
-	/* Not a branch: which of the two moved further is a coin. */
-	OUT(0) = up > greater(dn, 0) ? up : 0;
-	OUT(1) = dn > greater(up, 0) ? dn : 0;
+	/* In lanes, for they have no branch: which of the two moved further is a coin. */
+	two_to(two_where_greater(move, two_greater(other, two_of(0, 0)), move), &OUT(0), &OUT(1));
 }
 
 /* in: close, volume, close before. out: volume with the sign of the change; at the very first candle the volume

@@ -81,34 +81,27 @@ static void sar_start(union ind_word *w, double h, double l, double ph, double p
 	w[S_AF].d = step;
 }
 
-static inline double greatest(double a, double b, double c)
-{
-	a = a > b ? a : b;
-	return a > c ? a : c;
-}
-
 static double sar_next(union ind_word *w, double h, double l, double ph, double pl, const double *k)
 {
 	/* Both directions in one: prices are mirrored while short. */
 	double f = w[S_LONG].u ? 1.0 : -1.0, far = f > 0 ? h : -l, near = f > 0 ? l : -h;
-	double pnear = f > 0 ? pl : -ph, pfar = f > 0 ? ph : -pl, sar = f * w[S_SAR].d, ep = f * w[S_EP].d, out;
+	double pnear = f > 0 ? pl : -ph, pfar = f > 0 ? ph : -pl, sar = f * w[S_SAR].d, ep = f * w[S_EP].d, out, af;
 
 	if (near <= sar) {
-		out = greatest(ep, pfar, far);
+		out = greater(greater(ep, pfar), far);
 		w[S_LONG].u = !w[S_LONG].u;
 		w[S_AF].d = k[0];
 		w[S_EP].d = f * near;
-		w[S_SAR].d = f * greatest(out + k[0] * (near - out), pfar, far);
+		w[S_SAR].d = f * greater(greater(out + k[0] * (near - out), pfar), far);
 		return f * out;
 	}
-	if (far > ep) {
-		ep = far;
-		w[S_EP].d = f * ep;
-		w[S_AF].d = -greatest(-(w[S_AF].d + k[0]), -k[1], -k[1]);
-	}
-	out = sar;
-	w[S_SAR].d = -f * greatest(-(sar + w[S_AF].d * (ep - sar)), -pnear, -near);
-	return f * out;
+	/* Not a branch: whether there is a new extreme is a coin. */
+	af = lesser(w[S_AF].d + (double)(far > ep) * k[0], k[1]);
+	ep = greater(far, ep);
+	w[S_AF].d = af;
+	w[S_EP].d = f * ep;
+	w[S_SAR].d = f * lesser(lesser(sar + af * (ep - sar), pnear), near);
+	return f * sar;
 }
 
 KERNEL(ind_k_sar)
@@ -140,10 +133,9 @@ KERNEL(ind_k_trend)
 	if (warm || w[2].i != 0) {
 		double pc = IN(3);
 
-		if (!(low > w[1].d || pc < w[1].d))
-			low = w[1].d;
-		if (!(up < w[0].d || pc > w[0].d))
-			up = w[0].d;
+		/* Greater and lesser are no branches: whether a band tightens is a coin. */
+		low = greater(low, pc < w[1].d ? (double)-INFINITY : w[1].d);
+		up = lesser(up, pc > w[0].d ? (double)INFINITY : w[0].d);
 		if (w[2].i > 0)
 			dir = c > up ? -1 : 1;
 		else
