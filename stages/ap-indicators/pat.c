@@ -18,7 +18,7 @@
 
 #include "stages/ap-indicators/pat_ask.h"
 
-enum { WARM_ALL = 15 };
+enum { WARM_ALL = 15, TRAPS = PAT_N - PAT_HIKKAKE, TRAP_OPEN = 3 };
 
 _Static_assert(PAT_N == 61, "TA-Lib has 61");
 _Static_assert(2 * (int)PAT_CELLS == (int)PAT_SPAN, "both rings are found from one remainder");
@@ -52,10 +52,18 @@ static inline void two_put(double *p, two v)
 	memcpy(p, &v, sizeof v);
 }
 
+static void trap_close(struct pat_traps *t, unsigned i)
+{
+	t->over[i] = (double)INFINITY;
+	t->under[i] = -(double)INFINITY;
+}
+
 void pat_init(struct pat_state *s)
 {
 	memset(s, 0, sizeof *s);
 	memset(s->older, 0xff, sizeof s->older);
+	for (unsigned i = 0; i < TRAPS; i++)
+		trap_close(&s->traps, i);
 }
 
 /* --- running sums --------------------------------------------------------------------------------- */
@@ -98,10 +106,9 @@ static void sums_roll(struct pat_state *s, const struct pat_span *in, const stru
 	sum_add(&s->sum[PAT_NEAR + 2], near);
 }
 
-static inline void sums_take(struct pat_state *s, const struct pat_span *in, unsigned at)
+static inline void sums_take(struct pat_state *s, const struct pat_span *in, unsigned at, double near_out)
 {
 	struct pat_span *slot = &s->span[at];
-	const double near_out = s->span[at < NEAR_SPAN ? at + NEAR_SPAN : at - NEAR_SPAN].range;
 
 	if (s->n < PAT_SPAN + PAT_SHADOWS)
 		sums_fill(s, in, slot, near_out);
@@ -119,6 +126,27 @@ static inline unsigned bits_of(two_bits v, two_bits w)
 	return (unsigned)_mm_movemask_ps(_mm_shuffle_ps((__m128)v, (__m128)w, _MM_SHUFFLE(2, 0, 2, 0)));
 #else
 	return (unsigned)((v[0] & 1) | (v[1] & 2) | (w[0] & 4) | (w[1] & 8));
+#endif
+}
+
+/* Eight comparisons of two lanes. */
+struct answers {
+	two_bits a[2], b[2], c[2], d[2];
+};
+
+/* 16 bits, those of a lowest. */
+static inline unsigned answer_bits(struct answers v)
+{
+#ifdef __SSE2__
+	const __m128i a = (__m128i)_mm_shuffle_ps((__m128)v.a[0], (__m128)v.a[1], _MM_SHUFFLE(2, 0, 2, 0));
+	const __m128i b = (__m128i)_mm_shuffle_ps((__m128)v.b[0], (__m128)v.b[1], _MM_SHUFFLE(2, 0, 2, 0));
+	const __m128i c = (__m128i)_mm_shuffle_ps((__m128)v.c[0], (__m128)v.c[1], _MM_SHUFFLE(2, 0, 2, 0));
+	const __m128i d = (__m128i)_mm_shuffle_ps((__m128)v.d[0], (__m128)v.d[1], _MM_SHUFFLE(2, 0, 2, 0));
+
+	return (unsigned)_mm_movemask_epi8(_mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d)));
+#else
+	return bits_of(v.a[0], v.a[1]) | bits_of(v.b[0], v.b[1]) << 4 | bits_of(v.c[0], v.c[1]) << 8 |
+		bits_of(v.d[0], v.d[1]) << 12;
 #endif
 }
 
@@ -169,29 +197,53 @@ static inline struct means means_of(const double *sum)
 	};
 }
 
-static inline void ask_means(struct refusal *r, const struct form *z, const struct means *m,
-			     const struct pat_cell *before)
+/* Of 16 answers, four times four by means, those by one mean: bits 0, 4, 8 and 12, put together. */
+static inline unsigned answers_by(unsigned mean, unsigned answers)
+{
+	return ((answers >> mean & 0x1111) * (1U << 9 | 1U << 6 | 1U << 3 | 1U)) >> 9 & 15;
+}
+
+/* Where a size lies between two means of one kind: who is refused, of ages Z and Y, or of those before. */
+__attribute__((noinline))
+static two_words ask_by_mean(unsigned sizes, unsigned shadows, unsigned white, bool before)
+{
+	two_words refused = { 0 };
+
+	for (unsigned i = 0; i < 4; i++) {
+		const struct refusal *a = &by_mean.body[i][answers_by(i, sizes)];
+		const struct refusal *b = &by_mean.shadows[i][2 * answers_by(i, shadows) + white];
+
+		refused |= before ? a->xw | b->xw : a->zy | b->zy;
+	}
+	return refused;
+}
+
+/* Against the means. Those of one kind differ in their last bits, so that they nearly always answer alike. */
+static inline struct refusal ask_means(const struct form *z, const struct means *m, const struct pat_cell *before)
 {
 	const two body = both(z->body), up = both(z->up), down = both(z->down);
+	const two_bits again = body <= both(before->doji);
+	const unsigned sizes = answer_bits((struct answers){
+		{ body > m->body_0, body > two_of(m->body_2[0], m->body_4_half_0[0]) },
+		{ body < m->body_0, body < m->body_2 }, { body <= m->none_0, body <= m->none_2 }, { again, again } });
+	const unsigned shadows = answer_bits((struct answers){
+		{ up < m->none_0, up < m->none_2 }, { up > m->none_0, up > m->none_2 },
+		{ down < m->none_0, down < m->none_2 }, { down > m->none_0, down > m->none_2 } });
+	const unsigned all = sizes | shadows << 16;
+	struct refusal r;
 
-	take(r, &of.body_0[bits_of(body > m->body_0, body < m->body_0)]);
-	take(r, &of.body_2[bits_of(body > two_of(m->body_2[0], before->doji), body < m->body_2)]);
-	take(r, &of.none_0[bits_of(up < m->none_0, down < m->none_0) + 16 * z->white]);
-	take(r, &of.doji_0[bits_of(body <= m->none_0, down > m->none_0)]);
-	take(r, &of.shadows_2[bits_of(up > m->none_2, down < m->none_2)]);
+	if (((all ^ all >> 1) & 0x77777777) == 0) {
+		r = of.body[answers_by(0, sizes)];
+		take(&r, &of.shadows[2 * answers_by(0, shadows) + z->white]);
+	} else {
+		r.zy = ask_by_mean(sizes, shadows, z->white, false);
+		r.xw = ask_by_mean(sizes, shadows, z->white, true);
+	}
+	return r;
 }
 
-/* Both shadows against the body and against half their mean sum. */
-static inline void ask_shadows(struct refusal *r, const struct form *z, const struct means *m)
-{
-	const two shadows = two_of(z->up, z->down), body = both(z->body);
-
-	take(r, &of.lengths[bits_of(shadows > body, shadows > 2.0 * body)]);
-	take(r, &of.shorts[bits_of(shadows < both(m->body_4_half_0[1]),
-				   two_of(m->none_0[0], z->up) < two_of(z->up, m->none_2[0]))]);
-}
-
-static inline unsigned at_middle(const struct form *z, double reach)
+/* The body lies at the middle of the range. */
+static inline bool at_middle(const struct form *z, double reach)
 {
 	const double middle = z->l + (z->h - z->l) / 2;
 
@@ -204,36 +256,41 @@ static inline unsigned at_middle(const struct form *z, double reach)
  */
 static inline unsigned ask_pair(struct refusal *r, const struct form *z, const struct form *y, const struct means *m)
 {
-	static const uint8_t no_shared_edge[16] = { [3] = 4, [7] = 4, [11] = 4, [12] = 4, [13] = 4, [14] = 4, [15] = 4 };
+	/* Those of the 16 answers about the edges by which no edge is shared. */
+	const unsigned no_shared_edge = 1U << 3 | 1U << 7 | 1U << 11 | 15U << 12;
 	const two edges = two_of(z->top, y->bottom), its_edges = two_of(y->top, z->bottom);
 	const two ends = two_of(z->h, y->l), its_ends = two_of(y->h, z->l);
 	const two close_open = two_of(z->c, z->o);
-	const unsigned i = bits_of(edges < its_edges, edges > its_edges);
+	const unsigned i = bits_of(edges < its_edges, edges > its_edges), whites = z->white + 2 * y->white;
+	const unsigned up_short = z->up < m->body_4_half_0[1], low_over = z->l > y->c;
 
-	take(r, &of.colours[z->white + 2 * y->white + 4 * at_middle(z, PAT_NEAR_PART * m->near_5[0])]);
-	take(r, &of.gaps[bits_of(two_of(z->bottom, y->l) > two_of(y->top, z->h),
-				 two_of(z->top, y->h) < two_of(y->bottom, z->l)) + 16 * y->white]);
-	take(r, &of.steps[bits_of(close_open > both(y->c), close_open < both(y->c)) + 16 * y->white]);
+	take(r, &of.colours[whites + 4 * up_short + 8 * low_over]);
+	take(r, &of.gaps[2 * bits_of(two_of(z->bottom, y->l) > two_of(y->top, z->h),
+				     two_of(z->top, y->h) < two_of(y->bottom, z->l)) + y->white]);
+	take(r, &of.steps[2 * bits_of(close_open > both(y->c), close_open < both(y->c)) + y->white]);
 	take(r, &of.edges[i]);
 	take(r, &of.ends[bits_of(ends < its_ends, ends > its_ends)]);
-	take(r, &of.opens[bits_of(two_of(z->o, y->l) > two_of(y->h, z->o),
-				  two_of(z->o, y->top) > two_of(y->bottom, z->o))]);
-	return z->white + 2 * y->white + no_shared_edge[i];
+	return whites + 4 * (no_shared_edge >> i & 1);
 }
 
-/* Whether prices are near or equal by the mean ranges before that one. */
-static inline void ask_nearness(struct refusal *r, const struct form *z, const struct form *y, const struct means *m,
-				const double near[])
+/* What is asked of the newest candle alone: who is refused it. */
+static inline uint64_t ask_newest(const struct form *z, const struct form *y, const struct means *m, const double near[])
 {
+	const two shadows = two_of(z->up, z->down), body = both(z->body);
 	const two close_05 = PAT_EQUAL_PART * two_of(near[NEAR_0], near[NEAR_5]);
 	const two open_15 = PAT_EQUAL_PART * two_of(near[NEAR_1], near[NEAR_5]);
 	const two zc = both(z->c), yc = both(y->c), zo = both(z->o), yo = both(y->o);
 	const double reach = PAT_NEAR_PART * near[NEAR_5];
+	const unsigned answers = answer_bits((struct answers){
+		{ shadows > body, shadows > 2.0 * body },
+		{ both(z->down) < both(m->body_4_half_0[1]),
+		  two_of(z->bottom, y->h - reach) <= two_of(y->l + reach, z->bottom) },
+		{ two_of(z->o, y->l) > two_of(y->h, z->o), two_of(z->o, y->top) > two_of(y->bottom, z->o) },
+		{ zc <= yc + close_05, zo <= yo + open_15 } });
+	const unsigned equal = bits_of(zc >= yc - close_05, zo >= yo - open_15) << 4 | 15;
+	const uint64_t off = at_middle(z, PAT_NEAR_PART * m->near_5[0]) ? 0 : ASKED(Z, MIDDLE);
 
-	take(r, &of.close_equal[bits_of(zc <= yc + close_05, zc >= yc - close_05)]);
-	take(r, &of.open_equal[bits_of(zo <= yo + open_15, zo >= yo - open_15)]);
-	take(r, &of.odds[bits_of(two_of(z->body, z->l) > two_of(m->body_4_half_0[0], y->c),
-				 two_of(z->bottom, y->h - reach) <= two_of(y->l + reach, z->bottom))]);
+	return of.shape[answers & 255] | of.place[answers >> 8 & equal] | off;
 }
 
 /* What the newest candle completes. */
@@ -250,14 +307,11 @@ static inline struct finding find(struct pat_state *s, const struct form *z, con
 				  const struct means *m)
 {
 	const struct form y = form_of(before->o, before->h, before->l, before->c);
-	struct refusal r = { { 0 }, { 0 } };
+	struct refusal r = ask_means(z, m, before);
 	struct finding f;
 
-	ask_means(&r, z, m, before);
-	ask_shadows(&r, z, m);
 	f.value = ask_pair(&r, z, &y, m);
-	ask_nearness(&r, z, &y, m, before->near);
-	f.rows = s->older[0] & ~r.zy[0];
+	f.rows = s->older[0] & ~(r.zy[0] | ask_newest(z, &y, m, before->near));
 	s->older[0] = s->older[1] & ~r.zy[1];
 	s->older[1] = s->older[2] & ~r.xw[0];
 	s->older[2] = s->older[3] & ~(r.xw[1] >> V_SHIFT << V_SHIFT);
@@ -272,12 +326,13 @@ static inline const struct pat_cell *cell_before(const struct pat_state *s, cons
 	return c == s->cell ? &s->cell[PAT_CELLS - 1] : c - 1;
 }
 
+/* Traps are looked for from three candles before the first value, as TA-Lib does. */
 static uint64_t warm_rows(uint64_t n)
 {
 	uint64_t rows = 0;
 
 	for (unsigned i = 0; i < PAT_N; i++)
-		rows |= (uint64_t)(n >= pat_rules[i].info.lookback) << i;
+		rows |= (uint64_t)(n + (i < PAT_HIKKAKE ? 0 : TRAP_OPEN) >= pat_rules[i].info.lookback) << i;
 	return rows;
 }
 
@@ -300,7 +355,8 @@ _Static_assert(((0 PAT_NEEDS(PLAIN, ) PAT_NEEDS_OF_FIVE(PLAIN, )) >> PLAIN_ROWS)
 #define SIZE_OF(sign, i) (((sign) == COLOUR_80 || (sign) == AGAINST_80) && ((i) & 4) == 0 ? 80 : 100)
 #define VALUE(i, id, sign, ...) [PAT_##id] = VALUE_OF(sign, i),
 
-static const int16_t values[8][ROWS] = {
+/* The plain rows are one line of the cache. */
+static _Alignas(64) const int16_t values[8][64] = {
 	{ PAT_NEEDS(VALUE, 0) }, { PAT_NEEDS(VALUE, 1) }, { PAT_NEEDS(VALUE, 2) }, { PAT_NEEDS(VALUE, 3) },
 	{ PAT_NEEDS(VALUE, 4) }, { PAT_NEEDS(VALUE, 5) }, { PAT_NEEDS(VALUE, 6) }, { PAT_NEEDS(VALUE, 7) }
 };
@@ -315,29 +371,35 @@ static inline eight eight_at(const int16_t *p)
 	return v;
 }
 
+static inline eight eight_all(int16_t v)
+{
+	return (eight){ v, v, v, v, v, v, v, v };
+}
+
 static inline void eight_put(int16_t *p, eight v)
 {
 	memcpy(p, &v, sizeof v);
 }
 
-static inline void plain_eight(unsigned row, uint64_t found, const int16_t *value, int16_t out[PAT_N])
+/* The eight values from `row` of those found; of 16 rows `found` has the bits, the first of the eight being `bit`. */
+static inline void plain_eight(unsigned row, eight found, int16_t bit, const int16_t *value, int16_t out[PAT_N])
 {
-	const int16_t f = (int16_t)(found >> row & 0xff);
-	const eight bit = { 1, 2, 4, 8, 16, 32, 64, 128 }, all = { f, f, f, f, f, f, f, f };
+	const eight bits = eight_all(bit) * (eight){ 1, 2, 4, 8, 16, 32, 64, 128 };
 
-	eight_put(out + row, ((all & bit) != 0) & eight_at(value + row));
+	eight_put(out + row, ((found & bits) == bits) & eight_at(value + row));
 }
 
 /* Writes all values: of the plain rows what is found, of the others 0. */
 static inline void plain_put(uint64_t found, unsigned i, int16_t out[PAT_N])
 {
 	const int16_t *value = values[i];
+	const eight first = eight_all((int16_t)(found & 0xffff)), second = eight_all((int16_t)(found >> 16 & 0xffff));
 	const eight none = { 0 };
 
-	plain_eight(0, found, value, out);
-	plain_eight(8, found, value, out);
-	plain_eight(16, found, value, out);
-	plain_eight(24, found, value, out);
+	plain_eight(0, first, 1, value, out);
+	plain_eight(8, first, 256, value, out);
+	plain_eight(16, second, 1, value, out);
+	plain_eight(24, second, 256, value, out);
 	eight_put(out + 32, none);
 	eight_put(out + 40, none);
 	eight_put(out + 48, none);
@@ -348,7 +410,7 @@ static struct pat_look look_from(const struct pat_state *s, const struct pat_cel
 {
 	const struct pat_cell *y = cell_before(s, z), *x = cell_before(s, y), *w = cell_before(s, x);
 
-	return (struct pat_look){ z, y, x, w, cell_before(s, w) };
+	return (struct pat_look){ z, y, x, w, cell_before(s, w), s->sum[PAT_SHADOWS + 2] / PAT_SPAN / 2.0 };
 }
 
 /* --- the two with a memory ------------------------------------------------------------------------ */
@@ -357,19 +419,16 @@ static struct pat_look look_from(const struct pat_state *s, const struct pat_cel
  * A new trap replaces an old one. Otherwise an open trap is confirmed by a close beyond the inside
  * bar's other end, on one of the three candles after it, once.
  */
-static int trap_step(struct pat_trap *t, int found, double level, double close)
+static int trap_step(struct pat_traps *t, unsigned i, uint64_t n, int found, double level)
 {
-	if (found != 0) {
-		*t = (struct pat_trap){ level, found, 3 };
-		return found;
-	}
-	if (t->left == 0)
-		return 0;
-	t->left--;
-	if (t->value > 0 ? close <= t->level : close >= t->level)
-		return 0;
-	t->left = 0;
-	return 2 * t->value;
+	const int confirmed = n > t->until[i] ? 0 : isfinite(t->over[i]) ? 200 : -200;
+
+	trap_close(t, i);
+	if (found == 0)
+		return confirmed;
+	*(found > 0 ? &t->over[i] : &t->under[i]) = level;
+	t->until[i] = n + TRAP_OPEN;
+	return found;
 }
 
 /* The inside bar that is broken closed near the end at which it is. */
@@ -379,30 +438,37 @@ static bool closes_near(const struct pat_cell *x, int found)
 			 : x->c >= x->h - PAT_NEAR_PART * pat_near(x, NEAR_0);
 }
 
-/* +100: the newest candle breaks the inside bar before it downwards (a trap for sellers); -100: upwards. */
-static int trap_side(const struct pat_look *k)
+/* +100: z breaks the inside bar before it downwards (a trap for sellers); -100: upwards. */
+static inline int trap_side(const struct pat_cell *z, const struct pat_cell *y)
 {
-	return k->z->h < k->y->h ? 100 : -100;
+	return z->h < y->h ? 100 : -100;
 }
 
-/* Traps are looked for from three candles before the first value, as TA-Lib does. */
-static void traps(struct pat_state *s, const struct pat_look *k, uint64_t rows, int16_t out[PAT_N])
+/* Those that are found or may be confirmed. */
+__attribute__((noinline))
+static void traps_put(struct pat_state *s, const struct pat_cell *z, unsigned found, unsigned beyond, int16_t out[PAT_N])
 {
-	const unsigned first = pat_rules[PAT_HIKKAKE].info.lookback;
-	const unsigned first_mod = pat_rules[PAT_HIKKAKEMOD].info.lookback;
-	int found, value;
+	const struct pat_cell *y = cell_before(s, z);
+	const int side = trap_side(z, y);
 
-	if (s->n + 3 < first)
-		return;
-	found = (rows >> PAT_HIKKAKE & 1) != 0 ? trap_side(k) : 0;
-	value = trap_step(&s->hikkake, found, found > 0 ? k->y->h : k->y->l, k->z->c);
-	out[PAT_HIKKAKE] = (int16_t)(s->n >= first ? value : 0);
-	if (s->n + 3 < first_mod)
-		return;
-	if ((rows >> PAT_HIKKAKEMOD & 1) == 0 || !closes_near(k->x, found))
-		found = 0;
-	value = trap_step(&s->hikkakemod, found, found > 0 ? k->y->h : k->y->l, k->z->c);
-	out[PAT_HIKKAKEMOD] = (int16_t)(s->n >= first_mod ? value : 0);
+	if ((found & 2) != 0 && !closes_near(cell_before(s, y), side))
+		found &= 1;
+	for (unsigned i = 0; i < TRAPS; i++) {
+		const int new = (found >> i & 1) != 0 ? side : 0;
+
+		if (((found | beyond) >> i & 1) == 0)
+			continue;
+		const int value = trap_step(&s->traps, i, s->n, new, side > 0 ? y->h : y->l);
+		if (s->n >= pat_rules[PAT_HIKKAKE + i].info.lookback)
+			out[PAT_HIKKAKE + i] = (int16_t)value;
+	}
+}
+
+static inline unsigned traps_beyond(const struct pat_traps *t, double close)
+{
+	const unsigned beyond = bits_of(two_at(t->over) < both(close), two_at(t->under) > both(close));
+
+	return (beyond | beyond >> TRAPS) & ((1U << TRAPS) - 1);
 }
 
 /* Writes the new candle into the ring, with the means that are asked of it when it is older. */
@@ -415,15 +481,14 @@ static inline void cell_put(struct pat_cell *z, const struct form *f, const stru
 	two_put(&z->near[NEAR_0], m->near_0);
 	two_put(&z->near[NEAR_5], m->near_5);
 	z->doji = m->none_0[0];
-	two_put(&z->half_1, m->half_1);
+	z->half_1 = m->half_1[0];
 }
 
 static const uint64_t rows_of_patterns = (UINT64_C(1) << PAT_HIKKAKE) - 1;
-static const uint64_t row_of_traps = UINT64_C(1) << PAT_HIKKAKE;
 
-/* The rules of their own, and the traps; apart, because most candles have nothing for them. */
+/* The rules of their own; apart, because most candles have nothing for them. */
 __attribute__((noinline))
-static void rest_put(struct pat_state *s, const struct pat_cell *z, uint64_t rows, uint64_t found, int16_t out[PAT_N])
+static void rest_put(const struct pat_state *s, const struct pat_cell *z, uint64_t found, int16_t out[PAT_N])
 {
 	const struct pat_look k = look_from(s, z);
 
@@ -432,8 +497,6 @@ static void rest_put(struct pat_state *s, const struct pat_cell *z, uint64_t row
 
 		out[id] = (int16_t)pat_rules[id].more(&k);
 	}
-	if ((rows & row_of_traps) != 0 || (s->hikkake.left | s->hikkakemod.left) != 0)
-		traps(s, &k, rows, out);
 }
 
 void pat_update(struct pat_state *s, const struct ind_bar *bar, int16_t out[PAT_N])
@@ -441,18 +504,25 @@ void pat_update(struct pat_state *s, const struct ind_bar *bar, int16_t out[PAT_
 	const struct form z = form_of(bar->o, bar->h, bar->l, bar->c);
 	const struct means m = means_of(s->sum);
 	const unsigned at = (unsigned)(s->n % PAT_SPAN);
-	struct pat_cell *cell = &s->cell[at < PAT_CELLS ? at : at - PAT_CELLS];
+	struct pat_cell *cell = &s->cell[at - (PAT_CELLS & -(unsigned)(at >= PAT_CELLS))];
 	const struct pat_cell *before = cell_before(s, cell);
 	const struct finding f = find(s, &z, before, &m);
-	uint64_t found = f.rows & rows_of_patterns;
+	const double near_out = cell->h - cell->l;
+	const unsigned beyond = traps_beyond(&s->traps, z.c);
+	uint64_t rows = f.rows, rest;
+	unsigned found;
 
 	cell_put(cell, &z, &m);
 	if (s->n < WARM_ALL)
-		found &= warm_rows(s->n);
-	plain_put(found & plain_rows, f.value, out);
-	if (((found & ~plain_rows) | (f.rows & row_of_traps)) != 0 || (s->hikkake.left | s->hikkakemod.left) != 0)
-		rest_put(s, cell, f.rows, found & ~plain_rows, out);
-	sums_take(s, &(struct pat_span){ z.body, z.h - z.l, z.up + z.down }, at);
+		rows &= warm_rows(s->n);
+	plain_put(rows & plain_rows, f.value, out);
+	found = (unsigned)(rows >> PAT_HIKKAKE) & 3;
+	if ((found | beyond) != 0)
+		traps_put(s, cell, found, beyond, out);
+	rest = rows & rows_of_patterns & ~plain_rows;
+	if (rest != 0)
+		rest_put(s, cell, rest, out);
+	sums_take(s, &(struct pat_span){ z.body, z.h - z.l, z.up + z.down }, at, near_out);
 	s->n++;
 }
 

@@ -86,23 +86,22 @@ struct pat_cell {            /* a candle, with what was known of it when it clos
 	double o, h, l, c;
 	double near[PAT_NEAR_SUMS]; /* mean high-low of the 5 candles before it */
 	double doji;             /* a body up to this is a doji (sum from candle 0) */
-	double half_1, half_2;   /* half the mean sum of both shadows (sums from candle 1, 2) */
+	double half_1;           /* half the mean sum of both shadows (sum from candle 1) */
 };
 
-struct pat_trap {            /* of a hikkake */
-	double level;            /* the close beyond which it is confirmed */
-	int32_t value;           /* +-100, 0: none yet */
-	int32_t left;            /* candles left to confirm in */
+struct pat_traps {           /* of the two hikkakes; closes that confirm them, out of reach where no trap is open */
+	double over[2], under[2];
+	uint64_t until[2];       /* number (n) of the last candle that may confirm */
 };
 
 struct pat_state {
 	uint64_t n;              /* candles taken */
-	double sum[PAT_SUMS];
-	struct pat_span span[PAT_SPAN];  /* slot n % PAT_SPAN */
-	struct pat_cell cell[PAT_CELLS]; /* slot n % PAT_CELLS */
 	uint64_t older[PAT_OLDER];       /* [i]: patterns whose classes the last candle has as number i + 1 back from
 	                                    the newest, and those before it as the ones before; bits private to pat.c */
-	struct pat_trap hikkake, hikkakemod;
+	struct pat_traps traps;
+	double sum[PAT_SUMS];
+	struct pat_span span[PAT_SPAN];  /* slot n % PAT_SPAN */
+	struct pat_cell cell[PAT_CELLS]; /* slot n % PAT_CELLS; the next to be taken has the range of 5 candles before */
 };
 
 /* Starts a stream: no candle seen. */
@@ -136,7 +135,7 @@ bool pat_warm(const struct pat_state *s, enum pat_id id);
  *   0  "APP1"      4  version u16, 0 u16       8  n u64
  *  16  16 sums f64                            144  10 x (body, range, shadows) f64, slot order
  * 384  4 x (o h l c, near x4, doji, half_1) f64, newest first
- * 704  4 x older u64                          736  2 x (level f64, value i32, left i32)
+ * 704  4 x older u64                          736  2 x (level f64, +-100 i32, candles left i32)
  * 768  XXH64 of all before
  */
 enum { PAT_IMAGE_SIZE = 776, PAT_IMAGE_VERSION = 2 };

@@ -60,58 +60,57 @@ struct refusal {
 
 /*
  * A group is some comparisons whose answers, as bits, make a number i, and the classes that follow
- * from it. UNLESS: who asks for a class is refused where it does not hold.
+ * from it. UNLESS: who asks for a class is refused where it does not hold. Few rows of a group are
+ * met often, and those are to be neighbours: a colour, which changes with every candle, is the lowest bit.
  */
 #define UNLESS(holds, age, name) ((holds) != 0 ? 0 : ASKED(age, name))
 #define ROW(group, i) { { group(Z, i), group(Y, i) }, { group(X, i), (group(W, i)) | (group(V, i)) >> V_SHIFT } }
-#define ROWS_4(group, i) ROW(group, (i)), ROW(group, ((i) + 1)), ROW(group, ((i) + 2)), ROW(group, ((i) + 3))
-#define ROWS_16(group, i) \
-	ROWS_4(group, (i)), ROWS_4(group, ((i) + 4)), ROWS_4(group, ((i) + 8)), ROWS_4(group, ((i) + 12))
+/* Of classes that are asked of the newest candle alone. */
+#define ROW_OF_Z(group, i) group(Z, i)
+#define ROWS_4(row, group, i) row(group, (i)), row(group, ((i) + 1)), row(group, ((i) + 2)), row(group, ((i) + 3))
+#define ROWS_16(row, group, i) \
+	ROWS_4(row, group, (i)), ROWS_4(row, group, ((i) + 4)), ROWS_4(row, group, ((i) + 8)), ROWS_4(row, group, ((i) + 12))
+#define ROWS_32(row, group) ROWS_16(row, group, 0), ROWS_16(row, group, 16)
+#define ROWS_64(row, group, i) \
+	ROWS_16(row, group, (i)), ROWS_16(row, group, ((i) + 16)), ROWS_16(row, group, ((i) + 32)), ROWS_16(row, group, ((i) + 48))
+#define ROWS_256(row, group) \
+	ROWS_64(row, group, 0), ROWS_64(row, group, 64), ROWS_64(row, group, 128), ROWS_64(row, group, 192)
 
 /* NOLINTBEGIN(bugprone-macro-parentheses): ROWS_4 and ROWS_16 have put i in parentheses. */
-/* 1, 2: body over means 0, 1; 4, 8: under them. */
+/*
+ * 1: body over the mean, 2: under it; 4: a doji by it, 8: by the last candle's. By each of four means, and by
+ * all four where they answer alike. The fourth is mean 4 where a long body is asked for, else 3.
+ */
 #define BODY_0(a, i) \
-	UNLESS(i & 1, a, LONG_0) | UNLESS(i & 2, a, LONG_1) | UNLESS(~i & 2, a, SMALL_1) | \
-	UNLESS(i & 4, a, SHORT_0) | UNLESS(i & 8, a, SHORT_1)
-/* 1: body over mean 2, 2: over the last candle's bound of a doji; 4, 8: under means 2, 3. */
-#define BODY_2(a, i) \
-	UNLESS(i & 1, a, LONG_2) | UNLESS(~i & 2, a, DOJI_AGAIN) | UNLESS(i & 4, a, SHORT_2) | UNLESS(i & 8, a, SHORT_3)
-/* 1: body over mean 4, 2: low over the last close; 4: at the last low, 8: at the last high. */
-#define ODDS(a, i) \
-	UNLESS(i & 1, a, LONG_4) | UNLESS(i & 2, a, LOW_OVER) | UNLESS(i & 4, a, AT_LOW) | UNLESS(i & 8, a, AT_HIGH)
-/* 1, 2: no upper shadow by means 0, 1; 4, 8: no lower one; 16: white. */
-#define NONE_0(a, i) \
-	UNLESS(i & 1, a, UP_NONE_0) | UNLESS(i & 2, a, UP_NONE_1) | UNLESS(i & 4, a, DOWN_NONE_0) | \
-	UNLESS(i & 8, a, DOWN_NONE_1) | UNLESS(i & (i & 16 ? 4 : 1), a, OPEN_NONE_0) | \
-	UNLESS(i & (i & 16 ? 8 : 2), a, OPEN_NONE_1) | UNLESS(i & (i & 16 ? 1 : 4), a, CLOSE_NONE_0)
-/* 1, 2: a doji by means 0, 1; 4, 8: a lower shadow by them. */
-#define DOJI_0(a, i) \
-	UNLESS(i & 1, a, DOJI_0) | UNLESS(i & 2, a, DOJI_1) | UNLESS(i & 4, a, DOWN_SEEN_0) | \
-	UNLESS(i & 8, a, DOWN_SEEN_1)
-/* 1, 2: an upper shadow by means 2, 3; 4, 8: no lower one. */
-#define SHADOWS_2(a, i) \
-	UNLESS(i & 1, a, UP_SEEN_2) | UNLESS(i & 2, a, UP_SEEN_3) | UNLESS(i & 4, a, DOWN_NONE_2) | \
-	UNLESS(i & 8, a, DOWN_NONE_3)
-/* 1, 2: upper, lower shadow short; 4: an upper one by mean 0; 8: none by mean 2. */
-#define SHORTS(a, i) \
-	UNLESS(i & 1, a, UP_SHORT_0) | UNLESS(i & 2, a, DOWN_SHORT_0) | UNLESS(i & 4, a, UP_SEEN_0) | \
-	UNLESS(i & 8, a, UP_NONE_2)
-/* 1, 2: upper, lower shadow over the body; 4, 8: over two. */
-#define LENGTHS(a, i) \
-	UNLESS(i & 1, a, UP_LONG) | UNLESS(i & 2, a, DOWN_LONG) | UNLESS(i & 3, a, LEGS) | \
-	UNLESS(i & 4, a, UP_VERY_LONG) | UNLESS(i & 8, a, DOWN_VERY_LONG)
-/* 1: white; 2: so is the one before; 4: body at the middle of the range. */
+	UNLESS(i & 1, a, LONG_0) | UNLESS(i & 2, a, SHORT_0) | UNLESS(i & 4, a, DOJI_0) | UNLESS(i & 8, a, DOJI_AGAIN)
+#define BODY_1(a, i) \
+	UNLESS(i & 1, a, LONG_1) | UNLESS(i & 2, a, SHORT_1) | UNLESS(~i & 1, a, SMALL_1) | UNLESS(i & 4, a, DOJI_1)
+#define BODY_2(a, i) UNLESS(i & 1, a, LONG_2) | UNLESS(i & 2, a, SHORT_2)
+#define BODY_3(a, i) UNLESS(i & 1, a, LONG_4) | UNLESS(i & 2, a, SHORT_3)
+#define BODY(a, i) BODY_0(a, i) | BODY_1(a, i) | BODY_2(a, i) | BODY_3(a, i)
+/* 1: white; 2: no upper shadow by the mean, 4: one; 8, 16: of the lower shadow. In the same way. */
+#define SHADOWS_0(a, i) \
+	UNLESS(i & 2, a, UP_NONE_0) | UNLESS(i & 4, a, UP_SEEN_0) | UNLESS(i & 8, a, DOWN_NONE_0) | \
+	UNLESS(i & 16, a, DOWN_SEEN_0) | UNLESS(i & (i & 1 ? 8 : 2), a, OPEN_NONE_0) | \
+	UNLESS(i & (i & 1 ? 2 : 8), a, CLOSE_NONE_0)
+#define SHADOWS_1(a, i) \
+	UNLESS(i & 2, a, UP_NONE_1) | UNLESS(i & 8, a, DOWN_NONE_1) | UNLESS(i & 16, a, DOWN_SEEN_1) | \
+	UNLESS(i & (i & 1 ? 8 : 2), a, OPEN_NONE_1)
+#define SHADOWS_2(a, i) UNLESS(i & 2, a, UP_NONE_2) | UNLESS(i & 4, a, UP_SEEN_2) | UNLESS(i & 8, a, DOWN_NONE_2)
+#define SHADOWS_3(a, i) UNLESS(i & 4, a, UP_SEEN_3) | UNLESS(i & 8, a, DOWN_NONE_3)
+#define SHADOWS(a, i) SHADOWS_0(a, i) | SHADOWS_1(a, i) | SHADOWS_2(a, i) | SHADOWS_3(a, i)
+/* 1: white; 2: so is the one before; 4: upper shadow short, 8: low over the last close. */
 #define COLOURS(a, i) \
 	UNLESS(i & 1, a, WHITE) | UNLESS(~i & 1, a, BLACK) | UNLESS((i & 3) == 0 || (i & 3) == 3, a, SAME) | \
-	UNLESS((i & 3) == 1 || (i & 3) == 2, a, FLIP) | UNLESS(i & 4, a, MIDDLE)
-/* 1: body over the last body, 2: range under the last range; 4: body under, 8: range over; 16: the last is white. */
+	UNLESS((i & 3) == 1 || (i & 3) == 2, a, FLIP) | UNLESS(i & 4, a, UP_SHORT_0) | UNLESS(i & 8, a, LOW_OVER)
+/* 1: the last is white; 2: body over the last body, 4: range under the last range; 8: body under, 16: range over. */
 #define GAPS(a, i) \
-	UNLESS(i & 1, a, BODY_GAP_UP) | UNLESS(i & 4, a, BODY_GAP_DOWN) | UNLESS(i & 5, a, BODY_GAP) | \
-	UNLESS(i & 10, a, AWAY) | UNLESS(i & (i & 16 ? 1 : 4), a, GAP_ON) | UNLESS(i & (i & 16 ? 2 : 8), a, LEAP)
-/* 1, 2: close, open over the last close; 4, 8: under it; 16: the last is white. */
+	UNLESS(i & 2, a, BODY_GAP_UP) | UNLESS(i & 8, a, BODY_GAP_DOWN) | UNLESS(i & 10, a, BODY_GAP) | \
+	UNLESS(i & 20, a, AWAY) | UNLESS(i & (i & 1 ? 2 : 8), a, GAP_ON) | UNLESS(i & (i & 1 ? 4 : 16), a, LEAP)
+/* 1: the last is white; 2, 4: close, open over the last close; 8, 16: under it. */
 #define STEPS(a, i) \
-	UNLESS(i & 1, a, CLOSE_UP) | UNLESS(i & 4, a, CLOSE_DOWN) | \
-	UNLESS(i & (i & 16 ? 1 : 4), a, CLOSE_ON) | UNLESS(i & (i & 16 ? 2 : 8), a, OPEN_ON)
+	UNLESS(i & 2, a, CLOSE_UP) | UNLESS(i & 8, a, CLOSE_DOWN) | \
+	UNLESS(i & (i & 1 ? 2 : 8), a, CLOSE_ON) | UNLESS(i & (i & 1 ? 4 : 16), a, OPEN_ON)
 /* The body's edges, 1 upper, 2 lower: inside the last body; 4, 8: outside. */
 #define EDGES(a, i) \
 	UNLESS((i & 3) == 3, a, BODY_INSIDE) | UNLESS((i & 12) == 12, a, COVERS) | \
@@ -120,27 +119,51 @@ struct refusal {
 /* The range's ends, in the same way. */
 #define ENDS(a, i) \
 	UNLESS((i & 3) == 3, a, INSIDE) | UNLESS((i & 9) == 9 || (i & 6) == 6, a, MOVED)
-/* 1: open over the last high, 2: under the last low; 4: under the last body's top, 8: over its bottom. */
-#define OPENS(a, i) \
-	UNLESS(i & 1, a, OPEN_OVER) | UNLESS(i & 2, a, OPEN_UNDER) | UNLESS((i & 12) == 12, a, OPEN_INSIDE)
-/* 1, 2: not over the last close by means 0, 5; 4, 8: not under it. */
-#define CLOSE_EQUAL(a, i) UNLESS((i & 5) == 5, a, CLOSE_EQUAL_0) | UNLESS((i & 10) == 10, a, CLOSE_EQUAL_5)
-/* The same of the opens, by means 1, 5. */
-#define OPEN_EQUAL(a, i) UNLESS((i & 5) == 5, a, OPEN_EQUAL_1) | UNLESS((i & 10) == 10, a, OPEN_EQUAL_5)
+/*
+ * 1, 2: upper, lower shadow over the body; 4, 8: over two; 16: lower shadow short; 64: body at the last low,
+ * 128: at the last high.
+ */
+#define SHAPE(a, i) \
+	UNLESS(i & 1, a, UP_LONG) | UNLESS(i & 2, a, DOWN_LONG) | UNLESS(i & 3, a, LEGS) | \
+	UNLESS(i & 4, a, UP_VERY_LONG) | UNLESS(i & 8, a, DOWN_VERY_LONG) | UNLESS(i & 16, a, DOWN_SHORT_0) | \
+	UNLESS(i & 64, a, AT_LOW) | UNLESS(i & 128, a, AT_HIGH)
+/*
+ * 1: open over the last high, 2: under the last low; 4: under the last body's top, 8: over its bottom; 16, 32: at
+ * the last close by means 0, 5; 64, 128: at the last open by means 1, 5.
+ */
+#define PLACE(a, i) \
+	UNLESS(i & 1, a, OPEN_OVER) | UNLESS(i & 2, a, OPEN_UNDER) | UNLESS((i & 12) == 12, a, OPEN_INSIDE) | \
+	UNLESS(i & 16, a, CLOSE_EQUAL_0) | UNLESS(i & 32, a, CLOSE_EQUAL_5) | \
+	UNLESS(i & 64, a, OPEN_EQUAL_1) | UNLESS(i & 128, a, OPEN_EQUAL_5)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 /* One object, so that one register finds them all. */
 static const struct {
-	struct refusal body_0[16], body_2[16], odds[16], none_0[32], doji_0[16], shadows_2[16], shorts[16], lengths[16],
-		colours[8], gaps[32], steps[32], edges[16], ends[16], opens[16], close_equal[16], open_equal[16];
+	struct refusal body[16], shadows[32], colours[16], gaps[32], steps[32], edges[16], ends[16];
+	uint64_t shape[256], place[256];
 } of = {
-	.body_0 = { ROWS_16(BODY_0, 0) }, .body_2 = { ROWS_16(BODY_2, 0) }, .odds = { ROWS_16(ODDS, 0) },
-	.none_0 = { ROWS_16(NONE_0, 0), ROWS_16(NONE_0, 16) }, .doji_0 = { ROWS_16(DOJI_0, 0) },
-	.shadows_2 = { ROWS_16(SHADOWS_2, 0) }, .shorts = { ROWS_16(SHORTS, 0) },
-	.lengths = { ROWS_16(LENGTHS, 0) }, .colours = { ROWS_4(COLOURS, 0), ROWS_4(COLOURS, 4) },
-	.gaps = { ROWS_16(GAPS, 0), ROWS_16(GAPS, 16) }, .steps = { ROWS_16(STEPS, 0), ROWS_16(STEPS, 16) },
-	.edges = { ROWS_16(EDGES, 0) }, .ends = { ROWS_16(ENDS, 0) }, .opens = { ROWS_16(OPENS, 0) },
-	.close_equal = { ROWS_16(CLOSE_EQUAL, 0) }, .open_equal = { ROWS_16(OPEN_EQUAL, 0) }
+	.body = { ROWS_16(ROW, BODY, 0) }, .shadows = { ROWS_32(ROW, SHADOWS) }, .colours = { ROWS_16(ROW, COLOURS, 0) },
+	.gaps = { ROWS_32(ROW, GAPS) }, .steps = { ROWS_32(ROW, STEPS) },
+	.edges = { ROWS_16(ROW, EDGES, 0) }, .ends = { ROWS_16(ROW, ENDS, 0) },
+	.shape = { ROWS_256(ROW_OF_Z, SHAPE) }, .place = { ROWS_256(ROW_OF_Z, PLACE) }
+};
+
+/* What is asked of the newest candle alone, is asked of no other. */
+#define OLDER(name) (ASKED(Y, name) | ASKED(X, name) | ASKED(W, name) | ASKED(V, name))
+
+_Static_assert((OLDER(UP_LONG) | OLDER(DOWN_LONG) | OLDER(LEGS) | OLDER(UP_VERY_LONG) | OLDER(DOWN_VERY_LONG) |
+		OLDER(DOWN_SHORT_0) | OLDER(AT_LOW) | OLDER(AT_HIGH) | OLDER(MIDDLE)) == 0, "shape");
+_Static_assert((OLDER(OPEN_OVER) | OLDER(OPEN_UNDER) | OLDER(OPEN_INSIDE) | OLDER(CLOSE_EQUAL_0) |
+		OLDER(CLOSE_EQUAL_5) | OLDER(OPEN_EQUAL_1) | OLDER(OPEN_EQUAL_5)) == 0, "place");
+
+/* By each mean, for where they do not answer alike. */
+static const struct {
+	struct refusal body[4][16], shadows[4][32];
+} by_mean = {
+	.body = { { ROWS_16(ROW, BODY_0, 0) }, { ROWS_16(ROW, BODY_1, 0) }, { ROWS_16(ROW, BODY_2, 0) },
+		{ ROWS_16(ROW, BODY_3, 0) } },
+	.shadows = { { ROWS_32(ROW, SHADOWS_0) }, { ROWS_32(ROW, SHADOWS_1) }, { ROWS_32(ROW, SHADOWS_2) },
+		{ ROWS_32(ROW, SHADOWS_3) } }
 };
 
 #endif

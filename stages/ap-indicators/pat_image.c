@@ -5,6 +5,7 @@
  * drawing. Refuses to guess: an image that is not exactly right is not loaded.
  */
 #include <assert.h>
+#include <math.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -35,22 +36,36 @@ static const uint8_t *get_doubles(const uint8_t *p, double *v, size_t n)
 	return p;
 }
 
-static uint8_t *put_trap(uint8_t *p, const struct pat_trap *t)
+/* Where no trap is open, zeros. */
+static uint8_t *put_trap(uint8_t *p, const struct pat_state *s, unsigned i)
 {
-	p = put_doubles(p, &t->level, 1);
-	p = ap_le_push(p, (uint32_t)t->value, 4);
-	return ap_le_push(p, (uint32_t)t->left, 4);
+	const struct pat_traps *t = &s->traps;
+	const bool bull = isfinite(t->over[i]), bear = isfinite(t->under[i]);
+	const bool open = (bull || bear) && t->until[i] >= s->n;
+	const double level = !open ? 0 : bull ? t->over[i] : t->under[i];
+
+	p = put_doubles(p, &level, 1);
+	p = ap_le_push(p, (uint32_t)(!open ? 0 : bull ? 100 : -100), 4);
+	return ap_le_push(p, open ? t->until[i] + 1 - s->n : 0, 4);
 }
 
-static const uint8_t *get_trap(const uint8_t *p, struct pat_trap *t)
+static const uint8_t *get_trap(const uint8_t *p, struct pat_state *s, unsigned i)
 {
+	struct pat_traps *t = &s->traps;
 	uint64_t value, left;
+	double level;
 
-	p = get_doubles(p, &t->level, 1);
+	p = get_doubles(p, &level, 1);
 	p = ap_le_pull(p, &value, 4);
 	p = ap_le_pull(p, &left, 4);
-	t->value = value == 100 ? 100 : (uint32_t)value == (uint32_t)-100 ? -100 : 0;
-	t->left = (int32_t)(left & 3);
+	left &= 3;
+	if (left == 0)
+		return p;
+	if (value == 100)
+		t->over[i] = level;
+	else if ((uint32_t)value == (uint32_t)-100)
+		t->under[i] = level;
+	t->until[i] = s->n + left - 1;
 	return p;
 }
 
@@ -78,8 +93,8 @@ void pat_save(const struct pat_state *s, uint8_t image[PAT_IMAGE_SIZE])
 	}
 	for (unsigned i = 0; i < PAT_OLDER; i++)
 		p = ap_le_push(p, s->older[i], 8);
-	p = put_trap(p, &s->hikkake);
-	p = put_trap(p, &s->hikkakemod);
+	p = put_trap(p, s, 0);
+	p = put_trap(p, s, 1);
 	p = ap_le_push(p, XXH64(image, (size_t)(p - image), 0), 8);
 	assert(p == image + PAT_IMAGE_SIZE);
 }
@@ -120,10 +135,12 @@ bool pat_load(struct pat_state *s, const uint8_t *image, size_t size)
 	}
 	for (unsigned i = 1; i <= PAT_OLDER; i++)
 		p = get_cell(p, &s->cell[slot_back(s, i)]);
+	/* Of the candle before those only the range is asked, when it leaves the means of 5. */
+	s->cell[slot_back(s, PAT_CELLS)].h = s->span[(s->n + PAT_SPAN - PAT_CELLS) % PAT_SPAN].range;
 	for (unsigned i = 0; i < PAT_OLDER; i++)
 		p = ap_le_pull(p, &s->older[i], 8);
-	p = get_trap(p, &s->hikkake);
-	p = get_trap(p, &s->hikkakemod);
+	p = get_trap(p, s, 0);
+	p = get_trap(p, s, 1);
 	assert(p == image + PAT_IMAGE_SIZE - 8);
 	return true;
 }

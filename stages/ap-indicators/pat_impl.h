@@ -75,6 +75,7 @@ enum { NEAR_0, NEAR_1, NEAR_5, NEAR_6, NEAR_SPAN = 5 };
 /* The last candles, z the newest, v the one four before it. */
 struct pat_look {
 	const struct pat_cell *z, *y, *x, *w, *v;
+	double half_2;           /* of z: half the mean sum of both shadows (sum from candle 2) */
 };
 
 /* Written so that they compile to min, max and abs: a colour is a coin that no branch predicts. */

@@ -88,6 +88,8 @@ static int more_3outside(const struct pat_look *k)
 
 static int more_3starsinsouth(const struct pat_look *k)
 {
+	if (pat_bottom(k->x) - k->x->l <= pat_body(k->x))
+		return 0;
 	return pat_body(k->y) < pat_body(k->x) && k->y->o > k->x->c && k->y->o <= k->x->h && k->y->l < k->x->c && k->y->l >= k->x->l
 		? 100 : 0;
 }
@@ -129,7 +131,7 @@ static int more_advanceblock(const struct pat_look *k)
 		return -100;
 	if (bz < by - far * pat_near(k->y, NEAR_6))
 		return -100;
-	if (bz < by && by < bx && (up_shadow(k->z) > k->z->half_2 || up_shadow(k->y) > k->y->half_1))
+	if (bz < by && by < bx && (up_shadow(k->z) > k->half_2 || up_shadow(k->y) > k->y->half_1))
 		return -100;
 	return bz < by && up_shadow(k->z) > bz ? -100 : 0;
 }
@@ -213,7 +215,7 @@ static int more_xsidegap3methods(const struct pat_look *k)
 
 static int more_3blackcrows(const struct pat_look *k)
 {
-	return k->w->h > k->x->c ? -100 : 0;
+	return k->w->h > k->x->c && in_body(k->y->o, k->x) ? -100 : 0;
 }
 
 /* Opens in or near the body of the candle before. */
