@@ -80,12 +80,21 @@ static inline const double *ind_turn(const double *table, uint64_t n)
 /* Runs operations [o, end), all of one kind. */
 typedef void ind_kernel(const struct ind_insn *o, const struct ind_insn *end, const struct ind_ctx *x);
 /*
- * A run of operations of one kind. The warm kernel calls that of the run behind it: one call site a kind, which is foreseen
- * better than one for all. The last run of a list does nothing.
+ * A run of operations of one kind stands behind its head in the program. The warm kernel calls that of the run behind it: one
+ * call site a kind, which is foreseen better than one for all. The last run has no operations, and its kernels do nothing.
  */
 struct ind_run;
 typedef void ind_kernel_warm(const struct ind_run *run, const struct ind_ctx *x);
-struct ind_run { const struct ind_insn *first, *end; ind_kernel *run; ind_kernel_warm *warm; };
+struct ind_run {
+	ind_kernel_warm *warm;
+	ind_kernel *kernel;
+	const struct ind_run *next;   /* where its operations end; NULL: the last */
+};
+static inline const struct ind_insn *ind_run_first(const struct ind_run *run)
+{
+	return (const struct ind_insn *)(const void *)(run + 1);
+}
+
 /* warm: for candles behind the start-up of every operation of the set. */
 ind_kernel *ind_op_run(const struct ind_op *op);
 ind_kernel_warm *ind_op_warm(const struct ind_op *op);

@@ -22,12 +22,14 @@
 	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
-		const struct ind_insn *o = run->first, *const end = run->end; \
+		const void *const end = run->next; \
+		const struct ind_insn *o = ind_run_first(run); \
 \
 		do \
 			name##_one(o, &here, true); \
-		while ((o = insn_next(o, name##_constants)) < end); \
-		run[1].warm(run + 1, ctx); \
+		while ((const void *)(o = insn_next(o, name##_constants)) < end); \
+		run = (const void *)o; \
+		run->warm(run, ctx); \
 	} \
 	KERNEL_BODY(name)
 #define KERNEL_STARTING(name) \
@@ -52,13 +54,14 @@
 	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
-		const struct ind_insn *o = run->first, *const end = run->end, *p; \
+		const struct ind_run *const end = run->next; \
+		const struct ind_insn *o = ind_run_first(run), *p; \
 \
-		for (; (p = insn_next(o, name##_constants)) < end; o = insn_next(p, name##_constants)) \
+		for (; (const void *)(p = insn_next(o, name##_constants)) < (const void *)end; o = insn_next(p, name##_constants)) \
 			name##_two(o, p, &here); \
-		if (o < end) \
+		if ((const void *)o < (const void *)end) \
 			name##_one(o, &here, true); \
-		run[1].warm(run + 1, ctx); \
+		end->warm(end, ctx); \
 	} \
 	KERNEL_BODY(name)
 

@@ -126,24 +126,17 @@ static void insn_make(const struct lay *l, uint32_t i, struct ind_insn *to)
 	}
 }
 
-/* A run of its kind gets one more operation, or begins with it. */
-static void run_add(struct ind_set *s, const struct ind_op *o, const struct ind_op *before, const struct ind_insn *at,
-		    const struct ind_insn *end)
+/* An operation up front, between `at` and `end`. */
+static void front_add(struct ind_set *s, const struct ind_op *o, const struct ind_insn *at, const struct ind_insn *end)
 {
-	struct ind_front *f = o->front >= 0 ? &s->front[o->front] : NULL;
+	struct ind_front *f = &s->front[o->front];
 
-	if (f != NULL) {
-		if (f->first == NULL)
-			f->first = f->rest = at;
-		if (o->five != 0)
-			f->rest = end;
-		f->end = end;
-		s->more = s->more || o->five == 0;
-		return;
-	}
-	if (s->n_runs == 0 || before->code != o->code || before->front >= 0)
-		s->runs[s->n_runs++] = (struct ind_run){ at, end, ind_op_run(o), ind_op_warm(o) };
-	s->runs[s->n_runs - 1].end = end;
+	if (f->first == NULL)
+		f->first = f->rest = at;
+	if (o->five != 0)
+		f->rest = end;
+	f->end = end;
+	s->more = s->more || o->five == 0;
 }
 
 static void runs_end(const struct ind_run *run, const struct ind_ctx *x)
@@ -152,27 +145,55 @@ static void runs_end(const struct ind_run *run, const struct ind_ctx *x)
 	(void)x;
 }
 
+/* Every operation may begin a run, and the program ends with one. */
+static size_t program_size(const struct lay *l)
+{
+	size_t size = sizeof(struct ind_run);
+
+	for (uint32_t i = 0; i < l->b->n_ops; i++)
+		size += sizeof(struct ind_run) + insn_size(&l->b->ops[i]);
+	return size;
+}
+
+/* Begins a run at p, which ends that before it (NULL: none). */
+static struct ind_run *run_begin(struct ind_set *s, struct ind_run *before, char *p)
+{
+	struct ind_run *run = (struct ind_run *)(void *)p;
+
+	if (before != NULL)
+		before->next = run;
+	else
+		s->runs = run;
+	return run;
+}
+
 static bool program_make(struct lay *l)
 {
 	struct ind_set *s = l->set;
-	size_t size = sizeof(struct ind_insn);
-	char *p;
+	struct ind_run *run = NULL;
+	uint8_t code = OP_N_CODES;
+	char *p = calloc(1, program_size(l));
 
-	for (uint32_t i = 0; i < l->b->n_ops; i++)
-		size += insn_size(&l->b->ops[i]);
-	s->code = p = calloc(1, size);
-	s->runs = calloc(l->b->n_ops + 1, sizeof *s->runs);
-	if (p == NULL || s->runs == NULL)
+	s->code = p;
+	if (p == NULL)
 		return false;
 	for (uint32_t i = 0; i < l->b->n_ops; i++) {
 		const struct ind_op *o = &l->b->ops[i];
-		struct ind_insn *to = (struct ind_insn *)(void *)p;
+		struct ind_insn *to;
 
-		insn_make(l, i, to);
+		if (o->front < 0 && o->code != code) {
+			run = run_begin(s, run, p);
+			*run = (struct ind_run){ .warm = ind_op_warm(o), .kernel = ind_op_run(o) };
+			p += sizeof *run;
+			code = o->code;
+		}
+		to = (struct ind_insn *)(void *)p;
 		p += insn_size(o);
-		run_add(s, o, i > 0 ? o - 1 : NULL, to, (const struct ind_insn *)(const void *)p);
+		insn_make(l, i, to);
+		if (o->front >= 0)
+			front_add(s, o, to, (const struct ind_insn *)(const void *)p);
 	}
-	s->runs[s->n_runs].warm = runs_end;
+	run_begin(s, run, p)->warm = runs_end;
 	return true;
 }
 

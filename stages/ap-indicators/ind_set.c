@@ -65,7 +65,7 @@ static void print_make(struct ind_set *s)
 /* The five are all there is, and the bands are as far above as below. */
 static bool five_alone(const struct ind_set *s)
 {
-	return s->with_five && !s->more && s->n_runs == 0 && s->plain && s->n_rings == 1 &&
+	return s->with_five && !s->more && s->runs->next == NULL && s->plain && s->n_rings == 1 &&
 	       s->five.bands->k[0] == s->five.bands->k[1];
 }
 
@@ -161,7 +161,6 @@ void ind_set_free(struct ind_set *set)
 	free(set->slots);
 	free(set->code);
 	free(set->rings);
-	free(set->runs);
 	free(set->places);
 	free(set->checks);
 	free(set->all);

@@ -18,11 +18,11 @@ struct ind_front { const struct ind_insn *first, *rest, *end; };
 
 struct ind_set {
 	struct ind_five five;                 /* in front: it is read most, and near places have short addresses */
-	void *code;                           /* the program, struct ind_insn one behind the other */
-	struct ind_run *runs;
+	void *code;                           /* the program: operations up front, then runs */
+	const struct ind_run *runs;
 	struct ind_front front[FRONT_N];
 	struct ind_ring *rings;
-	uint32_t n_rings, n_runs;
+	uint32_t n_rings;
 	bool with_five;                       /* the first of each kind up front run as `five` */
 	bool more;                            /* there is more than they up front */
 	bool plain;                           /* past the warm-up the bitmap is one word, always the same */

@@ -57,13 +57,13 @@ static __attribute__((noinline)) void start_step(const struct ind_set *set, stru
 
 static __attribute__((noinline)) void runs_step(const struct ind_set *set, struct ind_ctx x, bool warm)
 {
-	const struct ind_run *r = set->runs, *const end = r + set->n_runs;
+	const struct ind_run *r = set->runs;
 
 	if (warm)
 		r->warm(r, &x);
 	else
-		for (; r < end; r++)
-			r->run(r->first, r->end, &x);
+		for (; r->next != NULL; r = r->next)
+			r->kernel(ind_run_first(r), (const struct ind_insn *)(const void *)r->next, &x);
 }
 
 static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, void *ring, void *core,
@@ -80,8 +80,7 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
 		start_step(set, ctx_copy(&x));
 	else if (set->more)
 		front_step(set, ctx_copy(&x), true);
-	if (set->n_runs > 0)
-		runs_step(set, ctx_copy(&x), warm);
+	runs_step(set, ctx_copy(&x), warm);
 	valid[0] = set->all[0];
 	if (!warm || !set->plain)
 		valid_tell(set, x.t, val, valid);
