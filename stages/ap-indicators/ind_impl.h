@@ -22,7 +22,7 @@ enum ind_input {
 /* The operations; each is described where it is written, in ind_hot.h and ind_kernel_*.c. */
 enum ind_code {
 	OP_RING, OP_MOMENTS, OP_EMA, OP_RSI, OP_MACD, OP_BANDS, OP_LIN2,                 /* ind_hot.h */
-	OP_LAG, OP_HIGHER, OP_LOWER, OP_FEW, OP_SUM, OP_LINEAR, OP_HIGH, OP_LOW, OP_MAD, OP_RANK, OP_COMOMENTS,
+	OP_LAG, OP_HIGHER, OP_LOWER, OP_FEW, OP_SUM, OP_LINEAR, OP_HIGH, OP_LOW, OP_HIGH_AGE, OP_LOW_AGE, OP_MAD, OP_RANK, OP_COMOMENTS,
 	OP_GAP, OP_CCI, OP_STOCHRSI,                                                     /* windows */
 	OP_WILDER, OP_DX, OP_ADX, OP_KAMA, OP_SAR, OP_TREND, OP_CUM, OP_SESSION, OP_FISHER,  /* recursions */
 	OP_TRUE_RANGE, OP_TYPICAL, OP_DM, OP_LIN4, OP_POS, OP_RATIO, OP_CHANGE, OP_MUL, OP_ABSDIFF, OP_LESSER,

@@ -239,6 +239,7 @@ static inline double add_pair(double a, double b, double *e)
 	X(RING, ring, 0, 0) X(MOMENTS, moments, 5, 1) X(EMA, ema, 1, 1) X(RSI, rsi, 4, 1) X(MACD, macd, 3, 4) \
 	X(BANDS, bands, 0, 2) X(LIN2, lin2, 0, 2) X(LAG, lag, 0, 0) X(HIGHER, higher, 0, 0) X(LOWER, lower, 0, 0) \
 	X(FEW, few, 0, 1) X(SUM, sum, 4, 0) X(LINEAR, linear, 6, 3) X(HIGH, high, QUEUE, 0) X(LOW, low, QUEUE, 0) \
+	X(HIGH_AGE, high_age, 1, 0) X(LOW_AGE, low_age, 1, 0) \
 	X(MAD, mad, 0, 0) X(RANK, rank, 0, 0) X(COMOMENTS, comoments, 10, 0) \
 	X(GAP, gap, 4, 2) X(CCI, cci, WINDOW + 5, 3) X(STOCHRSI, stochrsi, WINDOW + 5, 2) X(WILDER, wilder, 1, 1) \
 	X(DX, dx, 1, 0) X(ADX, adx, 1, 1) X(KAMA, kama, 1, 2) X(SAR, sar, 4, 2) X(TREND, trend, 3, 1) X(CUM, cum, 2, 0) \

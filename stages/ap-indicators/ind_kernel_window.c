@@ -283,6 +283,39 @@ EXT_KERNEL(ind_k_high, BEATS_HIGH)
 EXT_KERNEL(ind_k_low, BEATS_LOW)
 
 /*
+ * out: how many candles ago the greatest (least) of the last n was, the latest of equals; for short windows. Words: its candle.
+ * When it leaves, the window is read: with a walk every n / 2 candles or so, in a market that goes one way at each.
+ */
+#define AGE_KERNEL(name, beats, at_least) \
+	static __attribute__((noinline)) uint64_t name##_search(const struct ind_insn *o, struct ind_ctx ctx) \
+	{ \
+		const struct ind_ctx *const x = &ctx; \
+		double best = IN(0); \
+		uint64_t at = ctx.t; \
+\
+		for (uint64_t i = ctx.t; i > ctx.t + 1 - o->n; i--) { \
+			const double v = at_candle(x, o, 0, i - 1); \
+\
+			at = v beats best ? i - 1 : at; \
+			best = v beats best ? v : best; \
+		} \
+		return at; \
+	} \
+	KERNEL(name) \
+	{ \
+		union ind_word *w = x->core + o->core; \
+		uint64_t at = (!warm && x->t == o->start) || IN(0) at_least at_candle(x, o, 0, w->u) ? x->t : w->u; \
+\
+		if (__builtin_expect(at + o->n <= x->t, 0)) \
+			at = name##_search(o, ctx_copy(x)); \
+		w->u = at; \
+		OUT(0) = (double)(int64_t)(x->t - at); \
+	}
+
+AGE_KERNEL(ind_k_high_age, >, >=)
+AGE_KERNEL(ind_k_low_age, <, <=)
+
+/*
  * in: x, its mean. out: mean absolute deviation of the last n. The mean moves with every candle and every term
  * with it, so this one reads its whole window: the same time for any data, n / 2 ns or so.
  */

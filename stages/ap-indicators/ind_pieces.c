@@ -163,14 +163,17 @@ struct ind_ref ind_low(struct ind_build *b, struct ind_ref x, uint32_t n)
 	return n <= DOUBLED_MAX ? doubled(b, OP_LOWER, x, n) : extreme(b, (op){ .code = OP_LOW }, &x, 1, n);
 }
 
+/* A short window is read through sooner than a queue is kept. */
+enum { READ_MAX = 32 };
+
 struct ind_ref ind_high_age(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return ind_out(extreme(b, (op){ .code = OP_HIGH }, &x, 1, n), 1);
+	return n <= READ_MAX ? window(b, (op){ .code = OP_HIGH_AGE }, x, n, 1) : ind_out(extreme(b, (op){ .code = OP_HIGH }, &x, 1, n), 1);
 }
 
 struct ind_ref ind_low_age(struct ind_build *b, struct ind_ref x, uint32_t n)
 {
-	return ind_out(extreme(b, (op){ .code = OP_LOW }, &x, 1, n), 1);
+	return n <= READ_MAX ? window(b, (op){ .code = OP_LOW_AGE }, x, n, 1) : ind_out(extreme(b, (op){ .code = OP_LOW }, &x, 1, n), 1);
 }
 
 struct ind_ref ind_true_range(struct ind_build *b, bool tv)

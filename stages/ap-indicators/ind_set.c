@@ -53,7 +53,7 @@ static bool turn_make(const struct ind_build *b)
 
 static void print_make(struct ind_set *s)
 {
-	XXH64_hash_t h = XXH64("indicators 6", 12, 0);
+	XXH64_hash_t h = XXH64("indicators 7", 12, 0);
 
 	for (size_t i = 0; i < s->n_slots; i++) {
 		h = XXH64(s->slots[i].name, strlen(s->slots[i].name), h);

@@ -455,6 +455,30 @@ static struct col *x_imi(const struct bars *b)
 
 static struct col *x_min(const struct bars *b) { return window(&b->c, 30, w_min); }
 static struct col *x_max(const struct bars *b) { return window(&b->c, 30, w_max); }
+
+/* How far the window's latest extreme is from its beginning, in percent. */
+static ld w_highest_at(const ld *w, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 1; i < n; i++)
+		at = w[i] >= w[at] ? i : at;
+	return 100 * (ld)at / (ld)(n - 1);
+}
+
+static ld w_lowest_at(const ld *w, size_t n)
+{
+	size_t at = 0;
+
+	for (size_t i = 1; i < n; i++)
+		at = w[i] <= w[at] ? i : at;
+	return 100 * (ld)at / (ld)(n - 1);
+}
+
+static struct col *x_aroon_31_down(const struct bars *b) { return window(&b->l, 32, w_lowest_at); }
+static struct col *x_aroon_31_up(const struct bars *b) { return window(&b->h, 32, w_highest_at); }
+static struct col *x_aroon_32_down(const struct bars *b) { return window(&b->l, 33, w_lowest_at); }
+static struct col *x_aroon_32_up(const struct bars *b) { return window(&b->h, 33, w_highest_at); }
 static struct col *x_var_volume(const struct bars *b) { return window(&b->v, 20, w_var); }
 static struct col *x_sum_hlc3(const struct bars *b) { return window(typical(b), 30, w_sum); }
 static struct col *x_sma_250(const struct bars *b) { return window(&b->c, 250, w_mean); }
@@ -476,6 +500,9 @@ static const struct row rows[] = {
 	{ "TRANGE seed=tv", 0, x_trange_tv }, { "NATR seed=tv", 0, x_natr_tv }, { "PLUS_DI seed=tv", 0, x_plus_di_tv },
 	{ "MINUS_DI seed=tv", 0, x_minus_di_tv }, { "ADX seed=tv", 0, x_adx_tv }, { "OBV seed=tv", 0, x_obv_tv },
 	{ "CORREL", 0, x_correl }, { "BETA", 0, x_beta }, { "IMI", 0, x_imi }, { "MINMAX", 0, x_min },
+	/* Short windows are read through, longer ones have a queue. */
+	{ "AROON period=31", 0, x_aroon_31_down }, { "AROON period=31", 1, x_aroon_31_up },
+	{ "AROON period=32", 0, x_aroon_32_down }, { "AROON period=32", 1, x_aroon_32_up },
 	{ "MINMAX", 1, x_max }, { "VAR source=volume", 0, x_var_volume }, { "SUM source=hlc3", 0, x_sum_hlc3 },
 	{ "SMA period=250", 0, x_sma_250 }, { "STDDEV period=250", 0, x_dev_250 }, { "WMA period=250", 0, x_wma_250 },
 };
