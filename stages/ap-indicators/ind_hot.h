@@ -237,7 +237,7 @@ _Static_assert(V_SIGNAL % 2 == 0 && V_EMA == V_SIGNAL + 1, "a pair");
 struct ind_five {
 	const struct ind_insn *moments, *rsi, *macd, *ema, *bands;
 	two k_rsi, k_macd, k_last;      /* factors of gain and loss, fast and slow, signal and exponential mean */
-	double rn, k;
+	double rn, k, wide;             /* wide: n var times this is above the squared mean where a band is wider than 0.95 of it */
 	uint32_t ring, mask, n, ahead;  /* ahead: mask + 1 - n */
 	uint32_t in;                    /* which of the inputs */
 };

@@ -206,7 +206,7 @@ static void five_make(struct ind_set *s)
 	s->five = (struct ind_five){
 		.moments = m, .rsi = r, .macd = d, .ema = e, .bands = b,
 		.k_rsi = two_of(r->k[0], r->k[0]), .k_macd = two_of(d->k[0], d->k[1]), .k_last = two_of(d->k[2], e->k[0]),
-		.rn = m->k[0], .k = b->k[0], .ring = m->past[0].at, .mask = mask, .n = m->n, .ahead = mask + 1 - m->n,
+		.rn = m->k[0], .k = b->k[0], .wide = b->k[0] * b->k[0] * m->k[0] / 0.9, .ring = m->past[0].at, .mask = mask, .n = m->n, .ahead = mask + 1 - m->n,
 		.in = m->reg[IND_REGS - 1]
 	};
 }

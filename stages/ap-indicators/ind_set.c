@@ -62,10 +62,10 @@ static void print_make(struct ind_set *s)
 	s->print = h;
 }
 
-/* The five are all there is, and the bands are as far above as below. */
+/* The five of the close are all there is, and the bands are as far above as below. */
 static bool five_alone(const struct ind_set *s)
 {
-	return s->with_five && !s->more && s->runs->next == NULL && s->plain && s->n_rings == 1 &&
+	return s->with_five && !s->more && s->runs->next == NULL && s->plain && s->n_rings == 1 && s->five.in == IN_C &&
 	       s->five.bands->k[0] == s->five.bands->k[1];
 }
 

@@ -87,44 +87,26 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
 	return x.t;
 }
 
-/* The lower band near zero, after five_step: what hot_bands makes of it. */
-static __attribute__((noinline)) uint64_t five_low(const struct ind_set *set, union ind_word *ring, union ind_word *head, uint64_t t,
-						   double *val, double dev)
-{
-	const struct ind_five *f = &set->five;
-	const struct ind_ctx x = { t, 0, val, ring, head, NULL };
-
-	val[V_LOW] = low_band(f->bands, &x, val[V_MEAN], dev);
-	return t;
-}
-
-static inline double input_of(const struct ind_bar *bar, size_t in)
-{
-	double v;
-
-	memcpy(&v, (const char *)bar + offsetof(struct ind_bar, o) + in * sizeof v, sizeof v);
-	return v;
-}
-
 /*
- * A set of the five and nothing else, past the warm-up: a third of the work of the general way was getting there. A new centre of
- * the window is found before anything is stored, and goes that way after all. The arithmetic is hot_five's, to the bit; two
- * lanes where two values go alike. The order is that of the answers: the variance is begun first and its root, the longest
- * operation, comes last, when its value is there, for what waits in the middle makes all behind it wait.
+ * A set of the five on the close and nothing else, past the warm-up: a third of the work of the general way was getting there. That
+ * a new centre of the window is due, or that the lower band may be near zero, is seen before anything is stored, and such a candle
+ * goes the general way after all. The arithmetic is hot_five's, to the bit; two lanes where two values go alike. The order is that
+ * of the answers: the variance is begun first and its root, the longest operation, comes last, when its value is there, for what
+ * waits in the middle makes all behind it wait; and nothing waits for the root.
  */
 static inline __attribute__((always_inline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
 								uint64_t t, const struct ind_bar *bar, double *val, uint64_t *valid)
 {
 	const struct ind_five *f = &set->five;
 	union ind_word *m = head + IND_HEAD_WORDS, *w = m + FIVE_RSI, *d = m + FIVE_MACD;
-	const double in = input_of(bar, f->in), old = ring[(t + f->ahead) & f->mask].d;
+	const double in = bar->c, old = ring[(t + f->ahead) & f->mask].d;
 	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
 	const double shift = s1 * f->rn, m2 = s2 - s1 * shift, peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + shift;
-	double change, dev, low;
+	double change, dev;
 	two gs, fs, last;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
-	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || t >= m[M_DUE].u, 0))
+	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || !(m2 * f->wide < mean * mean) || t >= m[M_DUE].u, 0))
 		return whole_step(set, ring, head, bar, val, valid);
 	head[0].u = t + 1;
 	ring[t & f->mask].d = in;
@@ -150,11 +132,8 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	two_put(w + R_GAIN, gs);
 	val[V_RSI] = w[R_LAST].d = rsi_answer(gs, change, w[R_LAST].d, false);
 	dev = sqrt(m2 * f->rn);
-	low = mean - f->k * dev;
 	val[V_UP] = mean + f->k * dev;
-	val[V_LOW] = low;
-	if (__builtin_expect(!(low >= 1e-6 * mean), 0))
-		return five_low(set, ring, head, t, val, dev);
+	val[V_LOW] = mean - f->k * dev;
 	return t;
 }
 
