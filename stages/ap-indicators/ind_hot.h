@@ -125,7 +125,9 @@ enum { R_GAIN, R_ALL, R_BEFORE, R_LAST, R_WORDS };
 /* A change as a gain and as a movement either way. In lanes, for they have no branch: whether the price rises is a coin. */
 static inline two gain_and_all(double d)
 {
-	return two_abs(two_greater(two_of(d, d), two_of(0, -INFINITY)));
+	const two_bits without_sign = { -1, INT64_MAX };
+
+	return two_greater((two)((two_bits)two_of(d, d) & without_sign), two_of(0, 0));
 }
 
 static inline double rsi_of(two gs, bool cmo)
