@@ -102,7 +102,7 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	const double in = bar->c, old = ring[(t + f->ahead) & f->mask].d;
 	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
 	const double shift = s1 * f->rn, m2 = s2 - s1 * shift, peak = s2 > m[M_PEAK].d ? s2 : m[M_PEAK].d, mean = k + shift;
-	double change, dev;
+	double change, reach;
 	two gs, fs, last;
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
@@ -131,9 +131,9 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	gs = rsi_left(gs, change, in);
 	two_put(w + R_GAIN, gs);
 	val[V_RSI] = w[R_LAST].d = rsi_answer(gs, change, w[R_LAST].d, false);
-	dev = sqrt(m2 * f->rn);
-	val[V_UP] = mean + f->k * dev;
-	val[V_LOW] = mean - f->k * dev;
+	reach = f->k * sqrt(m2 * f->rn);
+	val[V_UP] = mean + reach;
+	val[V_LOW] = mean - reach;
 	return t;
 }
 
