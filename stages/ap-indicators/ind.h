@@ -90,6 +90,8 @@ struct ind_set;
 struct ind_set *ind_set_new(const struct ind_spec *specs, size_t n, char *err, size_t err_size);
 /* The same from text: one indicator a line or between semicolons, "RSI period=14; EMA period=12 seed=tv". */
 struct ind_set *ind_set_parse(const char *text, char *err, size_t err_size);
+/* Leaves out what only some processors have, from now on. The values are the same, to the bit; this is for tests of that. */
+void ind_set_for_any(struct ind_set *set);
 void ind_set_free(struct ind_set *set);
 
 size_t ind_set_slots(const struct ind_set *set);

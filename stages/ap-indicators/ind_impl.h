@@ -86,9 +86,9 @@ typedef void ind_kernel(const struct ind_insn *o, const struct ind_insn *end, co
 struct ind_run;
 typedef void ind_kernel_warm(const struct ind_run *run, const struct ind_ctx *x);
 struct ind_run {
-	ind_kernel_warm *warm;
+	ind_kernel_warm *warm, *any;  /* any: the warm one for every processor */
 	ind_kernel *kernel;
-	const struct ind_run *next;   /* where its operations end; NULL: the last */
+	struct ind_run *next;         /* where its operations end; NULL: the last */
 };
 static inline const struct ind_insn *ind_run_first(const struct ind_run *run)
 {
@@ -97,7 +97,7 @@ static inline const struct ind_insn *ind_run_first(const struct ind_run *run)
 
 /* warm: for candles behind the start-up of every operation of the set. */
 ind_kernel *ind_op_run(const struct ind_op *op);
-ind_kernel_warm *ind_op_warm(const struct ind_op *op);
+ind_kernel_warm *ind_op_warm(const struct ind_op *op, bool avx);
 uint32_t ind_op_words(const struct ind_op *op);       /* words of state */
 uint32_t ind_op_constants(const struct ind_op *op);
 

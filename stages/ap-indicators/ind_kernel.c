@@ -6,8 +6,8 @@
 
 enum { QUEUE = UINT16_MAX, QUEUE_HEAD = 3, WINDOW = QUEUE + 1 };
 
-static const struct { ind_kernel *run; ind_kernel_warm *warm; uint32_t words, constants; } table[] = {
-#define ROW(code, name, words, constants) [OP_##code] = { ind_k_##name, ind_k_##name##_warm, words, constants },
+static const struct { ind_kernel *run; ind_kernel_warm *warm, *avx; uint32_t words, constants; } table[] = {
+#define ROW(code, name, words, constants) [OP_##code] = { ind_k_##name, ind_k_##name##_warm, ind_k_##name##_avx, words, constants },
 	IND_KERNELS(ROW)
 };
 _Static_assert(sizeof table / sizeof table[0] == OP_N_CODES, "every code has a kernel");
@@ -18,10 +18,10 @@ ind_kernel *ind_op_run(const struct ind_op *op)
 	return table[op->code].run;
 }
 
-ind_kernel_warm *ind_op_warm(const struct ind_op *op)
+ind_kernel_warm *ind_op_warm(const struct ind_op *op, bool avx)
 {
 	assert(op->code < OP_N_CODES && table[op->code].warm != NULL);
-	return table[op->code].warm;
+	return avx ? table[op->code].avx : table[op->code].warm;
 }
 
 uint32_t ind_op_words(const struct ind_op *op)

@@ -12,14 +12,32 @@
 #include "stages/ap-indicators/ind_impl.h"
 
 /*
- * A kernel is written for one operation and compiled twice: for a set whose operations may still be starting up, and (_warm)
- * for one past all that: there `warm` is a constant, and start-up and its branches vanish. x is a copy of the context that
- * nobody else can reach, so that it stays in registers whatever is stored: give others ctx_copy(x).
+ * A kernel is written for one operation and compiled three times: for a set whose operations may still be starting up, and for
+ * one past all that: there `warm` is a constant, and start-up and its branches vanish; that once for any processor (_warm) and once
+ * for one with AVX (_avx): the same arithmetic, to the bit, in a tenth less instructions, for they have three operands. x is
+ * a copy of the context that nobody else can reach, so that it stays in registers whatever is stored: give others ctx_copy(x).
  */
+#ifdef __x86_64__
+#define WITH_AVX __attribute__((target("avx")))
+#else
+#define WITH_AVX
+#endif
+
 #define KERNEL(name) \
 	static inline __attribute__((always_inline)) void name##_one(const struct ind_insn *o, const struct ind_ctx *x, bool warm); \
 	KERNEL_STARTING(name) \
-	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
+	KERNEL_WARM(name, warm, ) \
+	KERNEL_WARM(name, avx, WITH_AVX) \
+	KERNEL_BODY(name)
+#define KERNEL_STARTING(name) \
+	void name(const struct ind_insn *o, const struct ind_insn *end, const struct ind_ctx *ctx) \
+	{ \
+		for (const struct ind_ctx here = *ctx; o < end; o = insn_next(o, name##_constants)) \
+			if (here.t >= o->start) \
+				name##_one(o, &here, false); \
+	}
+#define KERNEL_WARM(name, form, attribute) \
+	attribute void name##_##form(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
 		const void *const end = run->next; \
@@ -30,14 +48,6 @@
 		while ((const void *)(o = insn_next(o, name##_constants)) < end); \
 		run = (const void *)o; \
 		run->warm(run, ctx); \
-	} \
-	KERNEL_BODY(name)
-#define KERNEL_STARTING(name) \
-	void name(const struct ind_insn *o, const struct ind_insn *end, const struct ind_ctx *ctx) \
-	{ \
-		for (const struct ind_ctx here = *ctx; o < end; o = insn_next(o, name##_constants)) \
-			if (here.t >= o->start) \
-				name##_one(o, &here, false); \
 	}
 #define KERNEL_BODY(name) \
 	static inline void name##_one(const struct ind_insn *o, const struct ind_ctx *x, __attribute__((unused)) bool warm)
@@ -51,7 +61,11 @@
 	static inline __attribute__((always_inline)) void name##_two(const struct ind_insn *o, const struct ind_insn *p, \
 								     const struct ind_ctx *x); \
 	KERNEL_STARTING(name) \
-	void name##_warm(const struct ind_run *run, const struct ind_ctx *ctx) \
+	KERNEL_OF_TWO_WARM(name, warm, ) \
+	KERNEL_OF_TWO_WARM(name, avx, WITH_AVX) \
+	KERNEL_BODY(name)
+#define KERNEL_OF_TWO_WARM(name, form, attribute) \
+	attribute void name##_##form(const struct ind_run *run, const struct ind_ctx *ctx) \
 	{ \
 		const struct ind_ctx here = *ctx; \
 		const struct ind_run *const end = run->next; \
@@ -62,8 +76,7 @@
 		if ((const void *)o < (const void *)end) \
 			name##_one(o, &here, true); \
 		end->warm(end, ctx); \
-	} \
-	KERNEL_BODY(name)
+	}
 
 /* The operation behind one that has so many constants. */
 static inline const struct ind_insn *insn_next(const struct ind_insn *o, size_t constants)
@@ -253,7 +266,7 @@ static inline double add_pair(double a, double b, double *e)
 
 #define IND_KERNEL_DECLARE(code, name, words, constants) \
 	ind_kernel ind_k_##name; \
-	ind_kernel_warm ind_k_##name##_warm; \
+	ind_kernel_warm ind_k_##name##_warm, ind_k_##name##_avx; \
 	enum { ind_k_##name##_constants = constants };
 IND_KERNELS(IND_KERNEL_DECLARE)
 #undef IND_KERNEL_DECLARE

@@ -183,7 +183,7 @@ static bool program_make(struct lay *l)
 
 		if (o->front < 0 && o->code != code) {
 			run = run_begin(s, run, p);
-			*run = (struct ind_run){ .warm = ind_op_warm(o), .kernel = ind_op_run(o) };
+			*run = (struct ind_run){ .warm = ind_op_warm(o, s->avx), .any = ind_op_warm(o, false), .kernel = ind_op_run(o) };
 			p += sizeof *run;
 			code = o->code;
 		}
@@ -193,7 +193,8 @@ static bool program_make(struct lay *l)
 		if (o->front >= 0)
 			front_add(s, o, to, (const struct ind_insn *)(const void *)p);
 	}
-	run_begin(s, run, p)->warm = runs_end;
+	run = run_begin(s, run, p);
+	run->warm = run->any = runs_end;
 	return true;
 }
 

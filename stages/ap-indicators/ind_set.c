@@ -69,6 +69,22 @@ static bool five_alone(const struct ind_set *s)
 	       s->five.bands->k[0] == s->five.bands->k[1];
 }
 
+static bool has_avx(void)
+{
+#ifdef __x86_64__
+	return __builtin_cpu_supports("avx") != 0;
+#else
+	return false;
+#endif
+}
+
+void ind_set_for_any(struct ind_set *set)
+{
+	set->avx = false;
+	for (struct ind_run *r = set->runs; r != NULL; r = r->next)
+		r->warm = r->any;
+}
+
 bool ind_build_done(struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
 {
 	struct ind_set *s = b->set;
@@ -78,6 +94,7 @@ bool ind_build_done(struct ind_build *b, const struct ind_ref *outs, size_t n_ou
 	s->checks = calloc(n_outs + 1, sizeof *s->checks);
 	for (uint16_t i = 0; i < b->n_regs; i++)
 		s->settled = ind_later(s->settled, b->first[i]);
+	s->avx = has_avx();
 	ok = ok && s->places != NULL && s->checks != NULL && ind_order(b) && ind_lay(b, outs, n_outs) && valid_make(s) && turn_make(b);
 	if (ok) {
 		s->five_from = five_alone(s) ? s->settled : UINT64_MAX;

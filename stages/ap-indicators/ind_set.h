@@ -19,7 +19,8 @@ struct ind_front { const struct ind_insn *first, *rest, *end; };
 struct ind_set {
 	struct ind_five five;                 /* in front: it is read most, and near places have short addresses */
 	void *code;                           /* the program: operations up front, then runs */
-	const struct ind_run *runs;
+	struct ind_run *runs;
+	bool avx;                             /* the processor has it, and it is used */
 	struct ind_front front[FRONT_N];
 	struct ind_ring *rings;
 	uint32_t n_rings;

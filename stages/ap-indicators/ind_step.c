@@ -66,8 +66,8 @@ static __attribute__((noinline)) void runs_step(const struct ind_set *set, struc
 			r->kernel(ind_run_first(r), (const struct ind_insn *)(const void *)r->next, &x);
 }
 
-static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, void *ring, void *core,
-						     const struct ind_bar *bar, double *val, uint64_t *valid)
+static inline __attribute__((always_inline)) uint64_t whole_step(const struct ind_set *set, void *ring, void *core,
+								 const struct ind_bar *bar, double *val, uint64_t *valid)
 {
 	union ind_word *head = core;
 	const struct ind_ctx x = { head[0].u++, bar->open_ms, val, ring, core, set->turn };
@@ -87,6 +87,8 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
 	return x.t;
 }
 
+typedef uint64_t step(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, double *val, uint64_t *valid);
+
 /*
  * A set of the five on the close and nothing else, past the warm-up: a third of the work of the general way was getting there. That
  * a new centre of the window is due, or that the lower band may be near zero, is seen before anything is stored, and such a candle
@@ -95,9 +97,10 @@ static __attribute__((noinline)) uint64_t whole_step(const struct ind_set *set, 
  * waits in the middle makes all behind it wait; and nothing waits for the root.
  */
 static inline __attribute__((always_inline)) uint64_t five_step(const struct ind_set *set, union ind_word *ring, union ind_word *head,
-								uint64_t t, const struct ind_bar *bar, double *val, uint64_t *valid)
+								const struct ind_bar *bar, double *val, uint64_t *valid, step *whole)
 {
 	const struct ind_five *f = &set->five;
+	const uint64_t t = head[0].u;
 	union ind_word *m = head + IND_HEAD_WORDS, *w = m + FIVE_RSI, *d = m + FIVE_MACD;
 	const double in = bar->c, old = ring[(t + f->ahead) & f->mask].d;
 	const double k = m[M_K].d, move = in - old, s1 = m[M_S1].d + move, s2 = m[M_S2].d + move * ((in - k) + (old - k));
@@ -107,7 +110,7 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 
 	/* No peak is below 0, so m2 is not where the first of these lets it pass. */
 	if (__builtin_expect(!(peak <= CENTRE_LIMIT * m2) || !(m2 * f->wide < mean * mean) || t >= m[M_DUE].u, 0))
-		return whole_step(set, ring, head, bar, val, valid);
+		return whole(set, ring, head, bar, val, valid);
 	head[0].u = t + 1;
 	ring[t & f->mask].d = in;
 	m[M_S1].d = s1;
@@ -137,14 +140,32 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 	return t;
 }
 
+/* Compiled twice like the kernels, for any processor and for one with AVX. */
+#define STEP(form, attribute) \
+	attribute static __attribute__((noinline)) uint64_t whole_##form(const struct ind_set *set, void *ring, void *core, \
+									 const struct ind_bar *bar, double *val, uint64_t *valid) \
+	{ \
+		return whole_step(set, ring, core, bar, val, valid); \
+	} \
+	attribute static uint64_t step_##form(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, \
+					      double *val, uint64_t *valid) \
+	{ \
+		const union ind_word *head = core; \
+\
+		if (head[0].u > set->five_from) \
+			return five_step(set, ring, core, bar, val, valid, whole_##form); \
+		return whole_##form(set, ring, core, bar, val, valid); \
+	}
+
+STEP(any, )
+STEP(avx, WITH_AVX)
+
 uint64_t ind_step(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, double *val,
 		  uint64_t *valid)
 {
-	const union ind_word *head = core;
-
-	if (head[0].u > set->five_from)
-		return five_step(set, ring, core, head[0].u, bar, val, valid);
-	return whole_step(set, ring, core, bar, val, valid);
+	if (set->avx)
+		return step_avx(set, ring, core, bar, val, valid);
+	return step_any(set, ring, core, bar, val, valid);
 }
 
 uint64_t ind_update(const struct ind_set *set, void *state, const struct ind_bar *bar, double *val,

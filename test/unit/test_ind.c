@@ -186,6 +186,26 @@ static void a_copied_state_goes_on_like_its_original(void **state)
 	free(b);
 }
 
+static void what_only_some_processors_have_changes_no_value(void **state)
+{
+	struct ind_bar *b = bars_make(N, 12, true);
+	struct rig some, any;
+
+	(void)state;
+	rig_open_all(&some);
+	rig_open_all(&any);
+	ind_set_for_any(any.set);
+	for (size_t i = 0; i < N; i++) {
+		rig_take(&some, &b[i]);
+		rig_take(&any, &b[i]);
+		assert_same(&some, &any, i, "for any processor");
+	}
+	assert_memory_equal(some.state, any.state, ind_set_size(any.set));
+	rig_done(&some);
+	rig_done(&any);
+	free(b);
+}
+
 static void a_saved_state_comes_back_and_goes_on_like_its_original(void **state)
 {
 	struct ind_bar *b = bars_make(N, 8, true);
@@ -229,7 +249,7 @@ static void five_compare(const char *const *specs, const char *order, uint64_t s
 {
 	const size_t n = strlen(order);
 	struct ind_bar *b = bars_make(N, seed, seed % 2 == 0);
-	struct rig all, one[5];
+	struct rig all, any, one[5];
 	char text[200] = "";
 
 	for (size_t k = 0; k < n; k++) {
@@ -237,11 +257,15 @@ static void five_compare(const char *const *specs, const char *order, uint64_t s
 		rig_open(&one[k], specs[order[k] - '0']);
 	}
 	rig_open(&all, text);
+	rig_open(&any, text);
+	ind_set_for_any(any.set);
 	for (size_t i = 0; i < N; i++) {
 		size_t slot = 0;
 
 		b[i].c = five_close(b, i);
 		rig_take(&all, &b[i]);
+		rig_take(&any, &b[i]);
+		assert_same(&all, &any, i, "for any processor");
 		for (size_t k = 0; k < n; k++) {
 			rig_take(&one[k], &b[i]);
 			for (size_t s = 0; s < ind_set_slots(one[k].set); s++, slot++)
@@ -252,6 +276,7 @@ static void five_compare(const char *const *specs, const char *order, uint64_t s
 		assert_int_equal(slot, ind_set_slots(all.set));
 	}
 	rig_done(&all);
+	rig_done(&any);
 	for (size_t k = 0; k < n; k++)
 		rig_done(&one[k]);
 	free(b);
@@ -261,6 +286,8 @@ static void the_everyday_five_together_give_what_each_gives_alone(void **state)
 {
 	static const char *const specs[] = { "SMA period=20", "EMA period=12", "RSI", "MACD", "BBANDS" };
 	static const char *const uneven[] = { "SMA period=20", "EMA period=12", "RSI", "MACD", "BBANDS k=2 k_down=3" };
+	static const char *const high[] = { "SMA period=20 source=high", "EMA period=12 source=high", "RSI source=high", "MACD source=high",
+					    "BBANDS source=high" };
 
 	(void)state;
 	for (uint64_t seed = 21; seed < 24; seed++) {
@@ -268,6 +295,7 @@ static void the_everyday_five_together_give_what_each_gives_alone(void **state)
 		five_compare(specs, "43210", seed);
 		five_compare(specs, "4231", seed);
 		five_compare(uneven, "20413", seed);
+		five_compare(high, "01234", seed);
 	}
 }
 
@@ -670,6 +698,7 @@ int main(void)
 		cmocka_unit_test(without_volume_weighted_means_are_absent_and_nothing_else_is),
 		cmocka_unit_test(a_value_does_not_depend_on_what_else_is_in_the_set),
 		cmocka_unit_test(a_copied_state_goes_on_like_its_original),
+		cmocka_unit_test(what_only_some_processors_have_changes_no_value),
 		cmocka_unit_test(a_saved_state_comes_back_and_goes_on_like_its_original),
 		cmocka_unit_test(the_everyday_five_together_give_what_each_gives_alone),
 		cmocka_unit_test(an_image_that_is_damaged_or_of_another_set_is_refused),
