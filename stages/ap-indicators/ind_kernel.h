@@ -267,7 +267,7 @@ static inline double add_pair(double a, double b, double *e)
 #define IND_KERNEL_DECLARE(code, name, words, constants) \
 	ind_kernel ind_k_##name; \
 	ind_kernel_warm ind_k_##name##_warm, ind_k_##name##_avx; \
-	enum { ind_k_##name##_constants = constants };
+	enum { ind_k_##name##_constants = (constants) };
 IND_KERNELS(IND_KERNEL_DECLARE)
 #undef IND_KERNEL_DECLARE
 

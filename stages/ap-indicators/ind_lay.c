@@ -26,8 +26,8 @@ static void values_place(struct lay *l)
 	uint16_t next = l->b->with_five != 0 ? V_END : IN_N_INPUTS;
 
 	memset(l->place, 0xff, sizeof l->place);
-	for (uint16_t i = 0; i < IN_N_INPUTS; i++)
-		l->place[i] = i;
+	for (unsigned i = 0; i < IN_N_INPUTS; i++)
+		l->place[i] = (uint16_t)i;
 	for (uint32_t i = 0; i < l->b->n_ops; i++)
 		for (unsigned k = 0; l->b->ops[i].five != 0 && k < l->b->ops[i].n_out; k++)
 			l->place[l->b->ops[i].out[k]] = five_places[l->b->ops[i].front][k];

@@ -142,12 +142,12 @@ static inline __attribute__((always_inline)) uint64_t five_step(const struct ind
 
 /* Compiled twice like the kernels, for any processor and for one with AVX. */
 #define STEP(form, attribute) \
-	attribute static __attribute__((noinline)) uint64_t whole_##form(const struct ind_set *set, void *ring, void *core, \
+	static attribute __attribute__((noinline)) uint64_t whole_##form(const struct ind_set *set, void *ring, void *core, \
 									 const struct ind_bar *bar, double *val, uint64_t *valid) \
 	{ \
 		return whole_step(set, ring, core, bar, val, valid); \
 	} \
-	attribute static uint64_t step_##form(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, \
+	static attribute uint64_t step_##form(const struct ind_set *set, void *ring, void *core, const struct ind_bar *bar, \
 					      double *val, uint64_t *valid) \
 	{ \
 		const union ind_word *head = core; \
