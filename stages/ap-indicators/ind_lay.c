@@ -38,6 +38,24 @@ static void values_place(struct lay *l)
 	l->set->n_values = next;
 }
 
+static void input_add(struct ind_set *s, uint16_t reg)
+{
+	if (reg >= IN_N_INPUTS)
+		return;
+	s->in_first = reg < s->in_first ? (uint8_t)reg : s->in_first;
+	s->in_end = reg < s->in_end ? s->in_end : (uint8_t)(reg + 1);
+}
+
+static void inputs_find(const struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
+{
+	b->set->in_first = IN_N_INPUTS;
+	for (uint32_t i = 0; i < b->n_ops; i++)
+		for (unsigned k = 0; k < b->ops[i].n_in; k++)
+			input_add(b->set, b->ops[i].in[k]);
+	for (size_t i = 0; i < n_outs; i++)
+		input_add(b->set, outs[i].reg);
+}
+
 /* Rings at the front of their memory. */
 static void rings_place(struct ind_set *s)
 {
@@ -221,6 +239,7 @@ bool ind_lay(struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
 		return false;
 	l->b = b;
 	l->set = b->set;
+	inputs_find(b, outs, n_outs);
 	values_place(l);
 	slots_place(l, outs, n_outs);
 	rings_place(b->set);

@@ -27,6 +27,7 @@ struct ind_set {
 	bool with_five;                       /* the first of each kind up front run as `five` */
 	bool more;                            /* there is more than they up front */
 	bool plain;                           /* past the warm-up the bitmap is one word, always the same */
+	uint8_t in_first, in_end;             /* the inputs that are asked for lie between */
 	uint64_t five_from;                   /* candles after this one need the five alone; UINT64_MAX: never */
 	size_t ring_words, core_words;
 	uint16_t *places;                     /* of slots' values */

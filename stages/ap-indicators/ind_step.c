@@ -72,15 +72,18 @@ static inline __attribute__((always_inline)) uint64_t whole_step(const struct in
 	union ind_word *head = core;
 	const struct ind_ctx x = { head[0].u++, bar->open_ms, val, ring, core, set->turn };
 	const bool warm = x.t > set->settled;
+	const char *const in = (const char *)bar + offsetof(struct ind_bar, o);
 
-	memcpy(val, (const char *)bar + offsetof(struct ind_bar, o), IN_N_INPUTS * sizeof *val);
+	for (size_t i = set->in_first; i < set->in_end; i++)
+		memcpy(&val[i], in + i * sizeof *val, sizeof *val);
 	if (warm && set->with_five)
 		hot_five(&set->five, &x, head + IND_HEAD_WORDS);
 	if (!warm)
 		start_step(set, ctx_copy(&x));
 	else if (set->more)
 		front_step(set, ctx_copy(&x), true);
-	runs_step(set, ctx_copy(&x), warm);
+	if (set->runs->next != NULL)
+		runs_step(set, ctx_copy(&x), warm);
 	valid[0] = set->all[0];
 	if (!warm || !set->plain)
 		valid_tell(set, x.t, val, valid);
