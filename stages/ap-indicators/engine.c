@@ -155,7 +155,8 @@ bool engine_load(const struct engine *e, void *ring, void *core, const uint8_t *
 		anew |= !pat_load(pat_of(e, core), part[1], size[1]);
 	/* Signals are followed by the number of their rule: another book, and they are nobody's. */
 	if (e->book != NULL && (!rule_load(e->book, rules_of(e, core), part[2], size[2]) ||
-				!outcome_load(open_of(e, core), part[3], size[3]))) {
+				!outcome_load(open_of(e, core), part[3], size[3]) ||
+				outcome_rules_end(open_of(e, core)) > rule_book_rules(e->book))) {
 		rule_state_init(e->book, rules_of(e, core));
 		outcome_init(open_of(e, core));
 		anew = true;

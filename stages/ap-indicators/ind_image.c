@@ -89,6 +89,14 @@ static const char *image_fault(const struct ind_set *set, const uint8_t *p, size
 	return len >= HEAD_BYTES + 8 * set->core_words + SUM_BYTES ? NULL : "of another length";
 }
 
+static bool bounds_hold(const struct ind_set *set, const union ind_word *w)
+{
+	for (size_t i = 0; i < set->n_bounds; i++)
+		if (w[set->bounds[i].word].u >= set->bounds[i].below)
+			return false;
+	return true;
+}
+
 const char *ind_load(const struct ind_set *set, void *ring, void *core, const uint8_t *p, size_t len)
 {
 	union ind_word *w = core, *hist = ring;
@@ -111,9 +119,9 @@ const char *ind_load(const struct ind_set *set, void *ring, void *core, const ui
 			if (whole && back <= w[0].u)
 				hist[ring_word(&set->rings[i], w[0].u, back)].d = v;
 		}
-	if (whole && q == end)
+	if (whole && q == end && bounds_hold(set, w))
 		return NULL;
 	memset(ring, 0, ind_set_ring_size(set));
 	memset(core, 0, ind_set_core_size(set));
-	return "of another length";
+	return whole && q == end ? "damaged" : "of another length";
 }

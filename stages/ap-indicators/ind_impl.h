@@ -100,6 +100,13 @@ ind_kernel *ind_op_run(const struct ind_op *op);
 ind_kernel_warm *ind_op_warm(const struct ind_op *op, bool avx);
 uint32_t ind_op_words(const struct ind_op *op);       /* words of state */
 uint32_t ind_op_constants(const struct ind_op *op);
+/*
+ * A word of state that is a place in memory, and must be below `below`: a loaded image may say anything. Gives how many there are
+ * of an operation whose words begin at `core`.
+ */
+struct ind_bound { uint32_t word, below; };
+enum { IND_BOUNDS_MAX = 2 };
+unsigned ind_op_bounds(const struct ind_op *op, uint32_t core, struct ind_bound to[IND_BOUNDS_MAX]);
 
 /* --- what a build function may use ------------------------------------------------------------ */
 

@@ -32,6 +32,25 @@ uint32_t ind_op_words(const struct ind_op *op)
 	return table[op->code].words >= WINDOW ? table[op->code].words - WINDOW + op->n : table[op->code].words;
 }
 
+unsigned ind_op_bounds(const struct ind_op *op, uint32_t core, struct ind_bound to[IND_BOUNDS_MAX])
+{
+	switch (op->code) {
+	case OP_HIGH:
+	case OP_LOW:
+		to[0] = (struct ind_bound){ core + Q_HEAD, op->m + 1 };
+		to[1] = (struct ind_bound){ core + Q_LEN, op->m + 2 };
+		return 2;
+	case OP_CCI:
+		to[0] = (struct ind_bound){ core + CCI_AT, op->n > 2 ? op->n - 2 : 1 };
+		return 1;
+	case OP_STOCHRSI:
+		to[0] = (struct ind_bound){ core + SR_AT, op->n > 1 ? op->n - 1 : 1 };
+		return 1;
+	default:
+		return 0;
+	}
+}
+
 uint32_t ind_op_constants(const struct ind_op *op)
 {
 	return table[op->code].constants;

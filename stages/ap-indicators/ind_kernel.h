@@ -247,6 +247,11 @@ static inline double add_pair(double a, double b, double *e)
 	return s;
 }
 
+/* Words that are places in memory: of queues (OP_HIGH, OP_LOW) and of windows that are circles. */
+enum { Q_HEAD, Q_LEN, Q_WORDS };
+enum { CCI_AT, CCI_SUM, CCI_OLDEST, CCI_HIGH, CCI_LOW, CCI_CLOSE, CCI_WORDS };
+enum { SR_BEFORE, SR_ALL, SR_GAIN, SR_LOSS, SR_AT, SR_WORDS };
+
 /* The kernels, one a code, with the words of state each has (QUEUE: as many as its queue needs; WINDOW: n more), and its constants. */
 #define IND_KERNELS(X) \
 	X(RING, ring, 0, 0) X(MOMENTS, moments, 5, 1) X(EMA, ema, 1, 1) X(RSI, rsi, 4, 1) X(MACD, macd, 3, 4) \

@@ -105,12 +105,18 @@ KERNEL(ind_k_hilbert)
 	OUT(3) = q1;
 }
 
+/* The period in candles; whatever a loaded state says, no more than turns are tabled for. */
+static uint32_t cycle_length(double period)
+{
+	return period >= 0 && period < (double)IND_TURN_MAX ? (uint32_t)(period + 0.5) : IND_TURN_MAX;
+}
+
 /* in: smooth price (with its ring), smooth period. out: phase, its sine, the sine 45 degrees on. Words: phase. */
 KERNEL(ind_k_phase)
 {
 	union ind_word *w = x->core + o->core;
 	double period = IN(1), re = 0, im = 0, phase = w->d;
-	uint32_t n = (uint32_t)(period + 0.5);
+	uint32_t n = cycle_length(period);
 	const double *turn = ind_turn(x->turn, n);
 
 	for (uint32_t i = 0; i < n; i++) {
@@ -138,7 +144,7 @@ KERNEL(ind_k_phase)
 KERNEL(ind_k_trendline)
 {
 	union ind_word *w = x->core + o->core;
-	uint32_t n = (uint32_t)(IN(1) + 0.5);
+	uint32_t n = cycle_length(IN(1));
 	double sum = 0;
 
 	for (uint32_t i = 0; i < n; i++)

@@ -166,7 +166,7 @@ KERNEL(ind_k_session)
 
 	/* Mostly the session of the candle before: no division. */
 	if (len > 0)
-		id = at >= w[0].i * len && at - w[0].i * len < len ? w[0].i : at / len - (at % len < 0);
+		id = (uint64_t)at - w[0].u * (uint64_t)len < (uint64_t)len ? w[0].i : at / len - (at % len < 0);
 	if (w[0].i != id)
 		for (int i = 1; i < 5; i++)
 			w[i].d = 0;

@@ -239,7 +239,7 @@ KERNEL(ind_k_linear)
 #define EXT_KERNEL(name, beats) \
 	static __attribute__((noinline)) uint64_t name##_search(const struct ind_insn *o, const struct ind_ctx *x, uint64_t head, uint64_t len) \
 	{ \
-		const union ind_word *q = x->core + o->core + 2; \
+		const union ind_word *q = x->core + o->core + Q_WORDS; \
 		const uint64_t qm = o->m; \
 		const double in = IN(0); \
 \
@@ -255,10 +255,10 @@ KERNEL(ind_k_linear)
 	} \
 	KERNEL(name) \
 	{ \
-		union ind_word *w = x->core + o->core, *q = w + 2; \
+		union ind_word *w = x->core + o->core, *q = w + Q_WORDS; \
 		const uint64_t qm = o->m, t = x->t; \
 		const double in = IN(0); \
-		uint64_t head = w[0].u, len = w[1].u, late, e, k; \
+		uint64_t head = w[Q_HEAD].u, len = w[Q_LEN].u, late, e, k; \
 \
 		late = (uint64_t)(warm || len != 0) & (uint64_t)(q[head].u + o->n <= t); \
 		e = head + len; \
@@ -271,8 +271,8 @@ KERNEL(ind_k_linear)
 		if (__builtin_expect((k == 3) & (len > 0), 0)) \
 			len = name##_search(o, x, head, len); \
 		q[(head + len) & qm].u = t; \
-		w[0].u = head; \
-		w[1].u = len + 1; \
+		w[Q_HEAD].u = head; \
+		w[Q_LEN].u = len + 1; \
 		OUT(0) = at_candle(x, o, 0, q[head].u); \
 		OUT(1) = (double)(int64_t)(t - q[head].u); \
 	}
@@ -488,7 +488,6 @@ static inline union ind_word *circle_next(union ind_word *at, union ind_word *ci
  * Words: at, sum of all differences, the oldest one, high, low, close before; then the other n - 2 differences but the
  * newest, which is 0. The oldest stands apart, for its word is already the one of this candle's value.
  */
-enum { CCI_AT, CCI_SUM, CCI_OLDEST, CCI_HIGH, CCI_LOW, CCI_CLOSE, CCI_WORDS };
 
 /* Two differences moved on. */
 static inline void cci_two(union ind_word *v, two move, two above, two *sum, two *dev)
@@ -544,7 +543,6 @@ KERNEL(ind_k_cci)
  * trend one is next to nothing. Seeded with the plain sum of the first m changes (k0: what is kept of it later). Once nothing
  * of the last movement is left in the price's own digits (k1 of the price) RSI is 0.
  */
-enum { SR_BEFORE, SR_ALL, SR_GAIN, SR_LOSS, SR_AT, SR_WORDS };
 
 /* How far RSI moves, in both lanes. */
 static inline two rsi_move(union ind_word *w, double in, double keep, double least)

@@ -116,6 +116,16 @@ static void words_place(struct lay *l)
 	l->set->core_words = at;
 }
 
+static bool bounds_make(struct lay *l)
+{
+	struct ind_set *s = l->set;
+
+	s->bounds = calloc((size_t)l->b->n_ops * IND_BOUNDS_MAX + 1, sizeof *s->bounds);
+	for (uint32_t i = 0; s->bounds != NULL && i < l->b->n_ops; i++)
+		s->n_bounds += ind_op_bounds(&l->b->ops[i], l->core[i], s->bounds + s->n_bounds);
+	return s->bounds != NULL;
+}
+
 /* --- the program --------------------------------------------------------------------------------- */
 
 static size_t insn_size(const struct ind_op *o)
@@ -244,7 +254,7 @@ bool ind_lay(struct ind_build *b, const struct ind_ref *outs, size_t n_outs)
 	slots_place(l, outs, n_outs);
 	rings_place(b->set);
 	words_place(l);
-	ok = program_make(l);
+	ok = bounds_make(l) && program_make(l);
 	free(l);
 	b->set->with_five = b->with_five != 0;
 	if (ok && b->set->with_five)

@@ -177,6 +177,7 @@ void ind_set_free(struct ind_set *set)
 	free(set->args);
 	free(set->slots);
 	free(set->code);
+	free(set->bounds);
 	free(set->rings);
 	free(set->places);
 	free(set->checks);

@@ -30,6 +30,8 @@ struct ind_set {
 	uint8_t in_first, in_end;             /* the inputs that are asked for lie between */
 	uint64_t five_from;                   /* candles after this one need the five alone; UINT64_MAX: never */
 	size_t ring_words, core_words;
+	struct ind_bound *bounds;             /* of words that are places in memory */
+	size_t n_bounds;
 	uint16_t *places;                     /* of slots' values */
 	uint16_t *checks;                     /* slots whose value may be absent after the warm-up */
 	size_t n_checks;

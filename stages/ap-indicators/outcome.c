@@ -241,6 +241,15 @@ static bool image_is_good(const uint8_t *image, size_t size)
 	return get(&tail, 8) == XXH64(image, size - 8, 0);
 }
 
+size_t outcome_rules_end(const struct outcome_state *s)
+{
+	size_t end = 0;
+
+	for (uint32_t i = 0; i < s->n; i++)
+		end = s->open[i].rule < end ? end : (size_t)s->open[i].rule + 1;
+	return end;
+}
+
 bool outcome_load(struct outcome_state *s, const uint8_t *image, size_t size)
 {
 	const uint8_t *p;

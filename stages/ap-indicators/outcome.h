@@ -97,5 +97,7 @@ enum { OUTCOME_IMAGE_MAX = 8 + OUTCOME_OPEN_MAX * 56 + 8 };
 
 size_t outcome_save(const struct outcome_state *s, uint8_t image[OUTCOME_IMAGE_MAX]);
 bool outcome_load(struct outcome_state *s, const uint8_t *image, size_t size);
+/* 1 + the highest rule of an open signal; 0: none is open. */
+size_t outcome_rules_end(const struct outcome_state *s);
 
 #endif
