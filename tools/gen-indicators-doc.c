@@ -11,7 +11,7 @@ static const char head[] =
 	"Made from the registry by `make docs`; a test fails when it is not up to date.\n"
 	"\n"
 	"Configured as `indicators = { list = ( { name = \"RSI\"; period = 14; timeframes = [\"1m\", \"1h\"]; symbols = [\"BTC-*\"]; } ); };`\n"
-	"(`indicators = ( ... );` where the section has nothing else). An empty list is the default set: SMA 20 50 200, EMA 12 26, RSI, MACD, BBANDS.\n"
+	"(`indicators = ( ... );` where the section has nothing else). Left out, it is the default set (an empty list, `( )`, computes none): SMA 20 50 200, EMA 12 26, RSI, MACD, BBANDS.\n"
 	"Without `timeframes` or `symbols` an indicator runs for all; timeframes are those of `candle.timeframes` and names of `candle.bars`. An unknown\n"
 	"name or a parameter out of its bounds ends the program with 100, file and line; `ap-indicators -n -c FILE` asks. A record's value is called by the indicator's name, with the\n"
 	"output's behind it where there are several (`MACD`, `MACD_SIGNAL`, `BBANDS_UPPER`).\n"

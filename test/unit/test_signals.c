@@ -385,6 +385,26 @@ static void a_timeframe_that_has_no_candles_is_a_mistake(void **unused)
 	ap_conf_done(&conf);
 }
 
+static void a_list_without_entries_computes_nothing(void **unused)
+{
+	static const struct words none[] = {
+		{ "indicators.list", "[]" }, { "indicators.patterns", "none" }, { "indicators.default_rules", "false" }, { NULL, NULL }
+	};
+	struct ap_conf conf;
+	struct plan *p;
+	char err[600] = "";
+
+	(void)unused;
+	conf_of(&conf, none);
+	p = plan_new(&conf, err, sizeof err);
+	if (p == NULL)
+		fail_msg("%s", err);
+	assert_int_equal(plan_slots_max(p), 0);
+	assert_null(plan_find(p, ap_str_c("A"), ap_str_c("1m")));
+	plan_free(p);
+	ap_conf_done(&conf);
+}
+
 /* --- revisions ---------------------------------------------------------------------------------- */
 
 /* The last word on every natural key; what was withdrawn is not there. */
@@ -900,6 +920,7 @@ int main(void)
 		cmocka_unit_test(a_configured_rule_takes_the_place_of_ours_with_its_name),
 		cmocka_unit_test(what_is_wrong_with_the_configuration_is_told_with_its_place),
 		cmocka_unit_test(a_timeframe_that_has_no_candles_is_a_mistake),
+		cmocka_unit_test(a_list_without_entries_computes_nothing),
 		cmocka_unit_test(a_revision_withdraws_what_no_longer_holds_and_leaves_what_a_straight_run_gives),
 		cmocka_unit_test(a_pattern_carries_the_revision_of_its_candle),
 		cmocka_unit_test(a_forming_candle_gives_provisional_records_and_leaves_no_trace),
