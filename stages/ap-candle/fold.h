@@ -155,11 +155,11 @@ struct candle_source {
 	int64_t min_close, min_drop;
 };
 
-/* Asks for memory that will be needed soon. */
+/* Asks for memory that will be needed soon; nowhere (NULL) is as good as any place. */
 static inline void candle_fetch(const void *p, unsigned lines)
 {
 	for (unsigned i = 0; i < lines; i++)
-		__builtin_prefetch((const char *)p + i * CANDLE_LINE);
+		__builtin_prefetch((const void *)((uintptr_t)p + i * CANDLE_LINE));
 }
 
 /* A list of pointers that only grows while an entry is worked on. */
