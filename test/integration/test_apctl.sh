@@ -58,6 +58,10 @@ says "the metric stream among them" 0 'persist +metric +ap-persist.0 +[0-9]+' ct
 check "and as JSON" sh -c "'$ctl_bin' status --dir '$AP_P_DIR' --json | jq -e '(.owners | length) == 17 and all(.owners[]; .worker != \"\" and .lease_left_ms > 0)' >/dev/null"
 says "tail of one key, so many records" 0 '"open":1.5.*"quote_volume":3[,.]' ctl tail "ap:{$part}:candle" --from 0 --count 1
 says "lag is nothing once it is drained" 0 '^normalize,0,[0-9]+,0,0,ap-normalize.0' ctl lag --format csv
+# The ends are read first; what a stage took between the two looks is told here by ends that fall back.
+rcli hincrby "ap:{$part}:seq" raw:n -3 >/dev/null
+says "a stage that took more than the ends had said is not behind" 0 "^normalize,$part,[0-9]+,0,0,ap-normalize.0" ctl lag --format csv
+rcli hincrby "ap:{$part}:seq" raw:n 3 >/dev/null
 says "a stream that there is not" 100 'raw tick reject' ctl tail nonsense
 says "a count that is none" 100 'count.*whole number' ctl tail tick --count many
 

@@ -57,6 +57,9 @@ static void transform_pos(const struct ctl *c, redisContext *r, const redisReply
 	}
 	freeReplyObject(st);
 	note_end(p, seq, ap_stream_name(rd->in));
+	/* The ends were read first, and what a stage has taken since then was there. */
+	p->q_end = p->q > p->q_end ? p->q : p->q_end;
+	p->n_end = p->n > p->n_end ? p->n : p->n_end;
 	note_owner(c, p, r);
 }
 
