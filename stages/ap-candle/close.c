@@ -5,8 +5,6 @@
  */
 #include "quote_fold.h"
 
-#include <assert.h>
-
 /* --- telling ----------------------------------------------------------- */
 
 /*
@@ -196,8 +194,8 @@ static bool lane_fill(struct candle_fold_state *st, struct candle_series *ser, u
 		candle_ohlc_start(&s->p, k->price);
 		slot_issue(st, s, out);
 		known_slot(k, s);
-		if (close_ms + st->window_ms <= src->seen_ms) {
-			assert(*at == 0);
+		/* Behind one that stays it waits to be dropped with it. */
+		if (*at == 0 && close_ms + st->window_ms <= src->seen_ms) {
 			candle_lane_remove(st, ser, lane, 0);
 			lane_end(st, ser, &ser->lane[lane], k);
 		} else {

@@ -9,6 +9,7 @@
 #include "fold.h"
 
 #include "common/core/le.h"
+#include "common/core/symbol.h"
 
 #include <assert.h>
 
@@ -167,6 +168,46 @@ static inline ap_i128 field_get_diff(struct field_rd *in)
 	const ap_u128 v = field_get_groups(in);
 
 	return (ap_i128)(v >> 1 ^ ((v & 1) != 0 ? ~(ap_u128)0 : 0));
+}
+
+/* --- what a number can be; anything else was not written by a fold -------- */
+
+#define FIELD_LAST_MS (INT64_MAX / 1000000)     /* of a trade or a beat: its ns are a number too */
+#define FIELD_CLOSE_MS (FIELD_LAST_MS + INT64_C(400) * 86400000)        /* of an interval: twelve months at most */
+
+static inline bool field_time_fine(int64_t ms)
+{
+	return ms >= 0 && ms <= FIELD_LAST_MS;
+}
+
+static inline bool field_close_fine(int64_t ms)
+{
+	return ms >= 0 && ms <= FIELD_CLOSE_MS;
+}
+
+/* 0 <= v < 10^36, as units of 1e-18. */
+static inline bool field_size_fine(ap_i128 v)
+{
+	const ap_i128 e18 = INT64_C(1000000000000000000);
+
+	return v >= 0 && v < e18 * e18;
+}
+
+static inline bool field_price_fine(ap_dec d)
+{
+	return d.e18 > 0 && field_size_fine(d.e18);
+}
+
+/* Whether a slot lies where its timeframe has an interval. In zones and trading hours it may have been another one then. */
+static inline bool field_interval_fine(const struct candle_fold_state *st, const struct candle_series *ser, uint32_t lane, int64_t open_ms,
+				       int64_t close_ms)
+{
+	int64_t from_ms, to_ms;
+
+	if (lane > 0 && (ser->cal->zoned || ser->cal->session))
+		return true;
+	candle_tf_at(&st->plan.tf[lane], open_ms, &from_ms, &to_ms);
+	return from_ms == open_ms && to_ms == close_ms;
 }
 
 #endif

@@ -304,6 +304,8 @@ bool candle_settle_entry(struct candle_fold_state *st);
 void candle_settle_source(struct candle_fold_state *st, struct candle_source *src);
 /* Adds a small slot (its prices, and these sums) to the larger slots over it. */
 void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, const struct candle_sums *sums, bool loading);
+/* While loading: whether the sums of the larger slots over a small one can take its own. */
+bool candle_fold_fits(const struct candle_fold_state *st, const struct candle_slot *s);
 /* The small slot goes away: what it gave is settled. */
 void candle_settle_for_good(struct candle_fold_state *st, const struct candle_slot *s);
 void candle_tops(struct candle_series *ser, const struct candle_plan *plan);

@@ -287,8 +287,7 @@ enum candle_place quote_take(struct candle_fold_state *st, struct candle_series 
 
 /* --- telling -------------------------------------------------------------- */
 
-/* What a slot holds: a larger one what was settled in it, and the small slots that are still there. */
-static void whole(const struct candle_fold_state *st, const struct candle_series *ser, const struct quote_slot *s, struct quote_part *out)
+void quote_whole(const struct candle_fold_state *st, const struct candle_series *ser, const struct quote_slot *s, struct quote_part *out)
 {
 	const struct quote_lane *small = &ser->quotes->lane[0];
 
@@ -313,7 +312,7 @@ static void slot_put(struct candle_fold_state *st, const struct candle_series *s
 	struct ap_quotebar *b = &st->rec.u.quotebar;
 	struct quote_part part;
 
-	whole(st, ser, s, &part);
+	quote_whole(st, ser, s, &part);
 	st->rec.kind = AP_QUOTEBAR;
 	b->source = ser->source_name;
 	b->symbol = ser->symbol;

@@ -79,6 +79,8 @@ void quote_lane_remove(struct candle_fold_state *st, struct candle_series *ser, 
 struct quote_slot *quote_over(struct candle_fold_state *st, struct candle_series *ser, uint32_t lane, int64_t small_open_ms, bool make);
 void quote_slot_unsaved(struct candle_fold_state *st, struct candle_series *ser, struct quote_slot *s);
 void quote_due_add(struct candle_fold_state *st, struct candle_series *ser, const struct quote_slot *s);
+/* What a slot holds: a larger one what was settled in it, and the small slots that are still there. */
+void quote_whole(const struct candle_fold_state *st, const struct candle_series *ser, const struct quote_slot *s, struct quote_part *out);
 /* The slot's bar goes out as final, or as the next revision. */
 void quote_issue(struct candle_fold_state *st, struct candle_series *ser, struct quote_slot *s, struct ap_out *out);
 /* At the end of an entry: tells what changed, forming to live, closed to candle. */

@@ -166,6 +166,21 @@ void quote_forget_field(struct candle_fold_state *st, const struct candle_series
 
 /* --- reading ----------------------------------------------------------- */
 
+static bool px_fine(const struct quote_px *px)
+{
+	return field_price_fine(px->bid) && field_price_fine(px->ask) && px->bid.e18 <= px->ask.e18;
+}
+
+static bool part_fine(const struct quote_part *p)
+{
+	/* bid + ask */
+	if (!field_price_fine((ap_dec){ p->sum_high - p->sum_high / 2 }) || !field_price_fine((ap_dec){ p->sum_low - p->sum_low / 2 }))
+		return false;
+	return p->n > 0 && p->locked <= p->n && p->level <= QUOTE_LEVEL_MAX && px_fine(&p->open) && px_fine(&p->close) &&
+	       field_price_fine(p->bid_high) && field_price_fine(p->bid_low) && field_price_fine(p->ask_high) && field_price_fine(p->ask_low) &&
+	       p->spread_min >= 0 && p->spread_min <= p->spread_max && field_size_fine(p->spread_max);
+}
+
 static void get_part(struct field_rd *in, struct quote_part *p)
 {
 	ap_i128 *const wide[] = {
@@ -178,7 +193,7 @@ static void get_part(struct field_rd *in, struct quote_part *p)
 	for (size_t i = 0; i < sizeof wide / sizeof wide[0]; i++)
 		*wide[i] = field_get_i128(in);
 	p->level = field_get_u8(in);
-	if (p->n == 0 || p->level > QUOTE_LEVEL_MAX)
+	if (!part_fine(p))
 		in->bad = true;
 }
 
@@ -191,13 +206,26 @@ static void get_run(struct field_rd *in, struct quote_run *r)
 		r->area.w[i] = field_get_u64(in);
 }
 
+/* Of a larger slot: within its interval, and in the mean not above the greatest spread. */
+static bool run_fine(const struct quote_slot *s)
+{
+	const struct quote_run *r = &s->q.part.run;
+	ap_sum most = { { 0 } };
+
+	if (r->first_ns < s->open_ms * 1000000 || r->last_ns < r->first_ns || r->last_ns >= s->close_ms * 1000000 ||
+	    r->last_spread < s->q.part.spread_min || r->last_spread > s->q.part.spread_max)
+		return false;
+	return ap_sum_addmul(&most, (ap_dec){ s->q.part.spread_max }, (ap_dec){ r->last_ns - r->first_ns }) && r->area.w[3] >> 63 == 0 &&
+	       ap_sum_cmp(&r->area, &most) <= 0;
+}
+
 static void get_key(struct field_rd *in, struct quote_key *k)
 {
 	k->ts_ns = field_get_i64(in);
 	k->seq = field_get_u64(in);
 }
 
-/* Every point lies in the interval, behind the one before. */
+/* Every point lies in the interval, behind the one before, and its spread is one of those that there were. */
 static void get_points(struct field_rd *in, struct quote_slot *s)
 {
 	struct quote_point p = { .key = { s->open_ms * 1000000, 0 } };
@@ -205,15 +233,17 @@ static void get_points(struct field_rd *in, struct quote_slot *s)
 
 	for (ap_u128 i = 0; i < n && !in->bad; i++) {
 		const ap_u128 step = field_get_groups(in);
+		const uint64_t seq = (uint64_t)(int64_t)field_get_diff(in);
+		const ap_i128 wider = field_get_diff(in);
 
-		if (step > (ap_u128)(s->close_ms - s->open_ms) * 1000000) {
+		if (step >= (ap_u128)(s->close_ms * 1000000 - p.key.ts_ns) || !field_size_fine(wider < 0 ? ~wider : wider)) {
 			in->bad = true;
 			return;
 		}
 		p.key.ts_ns += (int64_t)step;
-		p.key.seq += (uint64_t)(int64_t)field_get_diff(in);
-		p.spread += field_get_diff(in);
-		if (p.key.ts_ns >= s->close_ms * 1000000 || p.spread < 0 || !quote_small_point(&s->q, &p))
+		p.key.seq += seq;
+		p.spread += wider;
+		if (p.spread < s->q.part.spread_min || p.spread > s->q.part.spread_max || !quote_small_point(&s->q, &p))
 			in->bad = true;
 	}
 	if (s->q.n == 0)
@@ -270,12 +300,12 @@ static bool slot_named(struct loaded *l, ap_str name, const char *p)
 		return false;
 	if (name.p[0] == 'm') {
 		colon = memchr(p, ':', (size_t)(end - p));
-		if (colon == NULL || colon == p || colon - p >= AP_TF_MAX)
+		if (colon == NULL || colon == p || colon - p >= AP_TF_MAX || *p == '\0')
 			return false;
 		memcpy(l->tf, p, (size_t)(colon - p));
 		p = colon + 1;
 	}
-	if (!name_number(&p, end, '\0', &open) || open > INT64_MAX / 1000000)
+	if (!name_number(&p, end, '\0', &open) || open > FIELD_LAST_MS)
 		return false;
 	l->s.open_ms = (int64_t)open;
 	return true;
@@ -291,7 +321,7 @@ static bool slot_in(struct loaded *l, struct field_rd *in)
 	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
 	s->issued = (bits & BIT_ISSUED) != 0;
 	s->untold = (bits & BIT_UNTOLD) != 0;
-	if (s->close_ms <= s->open_ms || s->close_ms > INT64_MAX / 1000000)
+	if (s->close_ms <= s->open_ms || s->close_ms > FIELD_LAST_MS)
 		return false;
 	if ((bits & BIT_ANY) != 0) {
 		get_part(in, &s->q.part);
@@ -301,6 +331,7 @@ static bool slot_in(struct loaded *l, struct field_rd *in)
 			get_points(in, s);
 		} else {
 			get_run(in, &s->q.part.run);
+			in->bad = in->bad || !run_fine(s);
 		}
 	}
 	return !in->bad && in->p == in->end && (l->tf[0] != '\0' || s->q.n > 0);
@@ -371,6 +402,8 @@ static bool put_slot(struct candle_fold_state *st, struct candle_series *ser, st
 	}
 	if ((lane == 0) != (l->tf[0] == '\0') || quote_lane_find(&q->lane[lane], l->s.open_ms) != NULL)
 		return wrong(err, errlen, "two slots of quotes for one interval");
+	if (!field_interval_fine(st, ser, (uint32_t)lane, l->s.open_ms, l->s.close_ms))
+		return wrong(err, errlen, "a slot of quotes lies where its timeframe has no interval");
 	s = quote_lane_insert(st, ser, (uint32_t)lane, l->s.open_ms, l->s.close_ms);
 	s->revision = l->s.revision;
 	s->state = l->s.state;
@@ -395,6 +428,43 @@ static bool put_slot(struct candle_fold_state *st, struct candle_series *ser, st
 	return true;
 }
 
+/* What was let go lies before what is there, and both meet where intervals do: so parts join in the order of time. */
+static bool series_fine(const struct candle_fold_state *st, const struct candle_series *ser)
+{
+	const struct candle_quotes *q = ser->quotes;
+	const int64_t floor_ms = q->floor_ms, step_ms = st->plan.tf[0].step_ms;
+
+	if (floor_ms != CANDLE_NEVER && (!field_time_fine(floor_ms) || floor_ms % step_ms != 0))
+		return false;
+	for (uint32_t i = 0; i < q->lane[0].n; i++)
+		if (q->lane[0].v[i]->open_ms < floor_ms)
+			return false;
+	for (uint32_t lane = 1; lane < st->plan.n; lane++) {
+		for (uint32_t i = 0; i < q->lane[lane].n; i++) {
+			const struct quote_slot *s = q->lane[lane].v[i];
+
+			if (s->close_ms % step_ms != 0 ||
+			    (s->q.part.n > 0 && (floor_ms == CANDLE_NEVER || s->q.part.run.last_ns >= floor_ms * 1000000)))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* Larger slots of which nothing is there: what they held belongs to other intervals now. */
+static void drop_empty(struct candle_fold_state *st, struct candle_series *ser)
+{
+	for (uint32_t lane = 1; lane < st->plan.n; lane++) {
+		for (uint32_t i = ser->quotes->lane[lane].n; i > 0; i--) {
+			struct quote_part part;
+
+			quote_whole(st, ser, ser->quotes->lane[lane].v[i - 1], &part);
+			if (part.n == 0)
+				quote_lane_remove(st, ser, lane, i - 1);
+		}
+	}
+}
+
 bool quote_loaded(struct candle_fold_state *st, char *err, size_t errlen)
 {
 	struct quote_load *l = st->quotes->load;
@@ -413,9 +483,14 @@ bool quote_loaded(struct candle_fold_state *st, char *err, size_t errlen)
 		else if (!put_slot(st, ser, &l->v[i], err, errlen))
 			return false;
 	}
-	for (uint32_t i = 0; i < st->series_n; i++)
-		if (st->series[i]->quotes != NULL)
-			quote_due_recompute(st, st->series[i]);
+	for (uint32_t i = 0; i < st->series_n; i++) {
+		if (st->series[i]->quotes == NULL)
+			continue;
+		if (!series_fine(st, st->series[i]))
+			return wrong(err, errlen, "quotes lie before what was let go");
+		drop_empty(st, st->series[i]);
+		quote_due_recompute(st, st->series[i]);
+	}
 	quote_load_done(st->quotes);
 	return true;
 }

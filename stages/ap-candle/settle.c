@@ -257,6 +257,18 @@ void candle_fold_up(struct candle_fold_state *st, const struct candle_slot *s, c
 	}
 }
 
+bool candle_fold_fits(const struct candle_fold_state *st, const struct candle_slot *s)
+{
+	for (uint32_t i = 1; i < st->plan.n; i++) {
+		const struct candle_slot *over = slot_over(st, s->series, i, s->open_ms);
+
+		if (over != NULL && ((over->s.vol_e18 + s->s.vol_e18) >> CANDLE_VOL_BITS != 0 ||
+				     (top(&over->s.qv) + top(&s->s.qv)) >> CANDLE_QV_TOP_BITS != 0))
+			return false;
+	}
+	return true;
+}
+
 /* The small slot took trades: it is to be told and saved, and the larger ones over it have to follow. */
 static void settle_small(struct candle_fold_state *st, struct candle_series *ser)
 {

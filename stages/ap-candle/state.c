@@ -338,6 +338,8 @@ static void get_ohlc(struct field_rd *in, struct candle_ohlc *p)
 	p->h.e18 = field_get_i128(in);
 	p->l.e18 = field_get_i128(in);
 	p->c.e18 = field_get_i128(in);
+	if (!field_price_fine(p->o) || !field_price_fine(p->h) || !field_price_fine(p->l) || !field_price_fine(p->c))
+		in->bad = true;
 }
 
 static void get_sums(struct field_rd *in, struct candle_sums *s)
@@ -348,6 +350,10 @@ static void get_sums(struct field_rd *in, struct candle_sums *s)
 	for (int i = 0; i < 4; i++)
 		s->qv.w[i] = field_get_u64(in);
 	s->n = field_get_u64(in);
+	/* None above the whole, and the whole below where candle_sums_fit draws the line. */
+	if (s->buy_e18 < 0 || s->sell_e18 < 0 || s->vol_e18 < s->buy_e18 || s->vol_e18 - s->buy_e18 < s->sell_e18 ||
+	    s->vol_e18 >> CANDLE_VOL_BITS != 0 || s->qv.w[3] >> CANDLE_QV_TOP_BITS != 0)
+		in->bad = true;
 }
 
 static void get_key(struct field_rd *in, struct candle_key *k)
@@ -416,29 +422,49 @@ static bool name_number(const char **p, const char *end, char stop, uint64_t *ou
 	return true;
 }
 
-static bool load_slot(struct candle_load *l, ap_str name, struct field_rd *in)
+/* b<no>:<open>, l<no>:<tf>:<open> */
+static bool slot_named(struct loaded_slot *ls, ap_str name)
 {
-	struct loaded_slot *ls = load_room((void **)(void *)&l->slot, l->slot_n, &l->slot_cap, sizeof *ls);
-	struct candle_slot *s = &ls->s;
 	const char *p = name.p + 1, *end = name.p + name.len;
 	uint64_t open;
-	uint8_t bits;
 
-	memset(ls, 0, sizeof *ls);
 	if (!name_number(&p, end, ':', &ls->series_no))
 		return false;
 	if (name.p[0] == 'l') {
 		const char *colon = memchr(p, ':', (size_t)(end - p));
 
-		if (colon == NULL || colon == p || colon - p >= AP_TF_MAX)
+		if (colon == NULL || colon == p || colon - p >= AP_TF_MAX || *p == '\0')
 			return false;
 		memcpy(ls->tf, p, (size_t)(colon - p));
 		p = colon + 1;
 	}
-	if (!name_number(&p, end, '\0', &open))
+	if (!name_number(&p, end, '\0', &open) || open > FIELD_LAST_MS)
+		return false;
+	ls->s.open_ms = (int64_t)open;
+	return true;
+}
+
+/* Something is in it: a small slot holds trades or is filled, a larger one is never both. */
+static bool slot_fine(const struct candle_slot *s, uint8_t bits, bool small)
+{
+	const bool any = (bits & BIT_ANY) != 0;
+	const struct candle_sums *sums = small ? &s->s : &s->u.fold.settled.s;
+
+	if ((s->filled && (any || !field_price_fine(s->p.c))) || (any && sums->n == 0) || (small && !any && !s->filled))
+		return false;
+	return s->close_ms > s->open_ms && field_close_fine(s->close_ms);
+}
+
+static bool load_slot(struct candle_load *l, ap_str name, struct field_rd *in)
+{
+	struct loaded_slot *ls = load_room((void **)(void *)&l->slot, l->slot_n, &l->slot_cap, sizeof *ls);
+	struct candle_slot *s = &ls->s;
+	uint8_t bits;
+
+	memset(ls, 0, sizeof *ls);
+	if (!slot_named(ls, name))
 		return false;
 	bits = field_get_u8(in);
-	s->open_ms = (int64_t)open;
 	s->close_ms = field_get_i64(in);
 	s->revision = (uint32_t)field_get_u64(in);
 	s->state = bits & BIT_FINAL ? SLOT_FINAL : SLOT_FORMING;
@@ -459,10 +485,19 @@ static bool load_slot(struct candle_load *l, ap_str name, struct field_rd *in)
 		s->u.fold.settled.first_ms = field_get_i64(in);
 		s->u.fold.settled.last_ms = field_get_i64(in);
 	}
-	if (in->bad || in->p != in->end || s->close_ms <= s->open_ms)
+	if (in->bad || in->p != in->end || !slot_fine(s, bits, ls->tf[0] == '\0'))
 		return false;
 	l->slot_n++;
 	return true;
+}
+
+/* Bricks that are left of a long way hold no trades; else what was bought and sold is the whole. */
+static bool bar_fine(const struct candle_bar *b)
+{
+	if (!field_price_fine(b->last_price) || !field_size_fine(b->level.e18) || (b->prev_open_ms != -1 && !field_close_fine(b->prev_open_ms)))
+		return false;
+	return !b->any || (field_close_fine(b->open_ms) && field_close_fine(b->last_ms) && b->last_ms >= b->open_ms &&
+			   b->buys.vol_e18 + b->sells.vol_e18 == b->s.vol_e18 && b->buys.n + b->sells.n == b->s.n);
 }
 
 static bool load_bar(struct candle_load *l, ap_str name, struct field_rd *in)
@@ -493,10 +528,20 @@ static bool load_bar(struct candle_load *l, ap_str name, struct field_rd *in)
 		get_sums(in, &b->buys);
 		get_sums(in, &b->sells);
 	}
-	if (in->bad || in->p != in->end)
+	if (in->bad || in->p != in->end || !bar_fine(b))
 		return false;
 	l->bar_n++;
 	return true;
+}
+
+static bool source_fine(const struct candle_source *src)
+{
+	const int64_t told[] = { src->time_ms, src->seen_ms, src->ended_ms };
+
+	for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+		if (told[i] != CANDLE_NEVER && !field_time_fine(told[i]))
+			return false;
+	return src->first_ms == INT64_MAX || field_time_fine(src->first_ms);
 }
 
 static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
@@ -509,7 +554,7 @@ static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
 	place = load_room((void **)(void *)&l->source, l->source_n, &l->source_cap, sizeof(struct candle_source *));
 	*place = src;
 	l->source_n++;
-	if (name.len - 1 > sizeof src->name)
+	if (name.len - 1 > AP_SOURCE_MAX)
 		return false;
 	memcpy(src->name, name.p + 1, name.len - 1);
 	src->name_len = (uint32_t)(name.len - 1);
@@ -523,12 +568,12 @@ static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
 	src->behind = (bits & SRC_BEHIND) != 0;
 	src->min_close = src->min_drop = src->quotes_min_close = src->quotes_min_drop = INT64_MAX;
 	n = field_get_u64(in);
-	if (n > CANDLE_SPANS_MAX)
+	if (n > CANDLE_SPANS_MAX || !source_fine(src))
 		return false;
 	for (uint64_t i = 0; i < n && !in->bad; i++) {
 		const int64_t from_ms = field_get_i64(in), to_ms = field_get_i64(in);
 
-		if (from_ms >= to_ms || !candle_cover_add(&src->cover, from_ms, to_ms))
+		if (from_ms < 0 || from_ms >= to_ms || to_ms > FIELD_LAST_MS || !candle_cover_add(&src->cover, from_ms, to_ms))
 			return false;
 	}
 	return !in->bad && in->p == in->end;
@@ -684,6 +729,10 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 			src = st->source[i];
 	if (in.bad || src == NULL)
 		return wrong(err, errlen, "a series names a source that is not there");
+	if (symbol.len == 0 || symbol.len > AP_SYMBOL_MAX || candle_series_find(st, source, symbol) != NULL)
+		return wrong(err, errlen, "a series has another one's name, or none");
+	if (floor_ms != CANDLE_NEVER && !field_close_fine(floor_ms))
+		return wrong(err, errlen, "a series has let go what was never there");
 	ser = candle_series_new(st, source, symbol);
 	candle_source_adopt(src, ser);
 	ser->floor_ms = floor_ms;
@@ -697,8 +746,8 @@ static bool put_one_series(struct candle_fold_state *st, const struct loaded_ser
 		l.has_end = field_get_u8(&in) != 0;
 		l.end_ms = field_get_i64(&in);
 		l.end_price.e18 = field_get_i128(&in);
-		if (in.bad)
-			return wrong(err, errlen, "a series is cut short");
+		if (in.bad || (l.has_end && !(field_close_fine(l.end_ms) && field_price_fine(l.end_price))))
+			return wrong(err, errlen, "a series is cut short, or no series");
 		if (at == 0 || (at > 0 && ls->cals_sum == st->cals_sum)) {
 			ser->lane[at] = l;
 			known++;
@@ -753,6 +802,8 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 	}
 	if ((lane == 0) != (ls->tf[0] == '\0') || candle_lane_find(&ser->lane[lane], ls->s.open_ms) != NULL)
 		return wrong(err, errlen, "two slots for one interval");
+	if (!field_interval_fine(st, ser, (uint32_t)lane, ls->s.open_ms, ls->s.close_ms))
+		return wrong(err, errlen, "a slot lies where its timeframe has no interval");
 	s = candle_lane_insert(st, ser, (uint32_t)lane, ls->s.open_ms, ls->s.close_ms);
 	s->p = ls->s.p;
 	s->s = ls->s.s;
@@ -777,9 +828,25 @@ static bool put_slot(struct candle_fold_state *st, const struct loaded_slot *ls,
 		ser->untold = true;
 		ser->source->untold++;
 	}
-	if (lane == 0 && s->any)
-		candle_fold_up(st, s, &s->s, true);
+	if (lane > 0 || !s->any)
+		return true;
+	if (!candle_fold_fits(st, s))
+		return wrong(err, errlen, "trades of an interval add up to more than there can be");
+	candle_fold_up(st, s, &s->s, true);
 	return true;
+}
+
+/* Larger slots of which nothing is there: what they held belongs to other intervals now. */
+static void drop_empty(struct candle_fold_state *st, struct candle_series *ser)
+{
+	for (uint32_t lane = 1; lane < st->plan.n; lane++) {
+		for (uint32_t i = ser->lane[lane].n; i > 0; i--) {
+			const struct candle_slot *s = ser->lane[lane].v[i - 1];
+
+			if (!s->any && !s->filled)
+				candle_lane_remove(st, ser, lane, i - 1);
+		}
+	}
 }
 
 static bool put_bar(struct candle_fold_state *st, const struct loaded_bar *lb, char *err, size_t errlen)
@@ -826,6 +893,7 @@ bool candle_loaded(void *state, char *err, size_t errlen)
 	if (!quote_loaded(st, err, errlen))
 		return false;
 	for (uint32_t i = 0; i < st->series_n; i++) {
+		drop_empty(st, st->series[i]);
 		candle_tops(st->series[i], &st->plan);
 		candle_due_recompute(st, st->series[i]);
 	}
