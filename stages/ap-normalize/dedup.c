@@ -443,6 +443,15 @@ static bool field_parse(ap_str f, ap_str *name, uint64_t *no)
 	return true;
 }
 
+/* Every key is of a time that a trade can have: differences of two stay numbers. */
+static bool times_fine(const uint8_t *v, size_t n)
+{
+	for (size_t i = 1; i < n; i += KEY_BYTES)
+		if (ap_le_get(v + i + 16, 8) > INT64_MAX / 1000000)
+			return false;
+	return true;
+}
+
 bool dedup_load(struct dedup *d, ap_str field, ap_str value)
 {
 	const uint8_t *v = (const uint8_t *)value.p;
@@ -455,7 +464,7 @@ bool dedup_load(struct dedup *d, ap_str field, ap_str value)
 	    (n - 1 - SUM_BYTES) % KEY_BYTES != 0)
 		return false;
 	n -= SUM_BYTES;
-	if (ap_le_get(v + n, 8) != checksum(field.p, field.len, v, n) || (d->spares == 0 && !page_alloc(d)))
+	if (ap_le_get(v + n, 8) != checksum(field.p, field.len, v, n) || !times_fine(v, n) || (d->spares == 0 && !page_alloc(d)))
 		return false;
 	/* Saved under the name it has here, whatever was loaded before it. */
 	q = queue_named(d, name);

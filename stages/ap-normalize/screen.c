@@ -43,6 +43,14 @@ static void level_pack(const void *item, uint8_t *v)
 	dec_put(v + 24, l->candidate);
 }
 
+/* A price there may be, or none. */
+static bool price_fine(ap_dec d)
+{
+	const ap_i128 e18 = INT64_C(1000000000000000000);
+
+	return d.e18 >= 0 && d.e18 < e18 * e18;
+}
+
 static bool level_unpack(void *item, const uint8_t *v)
 {
 	struct level *l = item;
@@ -50,7 +58,7 @@ static bool level_unpack(void *item, const uint8_t *v)
 	l->run = (uint32_t)ap_le_get(v + 4, 4);
 	l->level = dec_get(v + 8);
 	l->candidate = dec_get(v + 24);
-	return l->level.e18 >= 0 && l->candidate.e18 >= 0;
+	return price_fine(l->level) && price_fine(l->candidate);
 }
 
 static const struct sertab_kind kind = {
