@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <xxhash.h>
+#include "common/core/symbol.h"
 #include "stages/ap-indicators/indicators.h"
 #include "stages/ap-indicators/plan.h"
 #include "stages/ap-indicators/series.h"
@@ -568,6 +569,12 @@ static bool anew_add(struct fold *st, uint32_t no)
 	return true;
 }
 
+/* Whether there can be such a line, and its number is no other one's: "i07" is no second name of "i7". */
+static bool line_fine(const struct fold *st, uint32_t no, ap_str source, ap_str symbol, ap_str tf)
+{
+	return source.len <= AP_SOURCE_MAX && symbol.len <= AP_SYMBOL_MAX && tf.len <= AP_TF_MAX && (no >= st->n || st->line[no] == NULL);
+}
+
 static bool fold_load(void *state, ap_str field, ap_str value)
 {
 	struct fold *st = state;
@@ -586,7 +593,7 @@ static bool fold_load(void *state, ap_str field, ap_str value)
 	put_sum(sum, XXH64(p, (size_t)(end - p), XXH64(field.p, field.len, 0)));
 	p++;
 	if (memcmp(sum, end, SUM_BYTES) != 0 || !get_name(&p, end, &source) || !get_name(&p, end, &symbol) ||
-	    !get_name(&p, end, &tf))
+	    !get_name(&p, end, &tf) || !line_fine(st, no, source, symbol, tf))
 		return false;
 	plan = plan_find(st->plan, symbol, tf);
 	if (plan == NULL)

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <string.h>
 #include <xxhash.h>
 
@@ -250,6 +251,18 @@ size_t outcome_rules_end(const struct outcome_state *s)
 	return end;
 }
 
+/* A signal as rules give them (rule.c, in_order), and entered, if it was, at a price: what is told of it are numbers. */
+static bool open_is_good(const struct outcome_open *o)
+{
+	const double least = fmin(o->entry, fmin(o->stop, o->target)), most = fmax(o->entry, fmax(o->stop, o->target));
+
+	if (!(least > 0) || !(most <= 1e36) || !(o->in >= 0) || !(o->in <= 1e36) || o->signal_ms < 0)
+		return false;
+	if (o->side == RULE_LONG)
+		return o->stop < o->entry && o->entry < o->target;
+	return o->side == RULE_SHORT && o->target < o->entry && o->entry < o->stop;
+}
+
 bool outcome_load(struct outcome_state *s, const uint8_t *image, size_t size)
 {
 	const uint8_t *p;
@@ -273,6 +286,10 @@ bool outcome_load(struct outcome_state *s, const uint8_t *image, size_t size)
 		o->side = (uint8_t)get(&p, 1);
 		o->from_above = (uint8_t)get(&p, 1);
 		o->revision = (uint32_t)get(&p, 4);
+		if (!open_is_good(o)) {
+			outcome_init(s);
+			return false;
+		}
 	}
 	return true;
 }

@@ -605,6 +605,21 @@ static bool image_is_good(const struct rule_book *book, const uint8_t *p, size_t
 	return version == IMAGE_VERSION && print == book->print && hash == XXH64(p, size - IMAGE_TAIL, 0);
 }
 
+/* Values are numbers or absent, nothing waits longer than its rule says, and the count is one that candles can reach. */
+static bool state_is_good(const struct rule_book *book, void *state)
+{
+	const double *ring = rings(state);
+	const uint32_t *wait = countdowns(book, state);
+
+	for (size_t i = 0; i < book->ring_n; i++)
+		if (isinf(ring[i]))
+			return false;
+	for (size_t i = 0; i < book->n_rules; i++)
+		if (wait[i] > book->rule[i].cooldown)
+			return false;
+	return ((const struct head *)state)->n <= INT64_MAX;
+}
+
 bool rule_load(const struct rule_book *book, void *state, const uint8_t *p, size_t size)
 {
 	struct head *head = state;
@@ -624,5 +639,8 @@ bool rule_load(const struct rule_book *book, void *state, const uint8_t *p, size
 		p = ap_le_pull(p, &word, 4);
 		wait[i] = (uint32_t)word;
 	}
-	return true;
+	if (state_is_good(book, state))
+		return true;
+	rule_state_init(book, state);
+	return false;
 }

@@ -6,6 +6,7 @@
  *  ..  the base's image (engine.c)            ..  XXH64 of all before
  */
 #include <assert.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -217,18 +218,20 @@ size_t ind_series_save(const struct ind_series *s, uint8_t *p, size_t cap)
 	return (size_t)(ap_le_push(q, sum, SUM) - p);
 }
 
-static bool candle_get(const uint8_t **q, const uint8_t *end, uint64_t *before, struct ind_candle *c)
+/* A candle of numbers, at a time that is none before 1970 and behind the candle before it. */
+static bool candle_get(const uint8_t **q, const uint8_t *end, bool first, uint64_t *before, struct ind_candle *c)
 {
 	uint64_t open, revision;
 	double *f[PACKED];
 
-	if (!unpack_varint(q, end, &open) || !unpack_varint(q, end, &revision) || revision > UINT32_MAX)
+	if (!unpack_varint(q, end, &open) || !unpack_varint(q, end, &revision) || revision > UINT32_MAX || open > INT64_MAX - *before ||
+	    (open == 0 && !first))
 		return false;
 	*before += open;
 	*c = (struct ind_candle){ .bar = { .open_ms = (int64_t)*before }, .revision = (uint32_t)revision };
 	bar_doubles(&c->bar, f);
 	for (int k = 0; k < PACKED; k++)
-		if (!unpack_double(q, end, f[k]))
+		if (!unpack_double(q, end, f[k]) || !isfinite(*f[k]))
 			return false;
 	return true;
 }
@@ -257,7 +260,7 @@ bool ind_series_load(struct ind_series *s, const uint8_t *p, size_t len, struct 
 		return false;
 	s->begun = p[2] != 0;
 	for (s->n = 0; s->n < p[1]; s->n++)
-		if (!candle_get(&q, end, &before, &s->window[s->n]))
+		if (!candle_get(&q, end, s->n == 0, &before, &s->window[s->n]))
 			return false;
 	if (!engine_load(s->engine, s->ring, s->base, q, (size_t)(end - q), restarted))
 		return false;
