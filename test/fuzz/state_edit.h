@@ -100,6 +100,7 @@ static inline void state_change(const struct state_rig *r, struct state_field *f
 {
 	static const uint64_t edge[] = { 0, 1, UINT64_MAX, INT64_MAX, UINT64_C(1) << 63, INT64_MAX / 1000000, UINT64_C(1) << 62, 60000 };
 	const size_t room = f->len - STATE_SUM, at = ((size_t)d[2] << 8 | d[3]) % room;
+	const size_t word = at - at % 8 + 1 + (d[4] >> 7);      /* where values mostly have one: behind a byte or two */
 
 	switch (d[4] % 8) {
 	case 0:                         /* a byte of its name */
@@ -120,8 +121,8 @@ static inline void state_change(const struct state_rig *r, struct state_field *f
 		f->value[at] ^= d[5];
 		break;
 	default:
-		if (at + 8 <= room)
-			ap_le_put(f->value + at, edge[d[5] % (sizeof edge / sizeof edge[0])], 8);
+		if (word + 8 <= room)
+			ap_le_put(f->value + word, edge[d[5] % (sizeof edge / sizeof edge[0])], 8);
 		break;
 	}
 	r->mend(f);
