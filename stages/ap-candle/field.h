@@ -193,6 +193,12 @@ static inline bool field_size_fine(ap_i128 v)
 	return v >= 0 && v < e18 * e18;
 }
 
+/* Trades or quotes of a slot: no wire brings more, and a year of slots together still has a count. */
+static inline bool field_count_fine(uint64_t n)
+{
+	return n >> 48 == 0;
+}
+
 static inline bool field_price_fine(ap_dec d)
 {
 	return d.e18 > 0 && field_size_fine(d.e18);

@@ -176,7 +176,7 @@ static bool part_fine(const struct quote_part *p)
 	/* bid + ask */
 	if (!field_price_fine((ap_dec){ p->sum_high - p->sum_high / 2 }) || !field_price_fine((ap_dec){ p->sum_low - p->sum_low / 2 }))
 		return false;
-	return p->n > 0 && p->locked <= p->n && p->level <= QUOTE_LEVEL_MAX && px_fine(&p->open) && px_fine(&p->close) &&
+	return p->n > 0 && field_count_fine(p->n) && p->locked <= p->n && p->level <= QUOTE_LEVEL_MAX && px_fine(&p->open) && px_fine(&p->close) &&
 	       field_price_fine(p->bid_high) && field_price_fine(p->bid_low) && field_price_fine(p->ask_high) && field_price_fine(p->ask_low) &&
 	       p->spread_min >= 0 && p->spread_min <= p->spread_max && field_size_fine(p->spread_max);
 }

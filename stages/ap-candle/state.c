@@ -352,7 +352,7 @@ static void get_sums(struct field_rd *in, struct candle_sums *s)
 	s->n = field_get_u64(in);
 	/* None above the whole, and the whole below where candle_sums_fit draws the line. */
 	if (s->buy_e18 < 0 || s->sell_e18 < 0 || s->vol_e18 < s->buy_e18 || s->vol_e18 - s->buy_e18 < s->sell_e18 ||
-	    s->vol_e18 >> CANDLE_VOL_BITS != 0 || s->qv.w[3] >> CANDLE_QV_TOP_BITS != 0)
+	    s->vol_e18 >> CANDLE_VOL_BITS != 0 || s->qv.w[3] >> CANDLE_QV_TOP_BITS != 0 || !field_count_fine(s->n))
 		in->bad = true;
 }
 
