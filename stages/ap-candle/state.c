@@ -541,7 +541,8 @@ static bool source_fine(const struct candle_source *src)
 	for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
 		if (told[i] != CANDLE_NEVER && !field_time_fine(told[i]))
 			return false;
-	return src->first_ms == INT64_MAX || field_time_fine(src->first_ms);
+	/* Every beat is seen; those of a living feed move its time too. */
+	return src->time_ms <= src->seen_ms && (src->first_ms == INT64_MAX || field_time_fine(src->first_ms));
 }
 
 static bool load_source(struct candle_load *l, ap_str name, struct field_rd *in)
